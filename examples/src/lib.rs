@@ -1,0 +1,1 @@
+//! What the hosts share: sockets, stores, XCAP over HTTP, traces.

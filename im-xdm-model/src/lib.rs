@@ -1,0 +1,2 @@
+//! The XML documents, rules, lists and XCAP of an instant messaging service, sans-IO.
+#![forbid(unsafe_code)]
