@@ -1,0 +1,232 @@
+//! What a host decides.
+
+use std::time::Duration;
+
+use sip_im::Uri;
+
+/// How a server behaves. Every field has a documented default except the domain, given to [`Config::new`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// The domain that the server is responsible for.
+    pub domain: String,
+    /// The digest realm. Default: the domain.
+    pub realm: String,
+    /// Whether users authenticate by digest here (`true`, the default), or identities come asserted from trusted flows only.
+    pub authenticate: bool,
+    /// The conference factory's address. Default: `sip:conference@` the domain.
+    pub conference_factory: Uri,
+    /// The URI-list MESSAGE service's address. Default: `sip:exploder@` the domain.
+    pub exploder: Uri,
+    /// The Deferred Messaging function's address. Default: `sip:deferred@` the domain.
+    pub deferred: Uri,
+    /// The conversation history function's address. Default: `sip:history@` the domain.
+    pub history: Uri,
+    /// Host and port that media sessions are offered at, as the peers reach them. Default: `127.0.0.1` and 2855.
+    pub msrp_host: String,
+    /// See `msrp_host`.
+    pub msrp_port: u16,
+    /// The users served here.
+    pub users: Vec<User>,
+    /// Groups that exist without a stored document.
+    pub groups: Vec<GroupConfig>,
+    /// Static next hops by domain.
+    pub routes: Vec<Route>,
+    /// Where requests for other domains go when no route says otherwise. Default: nowhere.
+    pub outbound: Option<NextHop>,
+    /// What a politely blocked sender is told. Default: 480.
+    pub polite_block: u16,
+    /// Whether messages for a user who comes back are pushed to him. Default: true.
+    pub push_deferred: bool,
+    /// The header field that marks an exploded MESSAGE. Default: `X-IM-Controlling`.
+    pub controlling_marker: String,
+    /// The limits.
+    pub limits: Limits,
+}
+
+impl Config {
+    /// The defaults for a domain.
+    ///
+    /// # Errors
+    ///
+    /// Fails when `domain` is not a host name of RFC 3261.
+    ///
+    /// ```
+    /// let config = im_roles::config::Config::new("example.com")?;
+    /// assert_eq!(config.exploder.to_string(), "sip:exploder@example.com");
+    /// # Ok::<(), sip_im::uri::UriError>(())
+    /// ```
+    pub fn new(domain: &str) -> Result<Self, sip_im::uri::UriError> {
+        Ok(Self {
+            domain: domain.to_ascii_lowercase(),
+            realm: domain.to_ascii_lowercase(),
+            authenticate: true,
+            conference_factory: Uri::sip("conference", domain)?,
+            exploder: Uri::sip("exploder", domain)?,
+            deferred: Uri::sip("deferred", domain)?,
+            history: Uri::sip("history", domain)?,
+            msrp_host: "127.0.0.1".to_owned(),
+            msrp_port: 2855,
+            users: Vec::new(),
+            groups: Vec::new(),
+            routes: Vec::new(),
+            outbound: None,
+            polite_block: 480,
+            push_deferred: true,
+            controlling_marker: "X-IM-Controlling".to_owned(),
+            limits: Limits::default(),
+        })
+    }
+}
+
+/// A user whom the server serves.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct User {
+    /// The address of record.
+    pub uri: Uri,
+    /// The secret; the user name for digest is the address of record's user part.
+    pub password: String,
+    /// Other addresses of the same user.
+    pub aliases: Vec<Uri>,
+}
+
+impl User {
+    /// A user without aliases.
+    pub fn new(uri: Uri, password: impl Into<String>) -> Self {
+        Self { uri, password: password.into(), aliases: Vec::new() }
+    }
+}
+
+impl std::fmt::Debug for User {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("User").field("uri", &self.uri).field("aliases", &self.aliases).finish_non_exhaustive()
+    }
+}
+
+/// How the members of a group come together.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum GroupKind {
+    /// Users join; nobody is called.
+    Chat,
+    /// The focus invites the members.
+    Prearranged,
+}
+
+/// A group that exists without a stored document.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct GroupConfig {
+    /// Its address.
+    pub uri: Uri,
+    /// How its members come together.
+    pub kind: GroupKind,
+    /// Who owns it.
+    pub owner: Option<Uri>,
+    /// Its members.
+    pub members: Vec<Uri>,
+    /// Whether participants may hide their identity.
+    pub allow_anonymity: bool,
+    /// Whether participants may send to one another.
+    pub allow_private: bool,
+    /// Whether participants other than the owner may expel.
+    pub allow_expel: bool,
+}
+
+impl GroupConfig {
+    /// A group without members, in which anonymity and private messages are allowed and expelling is not.
+    pub fn new(uri: Uri, kind: GroupKind) -> Self {
+        Self { uri, kind, owner: None, members: Vec::new(), allow_anonymity: true, allow_private: true, allow_expel: false }
+    }
+}
+
+/// An address to send requests to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct NextHop {
+    /// How.
+    pub transport: sip_im::Transport,
+    /// A host name or an address.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+}
+
+impl NextHop {
+    /// Puts the parts together.
+    pub fn new(transport: sip_im::Transport, host: impl Into<String>, port: u16) -> Self {
+        Self { transport, host: host.into(), port }
+    }
+}
+
+/// A static next hop.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Route {
+    /// For requests to this domain.
+    pub domain: String,
+    /// Where they go.
+    pub next_hop: NextHop,
+    /// Whether the peer there belongs to the trust domain.
+    pub trusted: bool,
+}
+
+impl Route {
+    /// Puts the parts together.
+    pub fn new(domain: impl Into<String>, next_hop: NextHop, trusted: bool) -> Self {
+        Self { domain: domain.into(), next_hop, trusted }
+    }
+}
+
+/// Bounds on all that users and peers can make grow.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Octets of one message, in any mode. Default: 1 MiB.
+    pub max_message_size: u64,
+    /// Recipients of a URI list, and participants of an ad hoc group. Default: 100.
+    pub max_adhoc_group_size: usize,
+    /// Participants of any conference. Default: 1,000.
+    pub max_participants: usize,
+    /// Conferences at a time. Default: 10,000.
+    pub max_conferences: usize,
+    /// Conference-state subscriptions of one conference. Default: 2,000.
+    pub max_subscriptions: usize,
+    /// Messages that wait for one user. Default: 1,000.
+    pub max_deferred_per_user: usize,
+    /// Octets of all messages that wait for one user. Default: 100 MiB.
+    pub max_deferred_octets: u64,
+    /// How long a message waits. Default: 7 days.
+    pub deferred_max_age: Duration,
+    /// How long a store may take to answer. Default: 10 s.
+    pub effect_timeout: Duration,
+    /// Requests in the hands of the roles at a time. Default: 100,000.
+    pub max_pending_requests: usize,
+    /// The least time between two notifications of one subscription. Default: 500 ms.
+    pub notify_interval: Duration,
+    /// How long a message's chunks may be apart in a conference (RFC 7701 6.1). Default: 540 s.
+    pub chunk_timer: Duration,
+    /// Octets that wait for one slow participant. Default: 16 MiB.
+    pub max_queued_per_participant: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_message_size: 1024 * 1024,
+            max_adhoc_group_size: 100,
+            max_participants: 1_000,
+            max_conferences: 10_000,
+            max_subscriptions: 2_000,
+            max_deferred_per_user: 1_000,
+            max_deferred_octets: 100 * 1024 * 1024,
+            deferred_max_age: Duration::from_secs(7 * 24 * 3600),
+            effect_timeout: Duration::from_secs(10),
+            max_pending_requests: 100_000,
+            notify_interval: Duration::from_millis(500),
+            chunk_timer: Duration::from_secs(540),
+            max_queued_per_participant: 16 * 1024 * 1024,
+        }
+    }
+}
