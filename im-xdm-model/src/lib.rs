@@ -1,2 +1,7 @@
 //! The XML documents, rules, lists and XCAP of an instant messaging service, sans-IO.
 #![forbid(unsafe_code)]
+
+pub mod error;
+pub mod xml;
+
+pub use error::{DocumentError, DocumentErrorKind};
