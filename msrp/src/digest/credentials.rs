@@ -1,0 +1,153 @@
+//! What a client answers: `Authorization`, `Proxy-Authorization`.
+
+use std::fmt;
+
+use super::challenge::quoted;
+use super::{Algorithm, AuthParams, Computation, DigestError, Ha1, Qop, equal_in_constant_time};
+
+/// Digest credentials (RFC 7616 3.4).
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Credentials {
+    /// The user name.
+    pub username: String,
+    /// The protection space.
+    pub realm: String,
+    /// The server's nonce.
+    pub nonce: String,
+    /// The URI that the response is computed with; MSRP leaves it out (RFC 4976 9.1).
+    pub uri: Option<String>,
+    /// The response, in hexadecimal digits.
+    pub response: String,
+    /// The algorithm; MD5 where none is given.
+    pub algorithm: Option<Algorithm>,
+    /// The client's nonce.
+    pub cnonce: Option<String>,
+    /// The quality of protection; none: as in RFC 2069.
+    pub qop: Option<Qop>,
+    /// How many requests were made with the nonce, this one included.
+    pub nc: Option<u32>,
+    /// The server's text, given back.
+    pub opaque: Option<String>,
+    /// Whether the user name is hashed.
+    pub userhash: bool,
+}
+
+impl Credentials {
+    /// Reads a header field value.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the scheme is another one, a parameter that has to be there is not, or one has a value that it
+    /// cannot have.
+    pub fn parse(value: &str) -> Result<Self, DigestError> {
+        let params = AuthParams::digest(value)?;
+        let text = |name: &str| params.get(name).map(std::borrow::Cow::into_owned);
+        let algorithm = match params.get("algorithm") {
+            Some(name) => Some(Algorithm::parse(&name).ok_or(DigestError::UnknownAlgorithm)?),
+            None => None,
+        };
+        let qop = match params.get("qop") {
+            Some(name) => Some(Qop::parse(&name).ok_or(DigestError::Value { name: "qop" })?),
+            None => None,
+        };
+        let nc = match params.get("nc") {
+            Some(digits) => Some(nonce_count(&digits).ok_or(DigestError::Value { name: "nc" })?),
+            None => None,
+        };
+        let response = params.required("response")?.into_owned();
+        if response.is_empty() || response.len() > 64 || !response.bytes().all(|octet| octet.is_ascii_hexdigit()) {
+            return Err(DigestError::Value { name: "response" });
+        }
+        let credentials = Self {
+            username: params.required("username")?.into_owned(),
+            realm: params.required("realm")?.into_owned(),
+            nonce: params.required("nonce")?.into_owned(),
+            uri: text("uri"),
+            response,
+            algorithm,
+            cnonce: text("cnonce"),
+            qop,
+            nc,
+            opaque: text("opaque"),
+            userhash: params.get("userhash").is_some_and(|value| value.eq_ignore_ascii_case("true")),
+        };
+        let session = credentials.algorithm.is_some_and(Algorithm::is_session);
+        if credentials.cnonce.is_none() && (qop.is_some() || session) {
+            return Err(DigestError::Missing { name: "cnonce" });
+        }
+        if qop.is_some() && nc.is_none() {
+            return Err(DigestError::Missing { name: "nc" });
+        }
+        Ok(credentials)
+    }
+
+    /// Whether the response is right for the password's hash, the method and, with `auth-int`, the body.
+    ///
+    /// The URI is the one of the credentials. Whether it names what was asked for is the caller's to judge; that the
+    /// nonce is the server's own and its count new is the caller's to check, before and after this.
+    pub fn verify(&self, ha1: &Ha1, method: &str, body: &[u8]) -> bool {
+        self.verify_uri(ha1, method, self.uri.as_deref().unwrap_or_default(), body)
+    }
+
+    /// As [`verify`](Self::verify), with the URI that the protocol prescribes: in MSRP the rightmost of To-Path.
+    pub fn verify_uri(&self, ha1: &Ha1, method: &str, uri: &str, body: &[u8]) -> bool {
+        let computation = Computation {
+            algorithm: self.algorithm.unwrap_or_default(),
+            nonce: &self.nonce,
+            method,
+            uri,
+            qop: self.qop,
+            cnonce: self.cnonce.as_deref().unwrap_or_default(),
+            nc: self.nc.unwrap_or_default(),
+            body,
+        };
+        let expected = computation.response(ha1);
+        equal_in_constant_time(expected.as_bytes(), self.response.to_ascii_lowercase().as_bytes())
+    }
+}
+
+/// Writes the header field value; control characters in a text are left out.
+impl fmt::Display for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Digest username={}, realm={}, nonce={}",
+            quoted(&self.username),
+            quoted(&self.realm),
+            quoted(&self.nonce)
+        )?;
+        if let Some(uri) = &self.uri {
+            write!(f, ", uri={}", quoted(uri))?;
+        }
+        write!(f, ", response={}", quoted(&self.response))?;
+        if let Some(algorithm) = self.algorithm {
+            write!(f, ", algorithm={algorithm}")?;
+        }
+        if let Some(cnonce) = &self.cnonce {
+            write!(f, ", cnonce={}", quoted(cnonce))?;
+        }
+        if let Some(opaque) = &self.opaque {
+            write!(f, ", opaque={}", quoted(opaque))?;
+        }
+        if let Some(qop) = self.qop {
+            write!(f, ", qop={}", qop.as_str())?;
+        }
+        if let Some(nc) = self.nc {
+            write!(f, ", nc={nc:08x}")?;
+        }
+        if self.userhash {
+            f.write_str(", userhash=true")?;
+        }
+        Ok(())
+    }
+}
+
+//= https://www.rfc-editor.org/rfc/rfc7616#section-3.4
+//# nc-value = 8LHEX
+fn nonce_count(digits: &str) -> Option<u32> {
+    if digits.len() != 8 || !digits.bytes().all(|octet| octet.is_ascii_hexdigit()) {
+        return None;
+    }
+    u32::from_str_radix(digits, 16).ok()
+}
