@@ -5,3 +5,4 @@ pub mod error;
 pub mod xml;
 
 pub use error::{DocumentError, DocumentErrorKind};
+pub mod document;

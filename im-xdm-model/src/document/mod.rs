@@ -1,0 +1,138 @@
+//! The documents, each a type of its own with `parse` and `write`.
+//!
+//! Documents that users store (lists, groups, rules) refuse an element of their own namespace that has no place in
+//! them. Notifications (conference state, disposition notifications, composing indications) are read tolerantly. What
+//! comes from other namespaces is carried along by both.
+
+pub mod access_rules;
+pub mod conference_info;
+pub mod deferred;
+pub mod group;
+pub mod imdn;
+pub mod is_composing;
+pub mod resource_lists;
+
+pub use access_rules::{
+    Action, AllowInvite, Condition, Except, IdentityMatch, Permission, Rule, Ruleset, SubHandling, Validity,
+};
+pub use conference_info::ConferenceInfo;
+pub use deferred::DeferredList;
+pub use group::Group;
+pub use imdn::Imdn;
+pub use is_composing::IsComposing;
+pub use resource_lists::{CopyControl, DisplayName, Entry, EntryRef, External, Item, List, ResourceLists};
+
+use crate::error::{DocumentError, DocumentErrorKind};
+use crate::xml::{Attribute, Element, Limits, Name, is_space};
+
+/// Reads a document and checks its root element.
+pub(crate) fn root(
+    input: &[u8],
+    limits: &Limits,
+    namespace: &str,
+    local: &'static str,
+) -> Result<Element, DocumentError> {
+    let root = Element::parse(input, limits)?;
+    expect(&root, namespace, local)?;
+    Ok(root)
+}
+
+pub(crate) fn expect(root: &Element, namespace: &str, local: &'static str) -> Result<(), DocumentError> {
+    if root.is(namespace, local) {
+        Ok(())
+    } else {
+        Err(DocumentError::at(root, DocumentErrorKind::WrongRoot(local)))
+    }
+}
+
+/// Checks that an element holds no character data.
+pub(crate) fn elements_only(element: &Element, place: &'static str) -> Result<(), DocumentError> {
+    if element.has_text() {
+        Err(DocumentError::at(
+            element,
+            DocumentErrorKind::UnexpectedText(place),
+        ))
+    } else {
+        Ok(())
+    }
+}
+
+/// Returns the attributes of other namespaces, and refuses those in no namespace that are not known here.
+pub(crate) fn other_attributes(
+    element: &Element,
+    place: &'static str,
+    is_known: impl Fn(&Name) -> bool,
+) -> Result<Vec<Attribute>, DocumentError> {
+    let mut others = Vec::new();
+    for attribute in element.attributes() {
+        if is_known(&attribute.name) {
+            continue;
+        }
+        if attribute.name.namespace().is_none() {
+            return Err(DocumentError::at(
+                element,
+                DocumentErrorKind::UnexpectedAttribute(place),
+            ));
+        }
+        others.push(attribute.clone());
+    }
+    Ok(others)
+}
+
+pub(crate) fn required(element: &Element, name: &'static str) -> Result<String, DocumentError> {
+    element
+        .attribute(name)
+        .map(str::to_owned)
+        .ok_or_else(|| DocumentError::at(element, DocumentErrorKind::MissingAttribute(name)))
+}
+
+/// Stores the only value of an element that may be there once.
+pub(crate) fn once<T>(
+    slot: &mut Option<T>,
+    value: T,
+    element: &Element,
+    name: &'static str,
+) -> Result<(), DocumentError> {
+    if slot.is_some() {
+        return Err(DocumentError::at(
+            element,
+            DocumentErrorKind::RepeatedElement(name),
+        ));
+    }
+    *slot = Some(value);
+    Ok(())
+}
+
+/// Reads `xs:boolean`.
+pub(crate) fn boolean(text: &str) -> Option<bool> {
+    match text.trim_matches(is_space) {
+        "true" | "1" => Some(true),
+        "false" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// Reads `xs:nonNegativeInteger` as far as the type holds it.
+pub(crate) fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
+    let digits = text.trim_matches(is_space);
+    let digits = digits.strip_prefix('+').unwrap_or(digits);
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    digits.parse().ok()
+}
+
+pub(crate) fn boolean_of(element: &Element, place: &'static str) -> Result<bool, DocumentError> {
+    boolean(&element.text()).ok_or_else(|| DocumentError::at(element, DocumentErrorKind::BadValue(place)))
+}
+
+pub(crate) fn number_of<T: std::str::FromStr>(
+    element: &Element,
+    place: &'static str,
+) -> Result<T, DocumentError> {
+    number(&element.text()).ok_or_else(|| DocumentError::at(element, DocumentErrorKind::BadValue(place)))
+}
+
+pub(crate) const fn truth(value: bool) -> &'static str {
+    if value { "true" } else { "false" }
+}
