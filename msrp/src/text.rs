@@ -183,7 +183,10 @@ mod tests {
         let text = ByteStr::from("one two");
         let two = text.slice_of(text.get(4..).unwrap());
         assert_eq!(two, "two");
-        assert_eq!(two.as_bytes().as_ptr(), text.as_bytes().get(4..).unwrap().as_ptr());
+        assert_eq!(
+            two.as_bytes().as_ptr(),
+            text.as_bytes().get(4..).unwrap().as_ptr()
+        );
         let stranger = String::from("two");
         assert_eq!(text.slice_of(&stranger), "two");
         assert_eq!(text.slice_of(""), "");

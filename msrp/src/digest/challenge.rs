@@ -30,7 +30,13 @@ pub struct Challenge {
 impl Challenge {
     /// A challenge with `qop="auth"`.
     pub fn new(realm: impl Into<String>, nonce: impl Into<String>, algorithm: Algorithm) -> Self {
-        Self { realm: realm.into(), nonce: nonce.into(), algorithm, qop: vec![Qop::Auth], ..Self::default() }
+        Self {
+            realm: realm.into(),
+            nonce: nonce.into(),
+            algorithm,
+            qop: vec![Qop::Auth],
+            ..Self::default()
+        }
     }
 
     /// Reads a header field value.
@@ -44,12 +50,19 @@ impl Challenge {
             Some(name) => Algorithm::parse(&name).ok_or(DigestError::UnknownAlgorithm)?,
             None => Algorithm::Md5,
         };
-        let is_true = |name: &str| params.get(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        let is_true = |name: &str| {
+            params
+                .get(name)
+                .is_some_and(|value| value.eq_ignore_ascii_case("true"))
+        };
         //= https://www.rfc-editor.org/rfc/rfc7616#section-3.3
         //# Unrecognized options MUST be ignored.
         let qop = match params.get("qop") {
             Some(list) => {
-                let known: Vec<Qop> = list.split(',').filter_map(|name| Qop::parse(name.trim())).collect();
+                let known: Vec<Qop> = list
+                    .split(',')
+                    .filter_map(|name| Qop::parse(name.trim()))
+                    .collect();
                 if known.is_empty() && !list.trim().is_empty() {
                     return Err(DigestError::Value { name: "qop" });
                 }
@@ -72,7 +85,10 @@ impl Challenge {
     /// The credentials for a request: with `qop=auth` where it is on offer, else `auth-int`, else as in RFC 2069.
     ///
     /// `nc` counts the requests made with this nonce, from 1; `cnonce` is fresh random text of the client.
-    #[expect(clippy::too_many_arguments, reason = "each is an input of the formula in RFC 7616 3.4.1")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is an input of the formula in RFC 7616 3.4.1"
+    )]
     pub fn answer(
         &self,
         username: &str,
@@ -83,9 +99,21 @@ impl Challenge {
         nc: u32,
         body: &[u8],
     ) -> Credentials {
-        let qop = if self.qop.contains(&Qop::Auth) { Some(Qop::Auth) } else { self.qop.first().copied() };
-        let computation =
-            Computation { algorithm: self.algorithm, nonce: &self.nonce, method, uri, qop, cnonce, nc, body };
+        let qop = if self.qop.contains(&Qop::Auth) {
+            Some(Qop::Auth)
+        } else {
+            self.qop.first().copied()
+        };
+        let computation = Computation {
+            algorithm: self.algorithm,
+            nonce: &self.nonce,
+            method,
+            uri,
+            qop,
+            cnonce,
+            nc,
+            body,
+        };
         let response = computation.response(ha1);
         let with_cnonce = qop.is_some() || self.algorithm.is_session();
         Credentials {
@@ -133,7 +161,10 @@ impl fmt::Display for Challenge {
 /// A quoted string that cannot break out of its line, whatever `text` holds.
 pub(super) fn quoted(text: &str) -> String {
     quoted_string(text).unwrap_or_else(|_| {
-        let clean: String = text.chars().filter(|character| !character.is_ascii_control()).collect();
+        let clean: String = text
+            .chars()
+            .filter(|character| !character.is_ascii_control())
+            .collect();
         quoted_string(&clean).unwrap_or_default()
     })
 }

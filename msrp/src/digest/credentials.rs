@@ -56,7 +56,10 @@ impl Credentials {
             None => None,
         };
         let response = params.required("response")?.into_owned();
-        if response.is_empty() || response.len() > 64 || !response.bytes().all(|octet| octet.is_ascii_hexdigit()) {
+        if response.is_empty()
+            || response.len() > 64
+            || !response.bytes().all(|octet| octet.is_ascii_hexdigit())
+        {
             return Err(DigestError::Value { name: "response" });
         }
         let credentials = Self {
@@ -70,7 +73,9 @@ impl Credentials {
             qop,
             nc,
             opaque: text("opaque"),
-            userhash: params.get("userhash").is_some_and(|value| value.eq_ignore_ascii_case("true")),
+            userhash: params
+                .get("userhash")
+                .is_some_and(|value| value.eq_ignore_ascii_case("true")),
         };
         let session = credentials.algorithm.is_some_and(Algorithm::is_session);
         if credentials.cnonce.is_none() && (qop.is_some() || session) {

@@ -22,7 +22,7 @@ mod params;
 use std::fmt;
 
 use md5::Md5;
-use sha2::{Digest as _, Sha256, Sha512_256};
+use sha2::{Sha256, Sha512_256};
 
 pub use challenge::Challenge;
 pub use credentials::Credentials;
@@ -50,7 +50,9 @@ pub enum Algorithm {
 impl Algorithm {
     /// The algorithm of this name, without regard to case.
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|algorithm| algorithm.as_str().eq_ignore_ascii_case(name))
+        Self::ALL
+            .into_iter()
+            .find(|algorithm| algorithm.as_str().eq_ignore_ascii_case(name))
     }
 
     /// Its name.
@@ -89,8 +91,14 @@ impl Algorithm {
         }
     }
 
-    const ALL: [Self; 6] =
-        [Self::Md5, Self::Md5Sess, Self::Sha256, Self::Sha256Sess, Self::Sha512T256, Self::Sha512T256Sess];
+    const ALL: [Self; 6] = [
+        Self::Md5,
+        Self::Md5Sess,
+        Self::Sha256,
+        Self::Sha256Sess,
+        Self::Sha512T256,
+        Self::Sha512T256Sess,
+    ];
 
     /// The hash of the parts with a colon between them, in lower-case hexadecimal digits.
     fn hash(self, parts: &[&[u8]]) -> String {
@@ -129,7 +137,9 @@ impl Qop {
 
     /// The value of this name, without regard to case.
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Auth, Self::AuthInt].into_iter().find(|qop| qop.as_str().eq_ignore_ascii_case(name))
+        [Self::Auth, Self::AuthInt]
+            .into_iter()
+            .find(|qop| qop.as_str().eq_ignore_ascii_case(name))
     }
 }
 
@@ -185,7 +195,11 @@ impl Computation<'_> {
         let algorithm = self.algorithm;
         let session;
         let secret = if algorithm.is_session() {
-            session = algorithm.hash(&[ha1.as_str().as_bytes(), self.nonce.as_bytes(), self.cnonce.as_bytes()]);
+            session = algorithm.hash(&[
+                ha1.as_str().as_bytes(),
+                self.nonce.as_bytes(),
+                self.cnonce.as_bytes(),
+            ]);
             session.as_str()
         } else {
             ha1.as_str()
@@ -222,17 +236,24 @@ fn hash_with<D: sha2::Digest>(parts: &[&[u8]]) -> String {
         }
         hash.update(part);
     }
-    hash.finalize().iter().fold(String::with_capacity(64), |mut digits, octet| {
-        for nibble in [octet >> 4, octet & 0xf] {
-            digits.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
-        }
-        digits
-    })
+    hash.finalize()
+        .iter()
+        .fold(String::with_capacity(64), |mut digits, octet| {
+            for nibble in [octet >> 4, octet & 0xf] {
+                digits.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
+            }
+            digits
+        })
 }
 
 /// Compares without telling by its duration how much agrees.
 fn equal_in_constant_time(one: &[u8], other: &[u8]) -> bool {
-    one.len() == other.len() && one.iter().zip(other).fold(0u8, |difference, (a, b)| difference | (a ^ b)) == 0
+    one.len() == other.len()
+        && one
+            .iter()
+            .zip(other)
+            .fold(0u8, |difference, (a, b)| difference | (a ^ b))
+            == 0
 }
 
 #[cfg(test)]

@@ -71,7 +71,9 @@ impl<'a> AuthParams<'a> {
     pub fn parse(value: &'a str) -> Result<Self, DigestError> {
         let trimmed = value.trim_start();
         let scheme_len = trimmed.find(is_space).unwrap_or(trimmed.len());
-        let (scheme, rest) = trimmed.split_at_checked(scheme_len).ok_or(DigestError::NoScheme)?;
+        let (scheme, rest) = trimmed
+            .split_at_checked(scheme_len)
+            .ok_or(DigestError::NoScheme)?;
         if !is_token(scheme) {
             return Err(DigestError::NoScheme);
         }
@@ -84,26 +86,34 @@ impl<'a> AuthParams<'a> {
                 rest = after.trim_start();
                 continue;
             }
-            let malformed = DigestError::Malformed { offset: offset_of(rest) };
+            let malformed = DigestError::Malformed {
+                offset: offset_of(rest),
+            };
             let (name, after) = rest.split_once('=').ok_or(malformed)?;
             let name = name.trim_end();
             if !is_token(name) {
                 return Err(malformed);
             }
             if params.iter().any(|(own, _)| own.eq_ignore_ascii_case(name)) {
-                return Err(DigestError::Repeated { offset: offset_of(rest) });
+                return Err(DigestError::Repeated {
+                    offset: offset_of(rest),
+                });
             }
             if params.len() >= MAX_PARAMS {
                 return Err(DigestError::TooMany);
             }
             let after = after.trim_start();
-            let malformed = DigestError::Malformed { offset: offset_of(after) };
+            let malformed = DigestError::Malformed {
+                offset: offset_of(after),
+            };
             let len = value_len(after).ok_or(malformed)?;
             let (written, after) = after.split_at_checked(len).ok_or(malformed)?;
             params.push((name, written));
             rest = after.trim_start();
             if !rest.is_empty() && !rest.starts_with(',') {
-                return Err(DigestError::Malformed { offset: offset_of(rest) });
+                return Err(DigestError::Malformed {
+                    offset: offset_of(rest),
+                });
             }
         }
         Ok(Self { scheme, params })
@@ -116,7 +126,10 @@ impl<'a> AuthParams<'a> {
 
     /// A parameter's value without quotes.
     pub fn get(&self, name: &str) -> Option<Cow<'a, str>> {
-        self.params.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| unquote(value))
+        self.params
+            .iter()
+            .find(|(own, _)| own.eq_ignore_ascii_case(name))
+            .map(|(_, value)| unquote(value))
     }
 
     /// Names and values in order, the values without quotes.
@@ -126,7 +139,11 @@ impl<'a> AuthParams<'a> {
 
     pub(super) fn digest(value: &'a str) -> Result<Self, DigestError> {
         let params = Self::parse(value)?;
-        if params.scheme.eq_ignore_ascii_case("Digest") { Ok(params) } else { Err(DigestError::OtherScheme) }
+        if params.scheme.eq_ignore_ascii_case("Digest") {
+            Ok(params)
+        } else {
+            Err(DigestError::OtherScheme)
+        }
     }
 
     pub(super) fn required(&self, name: &'static str) -> Result<Cow<'a, str>, DigestError> {
@@ -142,7 +159,9 @@ fn is_space(character: char) -> bool {
 fn value_len(text: &str) -> Option<usize> {
     if !text.starts_with('"') {
         // Tokens; and, leniently, an unquoted URI or base64 text, which hold no comma.
-        let len = text.find(|character: char| character == ',' || character == '"' || is_space(character)).unwrap_or(text.len());
+        let len = text
+            .find(|character: char| character == ',' || character == '"' || is_space(character))
+            .unwrap_or(text.len());
         return (len > 0).then_some(len);
     }
     let mut escaped = false;

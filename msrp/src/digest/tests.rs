@@ -18,20 +18,34 @@ fn example(algorithm: Algorithm, response: &str) -> Credentials {
 fn the_examples_of_rfc_7616_verify() {
     for (algorithm, response) in [
         (Algorithm::Md5, "8ca523f5e9506fed4657c9700eebdbec"),
-        (Algorithm::Sha256, "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"),
+        (
+            Algorithm::Sha256,
+            "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1",
+        ),
     ] {
         let ha1 = Ha1::of_password(algorithm, "Mufasa", "http-auth@example.org", "Circle of Life");
-        assert!(example(algorithm, response).verify(&ha1, "GET", b""), "{algorithm}");
-        assert!(!example(algorithm, response).verify(&ha1, "PUT", b""), "{algorithm}");
+        assert!(
+            example(algorithm, response).verify(&ha1, "GET", b""),
+            "{algorithm}"
+        );
+        assert!(
+            !example(algorithm, response).verify(&ha1, "PUT", b""),
+            "{algorithm}"
+        );
         let wrong = Ha1::of_password(algorithm, "Mufasa", "http-auth@example.org", "circle of life");
-        assert!(!example(algorithm, response).verify(&wrong, "GET", b""), "{algorithm}");
+        assert!(
+            !example(algorithm, response).verify(&wrong, "GET", b""),
+            "{algorithm}"
+        );
     }
 }
 
 /// The example of RFC 2617 3.5, which RFC 3261 22.4 builds on.
 #[test]
 fn without_qop_the_response_is_that_of_rfc_2069() {
-    let challenge = Challenge::parse("Digest realm=\"biloxi.com\", nonce=\"dcd98b7102dd2f0e8b11d0f600bfb0c093\"").unwrap();
+    let challenge =
+        Challenge::parse("Digest realm=\"biloxi.com\", nonce=\"dcd98b7102dd2f0e8b11d0f600bfb0c093\"")
+            .unwrap();
     assert!(challenge.qop.is_empty());
     let ha1 = Ha1::of_password(Algorithm::Md5, "bob", "biloxi.com", "zanzibar");
     let credentials = challenge.answer("bob", &ha1, "INVITE", "sip:bob@biloxi.com", "0a4f113b", 1, b"");
@@ -41,7 +55,9 @@ fn without_qop_the_response_is_that_of_rfc_2069() {
 
 #[test]
 fn with_auth_int_the_body_is_protected() {
-    let challenge = Challenge::parse("Digest realm=\"r\", nonce=\"n\", qop=\"auth-int\", algorithm=SHA-512-256-sess").unwrap();
+    let challenge =
+        Challenge::parse("Digest realm=\"r\", nonce=\"n\", qop=\"auth-int\", algorithm=SHA-512-256-sess")
+            .unwrap();
     let ha1 = Ha1::of_password(challenge.algorithm, "u", "r", "p");
     let credentials = challenge.answer("u", &ha1, "MESSAGE", "sip:r", "c", 1, b"hello");
     assert!(credentials.verify(&ha1, "MESSAGE", b"hello"));
@@ -54,7 +70,15 @@ fn every_algorithm_answers_what_it_verifies_and_reads_what_it_writes() {
         let challenge = Challenge::new("a \"realm\"", "nonce", algorithm);
         assert_eq!(Challenge::parse(&challenge.to_string()), Ok(challenge.clone()));
         let ha1 = Ha1::of_password(algorithm, "user", &challenge.realm, "password");
-        let credentials = challenge.answer("user", &ha1, "AUTH", "msrps://r.example.com:1/s;tcp", "cnonce", 255, b"");
+        let credentials = challenge.answer(
+            "user",
+            &ha1,
+            "AUTH",
+            "msrps://r.example.com:1/s;tcp",
+            "cnonce",
+            255,
+            b"",
+        );
         let read = Credentials::parse(&credentials.to_string()).unwrap();
         assert_eq!(read, credentials);
         assert!(read.verify(&ha1, "AUTH", b""));
@@ -64,17 +88,41 @@ fn every_algorithm_answers_what_it_verifies_and_reads_what_it_writes() {
 #[test]
 fn what_is_not_a_challenge_or_credentials_is_refused() {
     assert_eq!(Challenge::parse(""), Err(DigestError::NoScheme));
-    assert_eq!(Challenge::parse("Basic realm=\"r\""), Err(DigestError::OtherScheme));
-    assert_eq!(Challenge::parse("Digest realm=\"r\""), Err(DigestError::Missing { name: "nonce" }));
-    assert_eq!(Challenge::parse("Digest realm=\"r\", nonce=\"n\", algorithm=X"), Err(DigestError::UnknownAlgorithm));
-    assert_eq!(Challenge::parse("Digest realm=\"r\", realm=\"s\""), Err(DigestError::Repeated { offset: 18 }));
-    assert_eq!(Challenge::parse("Digest realm=\"r"), Err(DigestError::Malformed { offset: 13 }));
+    assert_eq!(
+        Challenge::parse("Basic realm=\"r\""),
+        Err(DigestError::OtherScheme)
+    );
+    assert_eq!(
+        Challenge::parse("Digest realm=\"r\""),
+        Err(DigestError::Missing { name: "nonce" })
+    );
+    assert_eq!(
+        Challenge::parse("Digest realm=\"r\", nonce=\"n\", algorithm=X"),
+        Err(DigestError::UnknownAlgorithm)
+    );
+    assert_eq!(
+        Challenge::parse("Digest realm=\"r\", realm=\"s\""),
+        Err(DigestError::Repeated { offset: 18 })
+    );
+    assert_eq!(
+        Challenge::parse("Digest realm=\"r"),
+        Err(DigestError::Malformed { offset: 13 })
+    );
     let base = "Digest username=\"u\", realm=\"r\", nonce=\"n\", uri=\"sip:r\"";
     for (rest, error) in [
         (", response=\"zz\"", DigestError::Value { name: "response" }),
-        (", response=\"ab\", qop=auth, cnonce=\"c\"", DigestError::Missing { name: "nc" }),
-        (", response=\"ab\", qop=auth, cnonce=\"c\", nc=1", DigestError::Value { name: "nc" }),
-        (", response=\"ab\", qop=auth, nc=00000001", DigestError::Missing { name: "cnonce" }),
+        (
+            ", response=\"ab\", qop=auth, cnonce=\"c\"",
+            DigestError::Missing { name: "nc" },
+        ),
+        (
+            ", response=\"ab\", qop=auth, cnonce=\"c\", nc=1",
+            DigestError::Value { name: "nc" },
+        ),
+        (
+            ", response=\"ab\", qop=auth, nc=00000001",
+            DigestError::Missing { name: "cnonce" },
+        ),
         ("", DigestError::Missing { name: "response" }),
     ] {
         assert_eq!(Credentials::parse(&format!("{base}{rest}")), Err(error), "{rest}");
@@ -85,7 +133,10 @@ fn what_is_not_a_challenge_or_credentials_is_refused() {
 fn no_text_can_break_out_of_its_line() {
     let challenge = Challenge::new("a\r\nInjected: yes", "n", Algorithm::Md5);
     assert!(!challenge.to_string().contains(['\r', '\n']));
-    assert_eq!(format!("{:?}", Ha1::of_password(Algorithm::Md5, "u", "r", "p")), "Ha1(..)");
+    assert_eq!(
+        format!("{:?}", Ha1::of_password(Algorithm::Md5, "u", "r", "p")),
+        "Ha1(..)"
+    );
 }
 
 #[test]

@@ -1,0 +1,524 @@
+//! The two header blocks, read piece by piece.
+
+use std::fmt;
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use super::value::unescape;
+use super::{
+    Address, CPIM_NAMESPACE, CpimError, CpimErrorKind, DateTime, DispositionNotification, IMDN_NAMESPACE,
+};
+use super::{Limits, Subject};
+use crate::ByteStr;
+use crate::header::content::{ContentDisposition, ContentType};
+
+/// Reads the two header blocks from an envelope that arrives in pieces.
+///
+/// ```
+/// use msrp::cpim::{HeadParser, Limits, Progress};
+///
+/// let mut parser = HeadParser::new(Limits::default());
+/// assert!(matches!(parser.push(b"From: <sip:a@example.com>\r\n\r\nContent-Ty")?, Progress::NeedMore));
+/// let Progress::Done { head, consumed } = parser.push(b"pe: text/plain\r\n\r\nHi")? else { unreachable!() };
+/// assert_eq!(consumed, 18, "octets of the last piece that belong to the head");
+/// assert!(head.content_type().is("text", "plain"));
+/// # Ok::<(), msrp::cpim::CpimError>(())
+/// ```
+#[derive(Debug)]
+pub struct HeadParser {
+    limits: Limits,
+    kept: BytesMut,
+    /// Where the line begins that is not complete yet.
+    line_start: usize,
+    /// How far that line has been searched for its end.
+    searched: usize,
+    /// Whether the first block has ended.
+    in_content_block: bool,
+    lines: Vec<Line>,
+    done: bool,
+}
+
+/// What came of a piece.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Progress {
+    /// The head is not complete; the whole piece was taken.
+    NeedMore,
+    /// The head is complete.
+    Done {
+        /// The head.
+        head: Box<Head>,
+        /// How many octets of the last piece belong to it; the content follows.
+        consumed: usize,
+    },
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Line {
+    start: usize,
+    end: usize,
+    content_block: bool,
+}
+
+impl HeadParser {
+    /// Nothing read yet.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            kept: BytesMut::new(),
+            line_start: 0,
+            searched: 0,
+            in_content_block: false,
+            lines: Vec::new(),
+            done: false,
+        }
+    }
+
+    /// Takes the next piece. After [`Progress::Done`] or an error there is nothing more to push.
+    ///
+    /// # Errors
+    ///
+    /// Fails when a block is malformed or larger than the limits.
+    pub fn push(&mut self, piece: &[u8]) -> Result<Progress, CpimError> {
+        if self.done {
+            return Err(CpimError {
+                kind: CpimErrorKind::Field,
+                offset: self.line_start,
+            });
+        }
+        let before = self.kept.len();
+        let room = self.limits.head_octets.saturating_sub(before);
+        let taken = piece.get(..room.min(piece.len())).unwrap_or_default();
+        self.kept.put_slice(taken);
+        while let Some(end) = self.line_end()? {
+            let line = Line {
+                start: self.line_start,
+                end,
+                content_block: self.in_content_block,
+            };
+            self.line_start = end.saturating_add(2);
+            self.searched = self.line_start;
+            if line.start < line.end {
+                if self.lines.len() >= self.limits.fields {
+                    return Err(CpimError {
+                        kind: CpimErrorKind::TooMany,
+                        offset: line.start,
+                    });
+                }
+                self.lines.push(line);
+            } else if self.in_content_block {
+                self.done = true;
+                let octets = self.kept.split_to(self.line_start.min(self.kept.len())).freeze();
+                let consumed = octets.len().saturating_sub(before);
+                return Ok(Progress::Done {
+                    head: Box::new(Head::read(&octets, &self.lines)?),
+                    consumed,
+                });
+            } else {
+                self.in_content_block = true;
+            }
+        }
+        if taken.len() < piece.len() {
+            return Err(CpimError {
+                kind: CpimErrorKind::TooLarge,
+                offset: self.kept.len(),
+            });
+        }
+        Ok(Progress::NeedMore)
+    }
+
+    /// The end of the current line, before its CRLF, once that is there.
+    fn line_end(&mut self) -> Result<Option<usize>, CpimError> {
+        let unsearched = self.kept.get(self.searched..).unwrap_or_default();
+        let Some(found) = memchr::memchr2(b'\r', b'\n', unsearched) else {
+            self.searched = self.kept.len();
+            return Ok(None);
+        };
+        let at = self.searched.saturating_add(found);
+        self.searched = at;
+        match (self.kept.get(at), self.kept.get(at.saturating_add(1))) {
+            (Some(b'\r'), None) => Ok(None),
+            (Some(b'\r'), Some(b'\n')) => Ok(Some(at)),
+            _ => Err(CpimError {
+                kind: CpimErrorKind::Control,
+                offset: at,
+            }),
+        }
+    }
+}
+
+/// A header field of the first block.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Field {
+    /// The URI of the namespace that the name belongs to.
+    pub namespace: ByteStr,
+    /// The name without prefix.
+    pub name: ByteStr,
+    /// The parameters, as written, each with its semicolon.
+    pub parameters: ByteStr,
+    /// The value, as written.
+    pub value: ByteStr,
+    /// The line that it was read from, without its end.
+    line: ByteStr,
+}
+
+/// The two header blocks of an envelope.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Head {
+    fields: Vec<Field>,
+    content_fields: Vec<(ByteStr, ByteStr)>,
+    /// The second block as it was read, with the blank lines around it.
+    content_block: Bytes,
+    content_type: ContentType,
+    from: Option<Address>,
+    to: Vec<Address>,
+    cc: Vec<Address>,
+    date_time: Option<DateTime>,
+}
+
+impl Head {
+    fn read(octets: &Bytes, lines: &[Line]) -> Result<Self, CpimError> {
+        let mut fields = Vec::new();
+        let mut content_lines: Vec<(usize, String)> = Vec::new();
+        let mut namespaces: Vec<(ByteStr, ByteStr)> = Vec::new();
+        let mut content_start = 0;
+        for line in lines {
+            let fail = |kind| CpimError {
+                kind,
+                offset: line.start,
+            };
+            let text = ByteStr::try_from(octets.slice(line.start..line.end))
+                .map_err(|_| fail(CpimErrorKind::Encoding))?;
+            if text
+                .bytes()
+                .any(|octet| octet < 0x20 && octet != b'\t' || octet == 0x7f)
+            {
+                return Err(fail(CpimErrorKind::Control));
+            }
+            if line.content_block {
+                match (text.starts_with([' ', '\t']), content_lines.last_mut()) {
+                    (true, Some((_, folded))) => folded.push_str(&text),
+                    (true, None) => return Err(fail(CpimErrorKind::Field)),
+                    (false, _) => content_lines.push((line.start, text.as_str().to_owned())),
+                }
+            } else {
+                content_start = line.end;
+                fields.push(read_field(&text, &mut namespaces).map_err(fail)?);
+            }
+        }
+        let content_block = octets.slice(
+            if fields.is_empty() {
+                0
+            } else {
+                content_start.saturating_add(2)
+            }..,
+        );
+        let mut content_fields = Vec::with_capacity(content_lines.len());
+        for (start, line) in content_lines {
+            let fail = CpimError {
+                kind: CpimErrorKind::Field,
+                offset: start,
+            };
+            let (name, value) = line.split_once(':').ok_or(fail)?;
+            if !crate::header::content::is_token(name) {
+                return Err(fail);
+            }
+            content_fields.push((ByteStr::from(name), ByteStr::from(value.trim())));
+        }
+        let content_type = match content_fields
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case("Content-Type"))
+        {
+            Some((_, value)) => ContentType::parse(value).map_err(|_| CpimError {
+                kind: CpimErrorKind::Value,
+                offset: content_start,
+            })?,
+            //= https://www.rfc-editor.org/rfc/rfc3862#section-2.4
+            //# The MIME content headers MUST include at least a Content-Type header.
+            None => {
+                return Err(CpimError {
+                    kind: CpimErrorKind::NoContentType,
+                    offset: content_start,
+                });
+            }
+        };
+        let mut head = Self {
+            fields,
+            content_fields,
+            content_block,
+            content_type,
+            from: None,
+            to: Vec::new(),
+            cc: Vec::new(),
+            date_time: None,
+        };
+        head.read_known().map_err(|kind| CpimError { kind, offset: 0 })?;
+        Ok(head)
+    }
+
+    fn read_known(&mut self) -> Result<(), CpimErrorKind> {
+        let (mut from, mut to, mut cc, mut date_time) = (None, Vec::new(), Vec::new(), None);
+        for field in self
+            .fields
+            .iter()
+            .filter(|field| field.namespace == CPIM_NAMESPACE)
+        {
+            match field.name.as_str() {
+                "From" if from.is_some() => return Err(CpimErrorKind::Repeated),
+                "From" => from = Some(Address::parse(&field.value)?),
+                "To" => to.push(Address::parse(&field.value)?),
+                "cc" => cc.push(Address::parse(&field.value)?),
+                "DateTime" if date_time.is_some() => return Err(CpimErrorKind::Repeated),
+                "DateTime" => {
+                    date_time = Some(DateTime::parse(&field.value).map_err(|_| CpimErrorKind::Value)?)
+                }
+                _ => {}
+            }
+        }
+        (self.from, self.to, self.cc, self.date_time) = (from, to, cc, date_time);
+        Ok(())
+    }
+
+    /// The sender.
+    pub fn from(&self) -> Option<&Address> {
+        self.from.as_ref()
+    }
+
+    /// The recipients.
+    pub fn to(&self) -> &[Address] {
+        &self.to
+    }
+
+    /// Those who get a copy.
+    pub fn cc(&self) -> &[Address] {
+        &self.cc
+    }
+
+    /// When the sender sent it.
+    pub fn date_time(&self) -> Option<&DateTime> {
+        self.date_time.as_ref()
+    }
+
+    /// The subjects, one a language.
+    pub fn subjects(&self) -> Vec<Subject> {
+        self.named(CPIM_NAMESPACE, "Subject")
+            .map(|field| {
+                let language = field
+                    .parameters
+                    .split(';')
+                    .find_map(|parameter| parameter.strip_prefix("lang="));
+                Subject::new(language, &unescape(&field.value))
+            })
+            .collect()
+    }
+
+    /// The names of what the receiver must understand, with their prefixes.
+    pub fn require(&self) -> Vec<&str> {
+        self.named(CPIM_NAMESPACE, "Require")
+            .flat_map(|field| field.value.as_str().split(','))
+            .map(|name| name.trim_matches(' '))
+            .filter(|name| !name.is_empty())
+            .collect()
+    }
+
+    /// `imdn.Message-ID` (RFC 5438 6.3).
+    pub fn imdn_message_id(&self) -> Option<&str> {
+        self.named(IMDN_NAMESPACE, "Message-ID")
+            .next()
+            .map(|field| field.value.as_str().trim_matches(' '))
+    }
+
+    /// The notifications asked for by `imdn.Disposition-Notification` (RFC 5438 6.2).
+    pub fn disposition_notification(&self) -> Vec<DispositionNotification> {
+        self.named(IMDN_NAMESPACE, "Disposition-Notification")
+            .flat_map(|field| field.value.as_str().split(','))
+            .map(|request| request.split(';').next().unwrap_or_default().trim_matches(' '))
+            .filter(|token| !token.is_empty())
+            .map(DispositionNotification::parse)
+            .collect()
+    }
+
+    /// `imdn.Original-To` (RFC 5438 6.4).
+    pub fn original_to(&self) -> Option<Address> {
+        self.named(IMDN_NAMESPACE, "Original-To")
+            .next()
+            .and_then(|field| Address::parse(&field.value).ok())
+    }
+
+    /// Every field of the first block, in order.
+    pub fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
+    /// The fields of this name in a namespace, in order.
+    pub fn named<'a>(&'a self, namespace: &'a str, name: &'a str) -> impl Iterator<Item = &'a Field> {
+        self.fields
+            .iter()
+            .filter(move |field| field.namespace == namespace && field.name == name)
+    }
+
+    /// The content's media type.
+    pub fn content_type(&self) -> &ContentType {
+        &self.content_type
+    }
+
+    /// The content's disposition, if it has one that can be read.
+    pub fn content_disposition(&self) -> Option<ContentDisposition> {
+        self.content_field("Content-Disposition")
+            .and_then(|value| ContentDisposition::parse(value).ok())
+    }
+
+    /// A field of the second block; its name is compared without regard to case.
+    pub fn content_field(&self, name: &str) -> Option<&str> {
+        self.content_fields
+            .iter()
+            .find(|(own, _)| own.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The fields of the second block, in order.
+    pub fn content_fields(&self) -> &[(ByteStr, ByteStr)] {
+        &self.content_fields
+    }
+
+    /// The same head with another sender, and everything else octet for octet.
+    ///
+    /// A switch needs this for a participant who hides his identity.
+    #[must_use]
+    pub fn with_from(&self, from: &Address) -> Self {
+        let mut head = self.clone();
+        let line = ByteStr::from(format!("From: {from}"));
+        let value = ByteStr::from(from.to_string());
+        let name = ByteStr::from_static("From");
+        let namespace = ByteStr::from_static(CPIM_NAMESPACE);
+        let own = head
+            .fields
+            .iter_mut()
+            .find(|field| field.namespace == CPIM_NAMESPACE && field.name == "From");
+        match own {
+            Some(field) => {
+                // The prefix stays: it may be the only one declared for the namespace.
+                let prefix = field
+                    .line
+                    .split_once(':')
+                    .map_or("From", |(name, _)| name)
+                    .to_owned();
+                field.line = ByteStr::from(format!("{prefix}: {from}"));
+                field.parameters = ByteStr::new();
+                field.value = value;
+            }
+            None => head.fields.insert(
+                0,
+                Field {
+                    namespace,
+                    name,
+                    parameters: ByteStr::new(),
+                    value,
+                    line,
+                },
+            ),
+        }
+        head.from = Some(from.clone());
+        head
+    }
+
+    /// The two blocks as octets, up to the first octet of the content.
+    pub fn to_bytes(&self) -> Bytes {
+        let len = self
+            .fields
+            .iter()
+            .map(|field| field.line.len().saturating_add(2))
+            .sum::<usize>();
+        let mut octets = BytesMut::with_capacity(len.saturating_add(self.content_block.len()));
+        for field in &self.fields {
+            octets.put_slice(field.line.as_bytes());
+            octets.put_slice(b"\r\n");
+        }
+        octets.put_slice(&self.content_block);
+        octets.freeze()
+    }
+}
+
+impl fmt::Debug for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Head")
+            .field("from", &self.from)
+            .field("to", &self.to)
+            .field("content_type", &self.content_type)
+            .field("fields", &self.fields.len())
+            .finish_non_exhaustive()
+    }
+}
+
+fn read_field(line: &ByteStr, namespaces: &mut Vec<(ByteStr, ByteStr)>) -> Result<Field, CpimErrorKind> {
+    let (full_name, rest) = line.split_once(':').ok_or(CpimErrorKind::Field)?;
+    // The grammar wants one space before the value; some senders leave it out, which hides nothing.
+    let (parameters, value) = match rest.strip_prefix(' ') {
+        Some(value) => ("", value),
+        None if rest.starts_with(';') => rest.split_once(' ').unwrap_or((rest, "")),
+        None => ("", rest),
+    };
+    let (prefix, name) = full_name.split_once('.').unwrap_or(("", full_name));
+    if !is_name(name)
+        || !(prefix.is_empty() || is_name(prefix))
+        || (full_name.contains('.') && prefix.is_empty())
+    {
+        return Err(CpimErrorKind::Field);
+    }
+    let declared = namespaces
+        .iter()
+        .rev()
+        .find(|(own, _)| own == prefix)
+        .map(|(_, uri)| uri.clone());
+    let namespace = match (declared, prefix) {
+        (Some(uri), _) => uri,
+        (None, "") => ByteStr::from_static(CPIM_NAMESPACE),
+        // Many clients use `imdn.` without declaring it; it can mean nothing else.
+        (None, "imdn") => ByteStr::from_static(IMDN_NAMESPACE),
+        (None, _) => return Err(CpimErrorKind::Prefix),
+    };
+    if namespace == CPIM_NAMESPACE && name == "NS" {
+        let (prefix, uri) = value.split_once('<').ok_or(CpimErrorKind::Value)?;
+        let uri = uri
+            .trim_end_matches(' ')
+            .strip_suffix('>')
+            .ok_or(CpimErrorKind::Value)?;
+        let prefix = prefix.trim_matches(' ');
+        if uri.is_empty() || !(prefix.is_empty() || is_name(prefix)) {
+            return Err(CpimErrorKind::Value);
+        }
+        namespaces.push((ByteStr::from(prefix), ByteStr::from(uri)));
+    }
+    Ok(Field {
+        namespace,
+        name: line.slice_of(name),
+        parameters: line.slice_of(parameters),
+        value: line.slice_of(value),
+        line: line.clone(),
+    })
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|octet| octet.is_ascii_alphanumeric() || b"!#$%&'*+-^_`|~".contains(&octet))
+}
+
+impl Head {
+    pub(super) fn built(lines: &str, content_block: &str) -> Result<Self, CpimError> {
+        let octets = format!("{lines}\r\n{content_block}\r\n");
+        let mut parser = HeadParser::new(Limits {
+            head_octets: octets.len(),
+            fields: usize::MAX,
+        });
+        match parser.push(octets.as_bytes())? {
+            Progress::Done { head, .. } => Ok(*head),
+            Progress::NeedMore => Err(CpimError {
+                kind: CpimErrorKind::Incomplete,
+                offset: 0,
+            }),
+        }
+    }
+}
