@@ -1,0 +1,20 @@
+//! From octets to messages.
+//!
+//! [`parse_datagram`] reads what came in one datagram, or in one WebSocket message; [`StreamDecoder`] finds the messages of a
+//! byte stream. Both take a head apart with the same code and the same strictness: lines end in CRLF and in nothing else, a
+//! message has one `Content-Length`, the fields that every transaction needs are there once and well formed. What else a
+//! message carries is checked when it is read as a type.
+
+mod datagram;
+mod error;
+mod head;
+mod limits;
+mod stream;
+
+pub use datagram::parse_datagram;
+pub use error::{MessageError, MessageErrorKind, Place};
+pub use limits::Limits;
+pub use stream::{DecodeError, StreamDecoder, StreamItem};
+
+#[cfg(test)]
+mod tests;

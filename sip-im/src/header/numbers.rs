@@ -1,0 +1,137 @@
+//! Header fields whose value is a number: CSeq, Max-Forwards, Content-Length, Expires, Min-Expires, Retry-After, RSeq.
+
+use core::fmt;
+
+use super::cursor::Cursor;
+use super::{Header, HeaderName, Params};
+use crate::error::{ParseError, ParseErrorKind};
+use crate::{ByteStr, Method};
+
+/// The sequence number and method of a request (RFC 3261 20.16).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CSeq {
+    /// Less than 2^31.
+    pub seq: u32,
+    /// The method of the request.
+    pub method: Method,
+}
+
+impl CSeq {
+    /// A sequence number, which must be less than 2^31 to be written.
+    pub fn new(seq: u32, method: Method) -> Self {
+        Self { seq, method }
+    }
+}
+
+impl Header for CSeq {
+    const NAME: HeaderName = HeaderName::CSEQ;
+
+    //= https://www.rfc-editor.org/rfc/rfc3261#section-8.1.1.5
+    //# The sequence number value MUST be expressible as a 32-bit unsigned
+    //# integer and MUST be less than 2**31.
+    fn parse(value: &ByteStr) -> Result<Self, ParseError> {
+        let mut cursor = Cursor::new(value);
+        cursor.space();
+        let start = cursor.position();
+        let seq: u32 = cursor.number()?;
+        if seq >= 1 << 31 {
+            return Err(ParseError::new(ParseErrorKind::NumberOutOfRange, start));
+        }
+        if !cursor.space() {
+            return cursor.unexpected();
+        }
+        let method = Method::parse(cursor.token()?)?;
+        cursor.finish()?;
+        Ok(Self { seq, method })
+    }
+
+    fn write(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        write!(out, "{} {}", self.seq, self.method)
+    }
+}
+
+macro_rules! number {
+    ($(#[$doc:meta])* $type:ident($inner:ty), $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[expect(clippy::exhaustive_structs, reason = "the header field is this number and no more")]
+        pub struct $type(pub $inner);
+
+        impl Header for $type {
+            const NAME: HeaderName = HeaderName::$name;
+
+            fn parse(value: &ByteStr) -> Result<Self, ParseError> {
+                let mut cursor = Cursor::new(value);
+                cursor.space();
+                let number = cursor.number()?;
+                cursor.finish()?;
+                Ok(Self(number))
+            }
+
+            fn write(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+                write!(out, "{}", self.0)
+            }
+        }
+    };
+}
+
+number! {
+    /// How many more hops the request may take (RFC 3261 20.22).
+    MaxForwards(u8), MAX_FORWARDS
+}
+number! {
+    /// The length of the body in octets (RFC 3261 20.14).
+    ContentLength(u64), CONTENT_LENGTH
+}
+number! {
+    /// For how many seconds the message or its content is valid (RFC 3261 20.19).
+    Expires(u32), EXPIRES
+}
+number! {
+    /// The shortest expiration in seconds that is accepted (RFC 3261 20.23).
+    MinExpires(u32), MIN_EXPIRES
+}
+number! {
+    /// The number of a reliable provisional response (RFC 3262 7.1).
+    RSeq(u32), RSEQ
+}
+
+/// When to try again (RFC 3261 20.33).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RetryAfter {
+    /// In this many seconds.
+    pub seconds: u32,
+    /// Such as `duration`.
+    pub params: Params,
+}
+
+impl RetryAfter {
+    /// In this many seconds.
+    pub fn new(seconds: u32) -> Self {
+        Self { seconds, params: Params::new() }
+    }
+}
+
+impl Header for RetryAfter {
+    const NAME: HeaderName = HeaderName::RETRY_AFTER;
+
+    fn parse(value: &ByteStr) -> Result<Self, ParseError> {
+        let mut cursor = Cursor::new(value);
+        cursor.space();
+        let seconds = cursor.number()?;
+        cursor.space();
+        if cursor.peek() == Some(b'(') {
+            cursor.comment()?;
+        }
+        let params = Params::parse(&mut cursor)?;
+        cursor.finish()?;
+        Ok(Self { seconds, params })
+    }
+
+    fn write(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        write!(out, "{}", self.seconds)?;
+        self.params.write(out)
+    }
+}

@@ -1,0 +1,77 @@
+//! Refer-To (RFC 3515), Referred-By (RFC 3892), Refer-Sub (RFC 4488).
+
+use core::fmt;
+
+use super::tokens::parse_token;
+use super::{Header, HeaderName, NameAddr};
+use crate::error::{ParseError, ParseErrorKind};
+use crate::{ByteStr, Uri};
+
+macro_rules! address {
+    ($(#[$doc:meta])* $type:ident, $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct $type {
+            /// The address with its parameters.
+            pub name_addr: NameAddr,
+        }
+
+        impl $type {
+            /// An address without parameters.
+            pub fn new(uri: Uri) -> Self {
+                Self { name_addr: NameAddr::new(uri) }
+            }
+
+            /// The address.
+            pub fn uri(&self) -> &Uri {
+                &self.name_addr.uri
+            }
+        }
+
+        impl Header for $type {
+            const NAME: HeaderName = HeaderName::$name;
+
+            fn parse(value: &ByteStr) -> Result<Self, ParseError> {
+                NameAddr::parse(value).map(|name_addr| Self { name_addr })
+            }
+
+            fn write(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+                self.name_addr.write(out)
+            }
+        }
+    };
+}
+
+address! {
+    /// Where the recipient of a REFER is to send a request; the URI's `method` and headers say which.
+    ReferTo, REFER_TO
+}
+address! {
+    /// Who referred.
+    ReferredBy, REFERRED_BY
+}
+
+/// Does the REFER make a subscription?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "the header field is true or false")]
+pub struct ReferSub(pub bool);
+
+impl Header for ReferSub {
+    const NAME: HeaderName = HeaderName::REFER_SUB;
+
+    fn parse(value: &ByteStr) -> Result<Self, ParseError> {
+        let token = parse_token(value)?;
+        if token.eq_ignore_ascii_case("true") {
+            Ok(Self(true))
+        } else if token.eq_ignore_ascii_case("false") {
+            Ok(Self(false))
+        } else {
+            Err(ParseError::new(ParseErrorKind::UnexpectedText, 0))
+        }
+    }
+
+    fn write(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        out.write_str(if self.0 { "true" } else { "false" })
+    }
+}

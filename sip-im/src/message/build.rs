@@ -1,0 +1,288 @@
+//! Builders of messages. What they build is well formed: each value is read back as it was given, and no value ends its line.
+
+use bytes::Bytes;
+
+use super::{Request, Response};
+use crate::error::{BuildError, HeaderError, HeaderErrorKind, ParseError, ParseErrorKind};
+use crate::header::{
+    CSeq, CallId, Contact, From, Header, HeaderName, Headers, MaxForwards, To, check_text,
+};
+use crate::{ByteStr, ContentType, Method, StatusCode, Uri};
+
+/// Builds a request; see [`Request::builder`]. The Via is added when the request is sent.
+#[derive(Clone, Debug)]
+pub struct RequestBuilder {
+    method: Method,
+    uri: Uri,
+    fields: Fields,
+}
+
+/// Builds a response; see [`Request::response`].
+#[derive(Clone, Debug)]
+pub struct ResponseBuilder {
+    status: StatusCode,
+    reason: ByteStr,
+    fields: Fields,
+}
+
+/// What both builders collect. The first error is kept for `build`, so that calls can be chained.
+#[derive(Clone, Debug, Default)]
+struct Fields {
+    headers: Headers,
+    body: Bytes,
+    error: Option<BuildError>,
+}
+
+impl Fields {
+    fn note(&mut self, result: Result<(), BuildError>) {
+        if let Err(error) = result {
+            self.error.get_or_insert(error);
+        }
+    }
+
+    fn set<H: Header>(&mut self, header: &H) {
+        let result = self.headers.set_typed(header);
+        self.note(result);
+    }
+
+    fn push<H: Header>(&mut self, header: &H) {
+        let result = self.headers.push_typed(header);
+        self.note(result);
+    }
+
+    fn body(&mut self, content_type: &ContentType, body: Bytes) {
+        self.set(content_type);
+        self.body = body;
+    }
+
+    fn finish(self) -> Result<(Headers, Bytes), BuildError> {
+        let Self { mut headers, body, error } = self;
+        if let Some(error) = error {
+            return Err(error);
+        }
+        headers.set_reserved(&HeaderName::CONTENT_LENGTH, body.len().to_string());
+        Ok((headers, body))
+    }
+}
+
+macro_rules! shared {
+    () => {
+        /// Sets Contact.
+        #[must_use]
+        pub fn contact(mut self, contact: &Contact) -> Self {
+            self.fields.set(contact);
+            self
+        }
+
+        /// Adds a typed header field. A value that would not be read back as it is makes `build` fail.
+        #[must_use]
+        pub fn header_typed<H: Header>(mut self, header: &H) -> Self {
+            self.fields.push(header);
+            self
+        }
+
+        /// Adds a raw header field.
+        ///
+        /// # Errors
+        ///
+        /// Fails when the value has a line end or another control character in it.
+        pub fn header(mut self, name: &HeaderName, value: &str) -> Result<Self, BuildError> {
+            self.fields.headers.push(name, value)?;
+            Ok(self)
+        }
+
+        /// Sets the body and its type.
+        #[must_use]
+        pub fn body(mut self, content_type: &ContentType, body: Bytes) -> Self {
+            self.fields.body(content_type, body);
+            self
+        }
+    };
+}
+
+impl RequestBuilder {
+    pub(super) fn new(method: Method, uri: Uri) -> Self {
+        let mut fields = Fields::default();
+        fields.set(&MaxForwards(70));
+        Self { method, uri, fields }
+    }
+
+    /// Sets From.
+    #[must_use]
+    pub fn from(mut self, uri: &Uri, display: Option<&str>, tag: &str) -> Self {
+        let mut from = From::new(uri.clone()).with_tag(tag);
+        from.name_addr.display = display.map(ByteStr::from);
+        self.fields.set(&from);
+        self
+    }
+
+    /// Sets To, with a tag inside a dialog only.
+    #[must_use]
+    pub fn to(mut self, uri: &Uri, tag: Option<&str>) -> Self {
+        let mut to = To::new(uri.clone());
+        to.tag = tag.map(ByteStr::from);
+        self.fields.set(&to);
+        self
+    }
+
+    /// Sets Call-ID.
+    #[must_use]
+    pub fn call_id(mut self, call_id: &str) -> Self {
+        self.fields.set(&CallId::new(call_id));
+        self
+    }
+
+    /// Sets CSeq, with the method of the request.
+    #[must_use]
+    pub fn cseq(mut self, seq: u32) -> Self {
+        let cseq = CSeq::new(seq, self.method.clone());
+        self.fields.set(&cseq);
+        self
+    }
+
+    /// Sets Max-Forwards, which is 70 otherwise.
+    #[must_use]
+    pub fn max_forwards(mut self, hops: u8) -> Self {
+        self.fields.set(&MaxForwards(hops));
+        self
+    }
+
+    shared!();
+
+    /// Makes the request.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the first value that cannot be written, or with what is missing: From, To, Call-ID and CSeq are required,
+    /// and may be there once.
+    pub fn build(self) -> Result<Request, BuildError> {
+        let Self { method, uri, fields } = self;
+        if !method.is_valid() {
+            return Err(BuildError::Invalid(
+                HeaderName::CSEQ,
+                ParseError::new(ParseErrorKind::UnexpectedText, 0),
+            ));
+        }
+        let (headers, body) = fields.finish()?;
+        check_mandatory(&headers)?;
+        let cseq: CSeq = headers.require().map_err(of_header)?;
+        headers.get::<MaxForwards>().map_err(of_header)?;
+        if cseq.method != method {
+            return Err(BuildError::MethodMismatch);
+        }
+        Ok(Request::made(method, uri, headers, body))
+    }
+}
+
+impl ResponseBuilder {
+    pub(super) fn of_request(request: &Request, status: StatusCode) -> Self {
+        let mut builder = Self::copying(request.headers(), status);
+        let makes_dialog = matches!(request.method(), Method::Invite | Method::Subscribe | Method::Refer)
+            && (101..300).contains(&status.code());
+        //= https://www.rfc-editor.org/rfc/rfc3261#section-12.1.1
+        //# When a UAS responds to a request with a response that establishes a
+        //# dialog (such as a 2xx to INVITE), the UAS MUST copy all Record-Route
+        //# header field values from the request into the response (including the
+        //# URIs, URI parameters, and any Record-Route header field parameters,
+        //# whether they are known or unknown to the UAS) and MUST maintain the
+        //# order of those values.
+        if makes_dialog {
+            builder.fields.headers.copy_from(request.headers(), &HeaderName::RECORD_ROUTE);
+        }
+        if status == StatusCode::TRYING {
+            builder.fields.headers.copy_from(request.headers(), &HeaderName::TIMESTAMP);
+        }
+        builder
+    }
+
+    /// A response to a request of which nothing needs to be readable but its lines, with a tag made from them
+    /// (RFC 3261 8.2.7).
+    pub(crate) fn stateless(headers: &Headers, status: StatusCode) -> Self {
+        // FNV-1a: the same request gets the same tag, and nothing is protected by it.
+        let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+        for name in [HeaderName::VIA, HeaderName::CALL_ID, HeaderName::CSEQ] {
+            for byte in headers.value(&name).unwrap_or_default().bytes() {
+                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+            }
+        }
+        Self::copying(headers, status).to_tag(&format!("{hash:016x}"))
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc3261#section-8.2.6.2
+    //# The From field of the response MUST equal the From header field of
+    //# the request.  The Call-ID header field of the response MUST equal the
+    //# Call-ID header field of the request.  The CSeq header field of the
+    //# response MUST equal the CSeq field of the request.  The Via header
+    //# field values in the response MUST equal the Via header field values
+    //# in the request and MUST maintain the same ordering.
+    fn copying(request: &Headers, status: StatusCode) -> Self {
+        let mut fields = Fields::default();
+        for name in
+            [HeaderName::VIA, HeaderName::FROM, HeaderName::TO, HeaderName::CALL_ID, HeaderName::CSEQ]
+        {
+            fields.headers.copy_from(request, &name);
+        }
+        Self { status, reason: ByteStr::from_static(status.default_reason()), fields }
+    }
+
+    /// Gives To a tag, unless the request is inside a dialog and has one.
+    #[must_use]
+    pub fn to_tag(mut self, tag: &str) -> Self {
+        if let Ok(Some(to)) = self.fields.headers.get::<To>() {
+            if to.tag.is_none() {
+                // The field may be one that the peer wrote in a way that typed writing would change; only the tag is added.
+                let value = self.fields.headers.value(&HeaderName::TO).unwrap_or_default();
+                let tagged = To::new(to.name_addr.uri).with_tag(tag);
+                let result = Headers::new().push_typed(&tagged).and_then(|()| {
+                    let written = if value.contains('<') || !value.contains(';') {
+                        format!("{value};tag={tag}")
+                    } else {
+                        value.replacen(';', &format!(";tag={tag};"), 1)
+                    };
+                    self.fields.headers.set(&HeaderName::TO, &written)
+                });
+                self.fields.note(result);
+            }
+        }
+        self
+    }
+
+    /// Sets the reason phrase, which is that of the registry otherwise.
+    #[must_use]
+    pub fn reason(mut self, reason: &str) -> Self {
+        if check_text(reason.as_bytes()).is_err() || reason.starts_with([' ', '\t']) {
+            self.fields.note(Err(BuildError::InvalidReason));
+        }
+        self.reason = ByteStr::from(reason);
+        self
+    }
+
+    shared!();
+
+    /// Makes the response.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the first value that cannot be written.
+    pub fn build(self) -> Result<Response, BuildError> {
+        let (headers, body) = self.fields.finish()?;
+        Ok(Response::made(self.status, self.reason, headers, body))
+    }
+}
+
+fn check_mandatory(headers: &Headers) -> Result<(), BuildError> {
+    headers.require::<From>().map_err(of_header)?;
+    headers.require::<To>().map_err(of_header)?;
+    headers.require::<CallId>().map_err(of_header)?;
+    Ok(())
+}
+
+fn of_header(error: HeaderError) -> BuildError {
+    match error.kind {
+        HeaderErrorKind::Missing => BuildError::Missing(error.name),
+        HeaderErrorKind::Repeated => {
+            BuildError::Invalid(error.name, ParseError::new(ParseErrorKind::TrailingText, 0))
+        }
+        HeaderErrorKind::Malformed(fault) => BuildError::Invalid(error.name, fault),
+    }
+}

@@ -1,0 +1,89 @@
+//! Escapes and the character sets of the parts of a URI (RFC 3261 25.1).
+
+use crate::error::{ParseError, ParseErrorKind};
+
+/// unreserved = alphanum / mark
+pub(super) const fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'-' | b'_' | b'.' | b'!' | b'~' | b'*' | b'\'' | b'(' | b')')
+}
+
+/// unreserved / user-unreserved
+pub(super) const fn is_user(byte: u8) -> bool {
+    is_unreserved(byte) || matches!(byte, b'&' | b'=' | b'+' | b'$' | b',' | b';' | b'?' | b'/')
+}
+
+pub(super) const fn is_password(byte: u8) -> bool {
+    is_unreserved(byte) || matches!(byte, b'&' | b'=' | b'+' | b'$' | b',')
+}
+
+/// unreserved / param-unreserved
+pub(super) const fn is_parameter(byte: u8) -> bool {
+    is_unreserved(byte) || matches!(byte, b'[' | b']' | b'/' | b':' | b'&' | b'+' | b'$')
+}
+
+/// unreserved / hnv-unreserved
+pub(super) const fn is_header(byte: u8) -> bool {
+    is_unreserved(byte) || matches!(byte, b'[' | b']' | b'/' | b'?' | b':' | b'+' | b'$')
+}
+
+/// uric of RFC 2396, with the brackets that RFC 2732 adds.
+pub(super) const fn is_uric(byte: u8) -> bool {
+    is_unreserved(byte)
+        || matches!(
+            byte,
+            b';' | b'/' | b'?' | b':' | b'@' | b'&' | b'=' | b'+' | b'$' | b',' | b'[' | b']'
+        )
+}
+
+/// Checks that `text` has only characters of the set and whole escapes; `offset` is where it stands in the URI.
+pub(super) fn check(text: &str, offset: usize, allowed: impl Fn(u8) -> bool) -> Result<(), ParseError> {
+    let mut bytes = text.bytes().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        if byte == b'%' {
+            let digits = (bytes.next(), bytes.next());
+            if !matches!(digits, (Some((_, a)), Some((_, b))) if a.is_ascii_hexdigit() && b.is_ascii_hexdigit()) {
+                return Err(ParseError::new(ParseErrorKind::InvalidEscape, offset.saturating_add(at)));
+            }
+        } else if !allowed(byte) {
+            return Err(ParseError::new(ParseErrorKind::UnexpectedText, offset.saturating_add(at)));
+        }
+    }
+    Ok(())
+}
+
+/// Iterates over the octets of a checked text in a form where two texts are equal exactly if RFC 3261 19.1.4 says so:
+/// an escape of an unreserved character is that character, any other escape has upper-case digits.
+pub(super) fn canonical(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(character) = rest.chars().next() {
+        if let Some((byte, after)) = escaped_octet(rest) {
+            if is_unreserved(byte) {
+                out.push(char::from(byte));
+            } else {
+                out.push('%');
+                out.push(hex_digit(byte >> 4));
+                out.push(hex_digit(byte & 15));
+            }
+            rest = after;
+        } else {
+            out.push(character);
+            rest = rest.get(character.len_utf8()..).unwrap_or_default();
+        }
+    }
+    out
+}
+
+fn escaped_octet(text: &str) -> Option<(u8, &str)> {
+    let digits = text.strip_prefix('%')?;
+    let (pair, after) = digits.split_at_checked(2)?;
+    if !pair.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    u8::from_str_radix(pair, 16).ok().map(|byte| (byte, after))
+}
+
+fn hex_digit(value: u8) -> char {
+    char::from_digit(u32::from(value), 16).unwrap_or('0').to_ascii_uppercase()
+}

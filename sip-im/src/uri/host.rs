@@ -1,0 +1,103 @@
+//! Hosts (RFC 3261 25.1): host names, IPv4 addresses, IPv6 references.
+
+use core::fmt;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::error::{ParseError, ParseErrorKind};
+
+/// A host: a name, or an address.
+///
+/// ```
+/// use sip_im::Host;
+/// assert!(Host::parse("[2001:db8::10]")?.address().is_some());
+/// assert_eq!(Host::parse("Example.COM.")?.canonical(), "example.com");
+/// assert!(Host::parse("[2001:db8:::192.0.2.1]").is_err());
+/// # Ok::<(), sip_im::error::ParseError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Host {
+    /// A host name as it was written.
+    Name(String),
+    /// An address.
+    Address(IpAddr),
+}
+
+impl Host {
+    /// Reads a host; an IPv6 address stands in brackets.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`ParseErrorKind::InvalidHost`], or with what is wrong with a host name.
+    pub fn parse(text: &str) -> Result<Self, ParseError> {
+        let invalid = ParseError::new(ParseErrorKind::InvalidHost, 0);
+        if let Some(rest) = text.strip_prefix('[') {
+            let inner = rest.strip_suffix(']').ok_or(ParseError::new(ParseErrorKind::Unbalanced, 0))?;
+            return inner.parse::<Ipv6Addr>().map(|address| Self::Address(IpAddr::V6(address))).map_err(|_| invalid);
+        }
+        if let Ok(address) = text.parse::<Ipv4Addr>() {
+            return Ok(Self::Address(IpAddr::V4(address)));
+        }
+        check_name(text)?;
+        Ok(Self::Name(text.to_owned()))
+    }
+
+    /// The address, if it is one.
+    pub fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Name(_) => None,
+            Self::Address(address) => Some(*address),
+        }
+    }
+
+    /// One spelling for all hosts that are the same: lower case, no dot at the end, an IPv6 address in its short form,
+    /// an IPv4 address inside IPv6 as IPv4.
+    pub fn canonical(&self) -> String {
+        match self {
+            Self::Name(name) => name.trim_end_matches('.').to_ascii_lowercase(),
+            Self::Address(IpAddr::V4(address)) => address.to_string(),
+            Self::Address(IpAddr::V6(address)) => match address.to_ipv4_mapped() {
+                Some(mapped) => mapped.to_string(),
+                None => format!("[{address}]"),
+            },
+        }
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => f.write_str(name),
+            Self::Address(IpAddr::V4(address)) => write!(f, "{address}"),
+            Self::Address(IpAddr::V6(address)) => write!(f, "[{address}]"),
+        }
+    }
+}
+
+/// hostname = *( domainlabel "." ) toplabel [ "." ]
+pub(super) fn check_name(text: &str) -> Result<(), ParseError> {
+    if text.is_empty() {
+        return Err(ParseError::new(ParseErrorKind::Empty, 0));
+    }
+    if let Some(offset) =
+        text.bytes().position(|byte| !(byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.'))
+    {
+        return Err(ParseError::new(ParseErrorKind::UnexpectedText, offset));
+    }
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let mut offset: usize = 0;
+    let mut top = "";
+    for label in name.split('.') {
+        if label.is_empty() || label.starts_with('-') || label.ends_with('-') {
+            return Err(ParseError::new(ParseErrorKind::InvalidHost, offset));
+        }
+        offset = offset.saturating_add(label.len()).saturating_add(1);
+        top = label;
+    }
+    // A top label begins with a letter, so that no name looks like an address.
+    if top.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic()) {
+        Ok(())
+    } else {
+        Err(ParseError::new(ParseErrorKind::InvalidHost, 0))
+    }
+}
