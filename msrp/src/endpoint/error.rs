@@ -1,0 +1,108 @@
+//! Why commands are refused.
+
+use thiserror::Error;
+
+/// Why a session is not opened.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum OpenSessionError {
+    /// There are too many sessions or connections.
+    #[error("too many sessions")]
+    TooMany,
+    /// This end's URI has no session identifier.
+    #[error("local uri has no session identifier")]
+    NoSessionId,
+    /// Another session has the same URI.
+    #[error("local uri is in use")]
+    Duplicate,
+    /// The peer's path is empty although this end is to connect, or its first URI has no port.
+    #[error("remote path gives no address")]
+    NoAddress,
+    /// The peer's path is too long.
+    #[error("remote path is too long")]
+    PathTooLong,
+}
+
+/// Why a message is not taken.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The session does not exist, or is being closed.
+    #[error("no such session")]
+    NoSession,
+    /// Too much waits to be sent.
+    #[error("queue is full")]
+    QueueFull,
+    /// The message is larger than the peer takes.
+    #[error("message is too large for the peer")]
+    TooLarge,
+    /// A message with this identifier is being sent.
+    #[error("message identifier is in use")]
+    Duplicate,
+    /// A further header has a name that the protocol reserves for itself.
+    #[error("reserved header")]
+    ReservedHeader,
+    /// There are octets, but no media type.
+    #[error("body without content type")]
+    NoContentType,
+}
+
+/// Why octets of a streamed message are not taken.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// The session or the message does not exist, or the message is finished.
+    #[error("no such message")]
+    NoMessage,
+    /// Too much waits to be sent; try again later.
+    #[error("queue is full")]
+    QueueFull,
+    /// The message becomes longer than was announced, or than the peer takes.
+    #[error("message becomes too long")]
+    TooLong,
+}
+
+/// Why a response is not sent.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum RespondError {
+    /// The session does not exist.
+    #[error("no such session")]
+    NoSession,
+    /// No such request waits for a response: it was answered, or its time has run out.
+    #[error("no such transaction")]
+    NoTransaction,
+}
+
+/// Why a peer's path is not taken.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum SetRemotePathError {
+    /// The session does not exist.
+    #[error("no such session")]
+    NoSession,
+    /// The session has a path already.
+    #[error("remote path is known already")]
+    Known,
+    /// The path is empty.
+    #[error("remote path is empty")]
+    Empty,
+    /// The path is too long.
+    #[error("remote path is too long")]
+    PathTooLong,
+}
+
+/// Why a nickname is not asked for.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum NicknameError {
+    /// The session does not exist, or is being closed.
+    #[error("no such session")]
+    NoSession,
+    /// The session is not bound yet.
+    #[error("session is not bound")]
+    NotBound,
+    /// The nickname is longer than 1023 octets or has a control character.
+    #[error("malformed nickname")]
+    Malformed,
+}

@@ -1,0 +1,326 @@
+//! Identifiers: of transactions, of messages and of sessions.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::Entropy;
+use crate::error::IdError;
+
+/// The identifier of a transaction, which also marks where its request or response ends (RFC 4975 section 7.1).
+///
+/// ```
+/// use msrp::TransactionId;
+///
+/// let id = TransactionId::new("a786hjs2")?;
+/// assert_eq!(id.as_str(), "a786hjs2");
+/// assert!(TransactionId::new("abc").is_err());
+/// # Ok::<(), msrp::IdError>(())
+/// ```
+#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct TransactionId {
+    // Octets after `length` are zero, so that the derived relations are those of the text.
+    octets: [u8; Self::MAX],
+    length: u8,
+}
+
+impl TransactionId {
+    /// The longest identifier, in octets.
+    pub const MAX: usize = 32;
+    /// The shortest identifier, in octets.
+    pub const MIN: usize = 4;
+
+    /// Creates an identifier from its text: 4 to 32 letters, digits or `.-+%=`, beginning with a letter or digit.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the text is not of that form.
+    pub fn new(text: &str) -> Result<Self, IdError> {
+        check_ident(text.as_bytes())?;
+        Self::copy(text.as_bytes()).ok_or(IdError::TooLong)
+    }
+
+    /// Creates an identifier from 80 random bits.
+    //= https://www.rfc-editor.org/rfc/rfc4975#section-7.1
+    //# The transaction identifier MUST NOT collide with that of other
+    //# transactions that exist at the same time.  Therefore, it MUST contain
+    //# at least 64 bits of randomness.
+    pub fn random(entropy: &mut Entropy) -> Self {
+        let text = random_text(entropy);
+        Self::copy(&text).unwrap_or(Self {
+            octets: [0; Self::MAX],
+            length: 0,
+        })
+    }
+
+    /// Creates an identifier from 80 random bits and a number that is not used twice.
+    pub(crate) fn mint(entropy: &mut Entropy, number: u64) -> Self {
+        let text = minted_text(entropy, number);
+        Self::copy(text.as_bytes()).unwrap_or(Self {
+            octets: [0; Self::MAX],
+            length: 0,
+        })
+    }
+
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    /// Returns the octets.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.octets.get(..usize::from(self.length)).unwrap_or_default()
+    }
+
+    fn copy(text: &[u8]) -> Option<Self> {
+        let mut octets = [0; Self::MAX];
+        octets.get_mut(..text.len())?.copy_from_slice(text);
+        Some(Self {
+            octets,
+            length: u8::try_from(text.len()).ok()?,
+        })
+    }
+}
+
+impl fmt::Display for TransactionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for TransactionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TransactionId({})", self.as_str())
+    }
+}
+
+/// The identifier of a message; all its chunks and reports carry it (RFC 4975 section 7.1.1).
+///
+/// ```
+/// use msrp::MessageId;
+///
+/// assert_eq!(MessageId::new("12339sdqwer")?.to_string(), "12339sdqwer");
+/// # Ok::<(), msrp::IdError>(())
+/// ```
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct MessageId(Arc<str>);
+
+impl MessageId {
+    /// The longest identifier that is accepted from a peer, in octets.
+    pub const MAX_RECEIVED: usize = 128;
+
+    /// Creates an identifier from its text: 4 to 32 letters, digits or `.-+%=`, beginning with a letter or digit.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the text is not of that form.
+    pub fn new(text: &str) -> Result<Self, IdError> {
+        check_ident(text.as_bytes())?;
+        Ok(Self(text.into()))
+    }
+
+    /// Reads an identifier as peers write it: any visible ASCII up to [`MessageId::MAX_RECEIVED`] octets, since some
+    /// make them of UUIDs in braces or of mail addresses.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the text is empty, too long, or contains other octets.
+    pub fn received(text: &str) -> Result<Self, IdError> {
+        if text.is_empty() {
+            return Err(IdError::TooShort);
+        }
+        if text.len() > Self::MAX_RECEIVED {
+            return Err(IdError::TooLong);
+        }
+        match text.bytes().position(|octet| !octet.is_ascii_graphic()) {
+            Some(offset) => Err(IdError::Unexpected { offset }),
+            None => Ok(Self(text.into())),
+        }
+    }
+
+    /// Creates an identifier from 80 random bits.
+    pub fn random(entropy: &mut Entropy) -> Self {
+        Self(
+            std::str::from_utf8(&random_text(entropy))
+                .unwrap_or_default()
+                .into(),
+        )
+    }
+
+    /// Creates an identifier from 80 random bits and a number that is not used twice.
+    pub(crate) fn mint(entropy: &mut Entropy, number: u64) -> Self {
+        Self(minted_text(entropy, number).into())
+    }
+
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The identifier of a session in its URI; case-sensitive, and all that keeps strangers out of the session
+/// (RFC 4975 sections 6 and 14.1).
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct SessionId(Arc<str>);
+
+impl SessionId {
+    /// Creates an identifier from its text: letters, digits or `-._~+=/`, at least one.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the text is not of that form.
+    pub fn new(text: &str) -> Result<Self, IdError> {
+        if text.is_empty() {
+            return Err(IdError::TooShort);
+        }
+        match text.bytes().position(|octet| !is_session_id_octet(octet)) {
+            Some(offset) => Err(IdError::Unexpected { offset }),
+            None => Ok(Self(text.into())),
+        }
+    }
+
+    /// Creates an identifier from 80 random bits.
+    //= https://www.rfc-editor.org/rfc/rfc4975#section-14.1
+    //# Therefore, when an MSRP device generates an MSRP URI to be used in
+    //# the initiation of an MSRP session, the session-id component MUST
+    //# contain at least 80 bits of randomness.
+    pub fn random(entropy: &mut Entropy) -> Self {
+        Self(
+            std::str::from_utf8(&random_text(entropy))
+                .unwrap_or_default()
+                .into(),
+        )
+    }
+
+    /// Creates an identifier from 80 random bits and a number that is not used twice.
+    pub(crate) fn mint(entropy: &mut Entropy, number: u64) -> Self {
+        Self(minted_text(entropy, number).into())
+    }
+
+    /// Returns the text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+pub(crate) const fn is_ident_octet(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-' | b'+' | b'%' | b'=')
+}
+
+pub(crate) const fn is_session_id_octet(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~' | b'+' | b'=' | b'/')
+}
+
+fn check_ident(text: &[u8]) -> Result<(), IdError> {
+    if text.len() < TransactionId::MIN {
+        return Err(IdError::TooShort);
+    }
+    if text.len() > TransactionId::MAX {
+        return Err(IdError::TooLong);
+    }
+    if !text.first().is_some_and(u8::is_ascii_alphanumeric) {
+        return Err(IdError::Unexpected { offset: 0 });
+    }
+    match text.iter().position(|&octet| !is_ident_octet(octet)) {
+        Some(offset) => Err(IdError::Unexpected { offset }),
+        None => Ok(()),
+    }
+}
+
+/// Five random bits a character.
+const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+
+fn random_text(entropy: &mut Entropy) -> [u8; 16] {
+    let mut octets = [0; 16];
+    entropy(&mut octets);
+    octets.map(letter)
+}
+
+fn minted_text(entropy: &mut Entropy, number: u64) -> String {
+    let mut text: String = random_text(entropy)
+        .iter()
+        .map(|&octet| char::from(octet))
+        .collect();
+    let mut rest = number;
+    while rest > 0 {
+        text.push(char::from(letter(u8::try_from(rest & 31).unwrap_or(0))));
+        rest >>= 5;
+    }
+    text
+}
+
+fn letter(octet: u8) -> u8 {
+    ALPHABET.get(usize::from(octet & 31)).copied().unwrap_or(b'a')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counting() -> Entropy {
+        let mut next = 0_u8;
+        Box::new(move |octets| {
+            for octet in octets {
+                *octet = next;
+                next = next.wrapping_add(1);
+            }
+        })
+    }
+
+    #[test]
+    fn identifiers_have_the_form_of_the_grammar() {
+        for good in ["abcd", "d93kswow", "1.-+%=", "abcdefghijklmnopqrstuvwxyz012345"] {
+            assert_eq!(TransactionId::new(good).unwrap().as_str(), good);
+            assert_eq!(MessageId::new(good).unwrap().as_str(), good);
+        }
+        assert_eq!(TransactionId::new("abc"), Err(IdError::TooShort));
+        assert_eq!(
+            TransactionId::new("abcdefghijklmnopqrstuvwxyz0123456"),
+            Err(IdError::TooLong)
+        );
+        assert_eq!(TransactionId::new("-abc"), Err(IdError::Unexpected { offset: 0 }));
+        assert_eq!(TransactionId::new("ab@d"), Err(IdError::Unexpected { offset: 2 }));
+    }
+
+    #[test]
+    fn message_ids_of_peers_may_be_of_other_forms() {
+        assert!(MessageId::new("{1-2}@host").is_err());
+        assert_eq!(MessageId::received("{1-2}@host").unwrap().as_str(), "{1-2}@host");
+        assert_eq!(MessageId::received(""), Err(IdError::TooShort));
+        assert_eq!(MessageId::received("a b"), Err(IdError::Unexpected { offset: 1 }));
+        assert_eq!(MessageId::received(&"a".repeat(129)), Err(IdError::TooLong));
+    }
+
+    #[test]
+    fn random_identifiers_are_valid_and_differ() {
+        let mut entropy = counting();
+        let first = TransactionId::random(&mut entropy);
+        let second = TransactionId::random(&mut entropy);
+        assert!(TransactionId::new(first.as_str()).is_ok());
+        assert_ne!(first.as_str(), second.as_str());
+        assert!(SessionId::new(SessionId::random(&mut entropy).as_str()).is_ok());
+    }
+
+    #[test]
+    fn minted_identifiers_differ_even_without_randomness() {
+        let mut entropy: Entropy = Box::new(|octets| octets.fill(7));
+        let ids: Vec<_> = [0, 1, 31, 32, u64::MAX]
+            .map(|n| TransactionId::mint(&mut entropy, n))
+            .into();
+        for (at, id) in ids.iter().enumerate() {
+            assert!(TransactionId::new(id.as_str()).is_ok());
+            assert!(!ids[..at].contains(id));
+        }
+    }
+}

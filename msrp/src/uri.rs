@@ -1,0 +1,517 @@
+//! MSRP URIs (RFC 4975 sections 6 and 9).
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::IpAddr;
+use std::ops::Range;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::error::{UriError, UriErrorKind};
+use crate::header::content::is_token;
+use crate::id::{SessionId, is_session_id_octet};
+
+/// A URI of an MSRP session, host or relay, such as `msrp://host.example.com:8493/asfd34;tcp`.
+///
+/// `==` and hashing go by the text as it was written; whether two URIs name the same thing is told by
+/// [`Uri::equivalent`].
+///
+/// ```
+/// use msrp::Uri;
+///
+/// let uri = Uri::parse("msrps://alice@relay.example.com:9000/hjdhfha/x;tcp;new=1")?;
+/// assert!(uri.is_secure());
+/// assert_eq!((uri.user(), uri.host(), uri.port()), (Some("alice"), "relay.example.com", Some(9000)));
+/// assert_eq!((uri.session_id(), uri.transport()), (Some("hjdhfha/x"), "tcp"));
+/// assert_eq!(uri.parameters().collect::<Vec<_>>(), [("new", Some("1"))]);
+/// # Ok::<(), msrp::UriError>(())
+/// ```
+#[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Uri {
+    text: Arc<str>,
+    secure: bool,
+    user: Option<Span>,
+    host: Span,
+    port: Option<u16>,
+    session_id: Option<Span>,
+    transport: Span,
+    parameters: Span,
+}
+
+/// Octets of the text; `u16` bounds a URI's length.
+type Span = (u16, u16);
+
+impl Uri {
+    /// The longest URI that is taken, in octets.
+    pub const MAX: usize = 1024;
+
+    /// Reads a URI.
+    ///
+    /// # Errors
+    ///
+    /// Fails, saying where, when the text is not an MSRP URI.
+    pub fn parse(text: &str) -> Result<Self, UriError> {
+        Parser { text, at: 0 }.uri()
+    }
+
+    /// Makes a URI of its parts. An IPv6 address may be given with brackets or without.
+    ///
+    /// ```
+    /// use msrp::{SessionId, Uri};
+    ///
+    /// let uri = Uri::new(false, "2001:db8::1", 2855, Some(&SessionId::new("s1")?), "tcp")?;
+    /// assert_eq!(uri.to_string(), "msrp://[2001:db8::1]:2855/s1;tcp");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Fails when the host or the transport is not well formed, or the port is 0.
+    pub fn new(
+        secure: bool,
+        host: &str,
+        port: u16,
+        session_id: Option<&SessionId>,
+        transport: &str,
+    ) -> Result<Self, UriError> {
+        let scheme = if secure { "msrps" } else { "msrp" };
+        let (open, close) = if host.contains(':') && !host.starts_with('[') {
+            ("[", "]")
+        } else {
+            ("", "")
+        };
+        let (slash, id) = session_id.map_or(("", ""), |id| ("/", id.as_str()));
+        let text = format!("{scheme}://{open}{host}{close}:{port}{slash}{id};{transport}");
+        let uri = Self::parse(&text)?;
+        // A part that ends early, such as a host that contains `/`, would otherwise move the others.
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        if uri.host() != bare || uri.port() != Some(port) || uri.user().is_some() {
+            return Err(UriError {
+                kind: UriErrorKind::Host,
+                offset: 0,
+            });
+        }
+        if uri.transport() != transport || uri.session_id() != session_id.map(SessionId::as_str) {
+            return Err(UriError {
+                kind: UriErrorKind::Parameter,
+                offset: 0,
+            });
+        }
+        Ok(uri)
+    }
+
+    /// Makes the URI of a session over TCP, of whatever host and port is given.
+    pub(crate) fn of_session(secure: bool, host: &str, port: u16, session_id: &SessionId) -> Self {
+        let port = if port == 0 { 2855 } else { port };
+        match Self::new(secure, host, port, Some(session_id), "tcp") {
+            Ok(uri) => uri,
+            Err(_) => Self::of_session(secure, "invalid.invalid", port, session_id),
+        }
+    }
+
+    /// Says whether the scheme is `msrps`, that is, whether the connection is protected with TLS.
+    pub fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// Returns the part before `@`, as written.
+    pub fn user(&self) -> Option<&str> {
+        self.user.map(|span| self.part(span))
+    }
+
+    /// Returns the host, an IPv6 address without its brackets.
+    pub fn host(&self) -> &str {
+        self.part(self.host)
+    }
+
+    /// Returns the port, if it is explicit. There is no default port.
+    pub fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    /// Returns the session identifier; a URI without one names a host or a relay.
+    pub fn session_id(&self) -> Option<&str> {
+        self.session_id.map(|span| self.part(span))
+    }
+
+    /// Returns the transport, `tcp` or a later invention, as written.
+    pub fn transport(&self) -> &str {
+        self.part(self.transport)
+    }
+
+    /// Iterates over the parameters after the transport.
+    pub fn parameters(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        self.part(self.parameters)
+            .split(';')
+            .filter(|parameter| !parameter.is_empty())
+            .map(|parameter| match parameter.split_once('=') {
+                Some((name, value)) => (name, Some(value)),
+                None => (parameter, None),
+            })
+    }
+
+    /// Returns the text as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Says whether two URIs name the same thing.
+    ///
+    /// Scheme, host and transport are compared without case, ports and session identifiers exactly; user and other
+    /// parameters play no part. Addresses are compared as addresses.
+    ///
+    /// ```
+    /// use msrp::Uri;
+    ///
+    /// let a = Uri::parse("msrp://[2001:db8::1]:8493/asfd34;tcp")?;
+    /// assert!(a.equivalent(&Uri::parse("MSRP://bob@[2001:DB8:0::1]:8493/asfd34;TCP;x=y")?));
+    /// assert!(!a.equivalent(&Uri::parse("msrp://[2001:db8::1]:8493/ASFD34;tcp")?));
+    /// # Ok::<(), msrp::UriError>(())
+    /// ```
+    //= https://www.rfc-editor.org/rfc/rfc4975#section-6.1
+    //# A URI with an explicit port is never equivalent to
+    //# another with no port specified.
+    pub fn equivalent(&self, other: &Self) -> bool {
+        self.secure == other.secure
+            && self.port == other.port
+            && self.session_id() == other.session_id()
+            && self.transport().eq_ignore_ascii_case(other.transport())
+            && same_host(self.host(), other.host())
+    }
+
+    fn part(&self, (start, end): Span) -> &str {
+        self.text
+            .get(usize::from(start)..usize::from(end))
+            .unwrap_or_default()
+    }
+}
+
+impl FromStr for Uri {
+    type Err = UriError;
+
+    fn from_str(text: &str) -> Result<Self, UriError> {
+        Self::parse(text)
+    }
+}
+
+/// Writes the URI as it was read.
+impl fmt::Display for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Uri({})", self.text)
+    }
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl Parser<'_> {
+    fn uri(mut self) -> Result<Uri, UriError> {
+        if self.text.len() > Uri::MAX {
+            return Err(UriError {
+                kind: UriErrorKind::TooLong,
+                offset: Uri::MAX,
+            });
+        }
+        let secure = self.scheme()?;
+        let user = self.user()?;
+        let host = self.host()?;
+        let port = self.port()?;
+        let session_id = self.session_id()?;
+        let (transport, parameters) = self.parameters()?;
+        Ok(Uri {
+            text: self.text.into(),
+            secure,
+            user,
+            host,
+            port,
+            session_id,
+            transport,
+            parameters,
+        })
+    }
+
+    fn scheme(&mut self) -> Result<bool, UriError> {
+        let Some((scheme, _)) = self.text.split_once("://") else {
+            return self.fail(UriErrorKind::Scheme);
+        };
+        let secure = if scheme.eq_ignore_ascii_case("msrp") {
+            false
+        } else if scheme.eq_ignore_ascii_case("msrps") {
+            true
+        } else {
+            return self.fail(UriErrorKind::Scheme);
+        };
+        self.at = scheme.len() + "://".len();
+        Ok(secure)
+    }
+
+    fn user(&mut self) -> Result<Option<Span>, UriError> {
+        let authority = self.rest().split(['/', ';']).next().unwrap_or_default();
+        let Some((user, _)) = authority.rsplit_once('@') else {
+            return Ok(None);
+        };
+        let length = user.len();
+        if !user.bytes().all(is_user_octet) || !escapes_are_whole(user) {
+            return self.fail(UriErrorKind::User);
+        }
+        let span = self.take(length);
+        self.at += 1;
+        Ok(Some(span))
+    }
+
+    fn host(&mut self) -> Result<Span, UriError> {
+        if self.rest().starts_with('[') {
+            let Some((address, _)) = self.rest().get(1..).and_then(|rest| rest.split_once(']')) else {
+                return self.fail(UriErrorKind::Host);
+            };
+            let length = address.len();
+            if address.parse::<std::net::Ipv6Addr>().is_err() {
+                return self.fail(UriErrorKind::Host);
+            }
+            self.at += 1;
+            let span = self.take(length);
+            self.at += 1;
+            return Ok(span);
+        }
+        let host = self.rest().split([':', '/', ';']).next().unwrap_or_default();
+        let length = host.len();
+        if host.is_empty() || !host.bytes().all(is_host_octet) || !escapes_are_whole(host) {
+            return self.fail(UriErrorKind::Host);
+        }
+        Ok(self.take(length))
+    }
+
+    fn port(&mut self) -> Result<Option<u16>, UriError> {
+        let Some(rest) = self.rest().strip_prefix(':') else {
+            return Ok(None);
+        };
+        let digits = rest.split(['/', ';']).next().unwrap_or_default();
+        let length = digits.len();
+        // `parse` would also take a sign.
+        if !digits.bytes().all(|octet| octet.is_ascii_digit()) {
+            return self.fail(UriErrorKind::Port);
+        }
+        match digits.parse::<u16>() {
+            Ok(port) if port > 0 => {
+                self.at += 1 + length;
+                Ok(Some(port))
+            }
+            _ => self.fail(UriErrorKind::Port),
+        }
+    }
+
+    fn session_id(&mut self) -> Result<Option<Span>, UriError> {
+        let Some(rest) = self.rest().strip_prefix('/') else {
+            return Ok(None);
+        };
+        let id = rest.split(';').next().unwrap_or_default();
+        let length = id.len();
+        if id.is_empty() || !id.bytes().all(is_session_id_octet) {
+            return self.fail(UriErrorKind::SessionId);
+        }
+        self.at += 1;
+        Ok(Some(self.take(length)))
+    }
+
+    fn parameters(&mut self) -> Result<(Span, Span), UriError> {
+        let Some(rest) = self.rest().strip_prefix(';') else {
+            return self.fail(if self.rest().is_empty() {
+                UriErrorKind::MissingTransport
+            } else {
+                UriErrorKind::Parameter
+            });
+        };
+        let transport = rest.split(';').next().unwrap_or_default();
+        let length = transport.len();
+        if transport.is_empty() || !transport.bytes().all(|octet| octet.is_ascii_alphanumeric()) {
+            return self.fail(UriErrorKind::MissingTransport);
+        }
+        self.at += 1;
+        let transport = self.take(length);
+        let rest = self.rest();
+        let parameters = rest.strip_prefix(';');
+        if let Some(parameters) = parameters {
+            for parameter in parameters.split(';') {
+                let (name, value) = parameter.split_once('=').unwrap_or((parameter, "x"));
+                if !is_token(name) || !is_token(value) {
+                    return self.fail(UriErrorKind::Parameter);
+                }
+            }
+        }
+        let length = rest.len();
+        Ok((transport, self.take(length)))
+    }
+
+    fn rest(&self) -> &str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn take(&mut self, length: usize) -> Span {
+        let Range { start, end } = self.at..self.at.saturating_add(length);
+        self.at = end;
+        (
+            u16::try_from(start).unwrap_or(u16::MAX),
+            u16::try_from(end).unwrap_or(u16::MAX),
+        )
+    }
+
+    fn fail<T>(&self, kind: UriErrorKind) -> Result<T, UriError> {
+        Err(UriError {
+            kind,
+            offset: self.at,
+        })
+    }
+}
+
+const fn is_unreserved(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~')
+}
+
+const fn is_host_octet(octet: u8) -> bool {
+    // `;` is a sub-delimiter of RFC 3986, but ends the authority here.
+    is_unreserved(octet)
+        || matches!(
+            octet,
+            b'%' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'='
+        )
+}
+
+const fn is_user_octet(octet: u8) -> bool {
+    is_host_octet(octet) || octet == b':'
+}
+
+fn escapes_are_whole(text: &str) -> bool {
+    text.split('%').skip(1).all(|rest| {
+        rest.as_bytes()
+            .get(..2)
+            .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    })
+}
+
+fn same_host(a: &str, b: &str) -> bool {
+    let (a, b) = (unescaped(a), unescaped(b));
+    match (a.parse::<IpAddr>(), b.parse::<IpAddr>()) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => a.eq_ignore_ascii_case(&b),
+    }
+}
+
+/// Decodes what need not be escaped.
+fn unescaped(text: &str) -> Cow<'_, str> {
+    if !text.contains('%') {
+        return Cow::Borrowed(text);
+    }
+    let mut decoded = String::with_capacity(text.len());
+    let mut parts = text.split('%');
+    decoded.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let octet = part
+            .get(..2)
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match octet {
+            Some(octet) if is_unreserved(octet) => {
+                decoded.push(char::from(octet));
+                decoded.push_str(part.get(2..).unwrap_or_default());
+            }
+            _ => {
+                decoded.push('%');
+                decoded.push_str(part);
+            }
+        }
+    }
+    Cow::Owned(decoded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_found() {
+        let uri = Uri::parse("msrp://host.example.com:8493/asfd34;tcp").unwrap();
+        assert!(!uri.is_secure());
+        assert_eq!(uri.user(), None);
+        assert_eq!(uri.host(), "host.example.com");
+        assert_eq!(uri.port(), Some(8493));
+        assert_eq!(uri.session_id(), Some("asfd34"));
+        assert_eq!(uri.transport(), "tcp");
+        assert_eq!(uri.parameters().count(), 0);
+        assert_eq!(uri.to_string(), "msrp://host.example.com:8493/asfd34;tcp");
+    }
+
+    #[test]
+    fn session_ids_may_contain_slashes_and_equals_signs() {
+        let uri = Uri::parse("msrp://h:1/a/b+c=;tcp").unwrap();
+        assert_eq!(uri.session_id(), Some("a/b+c="));
+        assert_eq!(Uri::parse("msrp://u:p@[::1]:1;ws").unwrap().session_id(), None);
+    }
+
+    #[test]
+    fn malformed_uris_are_refused_with_their_place() {
+        for (text, kind, offset) in [
+            ("sip:a@b", UriErrorKind::Scheme, 0),
+            ("http://a:1/b;tcp", UriErrorKind::Scheme, 0),
+            ("msrp://", UriErrorKind::Host, 7),
+            ("msrp://a b:1/c;tcp", UriErrorKind::Host, 7),
+            ("msrp://[::1:1/c;tcp", UriErrorKind::Host, 7),
+            ("msrp://a:+1/c;tcp", UriErrorKind::Port, 8),
+            ("msrp://a:65536/c;tcp", UriErrorKind::Port, 8),
+            ("msrp://a:0/c;tcp", UriErrorKind::Port, 8),
+            ("msrp://a:1/;tcp", UriErrorKind::SessionId, 10),
+            ("msrp://a:1/c", UriErrorKind::MissingTransport, 12),
+            ("msrp://a:1/c;", UriErrorKind::MissingTransport, 12),
+            ("msrp://a:1/c;tcp;", UriErrorKind::Parameter, 16),
+            ("msrp://a:1/c;tcp;=x", UriErrorKind::Parameter, 16),
+            ("msrp://%zz@a:1/c;tcp", UriErrorKind::User, 7),
+        ] {
+            assert_eq!(Uri::parse(text), Err(UriError { kind, offset }), "{text}");
+        }
+        assert_eq!(
+            Uri::parse(&"m".repeat(1025)).unwrap_err().kind,
+            UriErrorKind::TooLong
+        );
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc4975#section-6.1
+    //= type=test
+    //# A URI with an explicit port is never equivalent to
+    //# another with no port specified.
+    #[test]
+    fn equivalence_follows_the_rules() {
+        let equal = |a: &str, b: &str| Uri::parse(a).unwrap().equivalent(&Uri::parse(b).unwrap());
+        assert!(equal("msrp://Host:1/a;tcp", "MSRP://u@hOST:1/a;TCP;x=1"));
+        assert!(equal("msrp://%68ost:1/a;tcp", "msrp://host:1/a;tcp"));
+        assert!(equal(
+            "msrp://[::ffff:1]:1/a;tcp",
+            "msrp://[0::FFFF:0001]:1/a;tcp"
+        ));
+        for (a, b) in [
+            ("msrp://h:1/a;tcp", "msrps://h:1/a;tcp"),
+            ("msrp://h:1/a;tcp", "msrp://h/a;tcp"),
+            ("msrp://h:1/a;tcp", "msrp://h:2/a;tcp"),
+            ("msrp://h:1/a;tcp", "msrp://h:1/A;tcp"),
+            ("msrp://h:1/a;tcp", "msrp://h:1;tcp"),
+            ("msrp://h:1/a;tcp", "msrp://h:1/a;sctp"),
+            ("msrp://h:1/a;tcp", "msrp://i:1/a;tcp"),
+        ] {
+            assert!(!equal(a, b) && !equal(b, a), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn parts_cannot_smuggle_others_in() {
+        for host in ["a/b", "a;tcp", "u@h", "h:1/x", "", "a b"] {
+            assert!(Uri::new(false, host, 1, None, "tcp").is_err(), "{host}");
+        }
+        assert!(Uri::new(false, "h", 1, None, "tcp;x").is_err());
+        assert!(Uri::new(false, "h", 0, None, "tcp").is_err());
+    }
+}
