@@ -34,19 +34,35 @@
 //! | 2046, 2183, 3261 7.4 (bodies) | [`mime`] |
 //! | 3264, 8866, 4975 8, 6135, 5547, 7701 (SDP for MSRP) | [`sdp`] |
 //! | 3323, 3325, 5876 (identity and privacy) | [`mod@identity`] |
+//! | 3261 17, 6026, 4320 (transactions) | [`transaction`] |
+//! | 3261 8, 9, 18, 3581, 5626 4.4.1 (flows and transactions of a host) | [`endpoint`] |
+//! | 3261 12 (dialogs) | [`dialog`] |
+//! | 3261 10, 3327, 5626 (registration) | [`registration`] |
+//! | 3261 16 (proxies) | [`proxy`] |
+//! | 3261 22, 7616, 8760 (authentication) | [`auth`] |
+//! | 6665 (subscriptions) | [`subscription`] |
 #![forbid(unsafe_code)]
 
+pub mod auth;
 pub mod codec;
+pub mod dialog;
+pub mod endpoint;
 pub mod error;
+pub mod flow;
 pub mod header;
 pub mod identity;
 pub mod message;
 mod method;
 pub mod mime;
+pub mod proxy;
+pub mod registration;
 pub mod sdp;
 mod status;
+pub mod subscription;
+pub mod transaction;
 pub mod uri;
 
+pub use flow::{FlowId, Transport};
 pub use message::{Message, Request, RequestBuilder, Response, ResponseBuilder};
 pub use method::Method;
 pub use msrp::header::content::ContentType;

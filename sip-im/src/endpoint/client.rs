@@ -1,0 +1,661 @@
+//! Client transactions: requests that went out, until nothing more can come back (RFC 3261 sections 9.1, 17.1 and 18.1).
+
+use core::time::Duration;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::error::{CancelError, SendError};
+use super::event::{ClientTransaction, Event, RequestFailure, Target};
+use super::flows::{Authority, Place, Unreachable, Waiting};
+use super::schedule::{ClientTimer, Key};
+use super::{Endpoint, SHORTEST, random_hex, via};
+use crate::Method;
+use crate::flow::{FlowId, Transport};
+use crate::header::HeaderName;
+use crate::message::{Request, Response};
+use crate::transaction::{
+    Action, ClientKey, InviteClient, InviteClientInput, MAGIC_COOKIE, NonInviteClient, NonInviteClientInput,
+};
+
+/// The most that one UDP datagram carries over IPv4.
+pub(super) const LARGEST_DATAGRAM: usize = 65_507;
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Invite(InviteClient),
+    Other(NonInviteClient),
+}
+
+/// How far the cancelling of an INVITE has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cancel {
+    No,
+    /// Asked for, but nothing has come back yet.
+    Wanted,
+    Sent,
+}
+
+/// A client transaction.
+#[derive(Debug)]
+pub(super) struct Client {
+    state: State,
+    key: ClientKey,
+    branch: String,
+    /// Until it is sent; of an INVITE then what its ACK and CANCEL are made from, with our Via.
+    request: Option<Request>,
+    sent_by: Option<via::SentBy>,
+    /// As it was sent, while it may have to be sent again.
+    wire: Option<Bytes>,
+    place: Place,
+    reliable: bool,
+    /// Where to try datagrams if no stream can be had, which the request went to for its size alone.
+    fallback: Option<Authority>,
+    interval: Duration,
+    cancel: Cancel,
+    /// A CANCEL, of whose fate nobody needs to hear.
+    internal: bool,
+    /// The ACKs for 2xx: whose To tag, where, what.
+    acks: Vec<(String, FlowId, Bytes)>,
+}
+
+impl Endpoint {
+    /// Sends a request and follows it until its final response: its Via is added here.
+    ///
+    /// # Errors
+    ///
+    /// Fails, and changes nothing, for an ACK or a CANCEL, when the target's flow is not open, or at the limits of the configuration.
+    pub fn send(
+        &mut self,
+        request: Request,
+        target: Target,
+        now: Instant,
+    ) -> Result<ClientTransaction, SendError> {
+        if matches!(request.method(), Method::Ack | Method::Cancel) {
+            return Err(SendError::Method);
+        }
+        if self.clients.len() >= self.config.max_client_transactions {
+            return Err(SendError::TableFull);
+        }
+        let mut request = request;
+        if let Some(product) = &self.config.user_agent {
+            via::name_product(request.headers_mut(), &HeaderName::USER_AGENT, product);
+        }
+        let (place, fallback) = self.place(&request, target)?;
+        let branch = self.mint_branch();
+        Ok(self.start(request, branch, place, fallback, false, now))
+    }
+
+    /// Sends the ACK for a 2xx of an INVITE, and sends it again whenever that 2xx comes again.
+    ///
+    /// # Errors
+    ///
+    /// Fails, and changes nothing, when the request is not an ACK, when the target's flow is not open, or at the limits of the
+    /// configuration.
+    pub fn acknowledge(
+        &mut self,
+        transaction: ClientTransaction,
+        ack: Request,
+        target: Target,
+        now: Instant,
+    ) -> Result<(), SendError> {
+        let tag = via::to_tag(ack.headers()).unwrap_or_default();
+        self.send_ack(ack, target, Some((transaction, tag)), now)
+    }
+
+    /// Sends on an ACK that belongs to somebody else's 2xx: its Via is added here.
+    ///
+    /// # Errors
+    ///
+    /// Fails, and changes nothing, when the request is not an ACK, when the target's flow is not open, or at the limits of the
+    /// configuration.
+    pub fn forward(&mut self, ack: Request, target: Target, now: Instant) -> Result<(), SendError> {
+        self.send_ack(ack, target, None, now)
+    }
+
+    /// Cancels an INVITE: at once if a provisional response has come, otherwise as soon as one does. The final response is still to
+    /// be awaited.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the transaction is over or answered, or when it isn't one of an INVITE.
+    pub fn cancel(&mut self, transaction: ClientTransaction, now: Instant) -> Result<(), CancelError> {
+        let client = self
+            .clients
+            .get_mut(&transaction)
+            .ok_or(CancelError::UnknownTransaction)?;
+        match client.state {
+            State::Other(_) => Err(CancelError::NotAnInvite),
+            //= https://www.rfc-editor.org/rfc/rfc3261#section-9.1
+            //# If no provisional response has been received, the CANCEL request MUST
+            //# NOT be sent; rather, the client MUST wait for the arrival of a
+            //# provisional response before sending the request.
+            State::Invite(InviteClient::Calling) => {
+                client.cancel = Cancel::Wanted;
+                Ok(())
+            }
+            State::Invite(InviteClient::Proceeding) => {
+                self.send_cancel(transaction, now);
+                Ok(())
+            }
+            State::Invite(_) => Err(CancelError::AlreadyAnswered),
+        }
+    }
+
+    fn mint_branch(&mut self) -> String {
+        let mut branch = String::from(MAGIC_COOKIE);
+        branch.push_str(&random_hex(&mut self.entropy, 10));
+        branch
+    }
+
+    /// Finds the way to a target, and the way to try if that one fails.
+    fn place(&mut self, request: &Request, target: Target) -> Result<(Place, Option<Authority>), SendError> {
+        match target {
+            Target::Flow(flow) => {
+                let info = self.flow_info(flow).ok_or(SendError::UnknownFlow)?;
+                let size = || via::size_with_via(request, &self.local_name(info.local, info.transport));
+                if !info.transport.is_reliable() && size() > LARGEST_DATAGRAM {
+                    return Err(SendError::TooLarge);
+                }
+                Ok((Place::Open(flow), None))
+            }
+            Target::Address {
+                transport,
+                host,
+                port,
+            } => {
+                let mut chosen = transport;
+                let mut fallback = None;
+                if transport == Transport::Udp {
+                    let size =
+                        via::size_with_via(request, &via::SentBy::longest(self.config.host_name.as_deref()));
+                    if size > self.config.max_datagram {
+                        chosen = Transport::Tcp;
+                        //= https://www.rfc-editor.org/rfc/rfc3428#section-8
+                        //# The size of MESSAGE requests outside of a media session MUST NOT
+                        //# exceed 1300 bytes, unless the UAC has positive knowledge that the
+                        //# message will not traverse a congestion-unsafe link at any hop,
+                        let may_fall_back = *request.method() != Method::Message && size <= LARGEST_DATAGRAM;
+                        fallback = may_fall_back.then(|| (transport, host.clone(), port));
+                    }
+                }
+                let limits = self.limits();
+                let place = self
+                    .flows
+                    .reach(chosen, &host, port, limits)
+                    .map_err(|error| match error {
+                        Unreachable::WaitingFull => SendError::WaitingFull,
+                        Unreachable::TooManyFlows => SendError::TooManyFlows,
+                    })?;
+                Ok((place, fallback))
+            }
+        }
+    }
+
+    fn start(
+        &mut self,
+        request: Request,
+        branch: String,
+        place: Place,
+        fallback: Option<Authority>,
+        internal: bool,
+        now: Instant,
+    ) -> ClientTransaction {
+        let id = ClientTransaction(self.next_client);
+        self.next_client = self.next_client.saturating_add(1);
+        let key = ClientKey::new(&branch, request.method().clone());
+        let state = match request.method() {
+            Method::Invite => State::Invite(InviteClient::Calling),
+            _ => State::Other(NonInviteClient::Trying),
+        };
+        self.client_keys.insert(key.clone(), id);
+        self.clients.insert(
+            id,
+            Client {
+                state,
+                key,
+                branch,
+                request: Some(request),
+                sent_by: None,
+                wire: None,
+                place,
+                reliable: true,
+                fallback,
+                interval: self.config.timers.t1.max(SHORTEST),
+                cancel: Cancel::No,
+                internal,
+                acks: Vec::new(),
+            },
+        );
+        // Timer B or F runs from here, so that a host which never answers an open holds nobody up.
+        self.schedule.arm(
+            Key::Client(id, ClientTimer::Timeout),
+            now,
+            self.config.timers.transaction(),
+        );
+        match place {
+            Place::Open(flow) => self.client_opened(id, flow, now),
+            Place::Opening(open) => self.flows.wait(open, Waiting::Client(id)),
+        }
+        id
+    }
+
+    /// Sends a transaction's request for the first time: its flow is there.
+    pub(super) fn client_opened(&mut self, id: ClientTransaction, flow: FlowId, now: Instant) {
+        let Some(info) = self.flow_info(flow).cloned() else {
+            self.client_failed(id);
+            return;
+        };
+        let sent_by = self.local_name(info.local, info.transport);
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
+        client.place = Place::Open(flow);
+        client.reliable = info.transport.is_reliable();
+        let Some(mut request) = client.request.take() else {
+            return;
+        };
+        if !client.internal {
+            via::add_via(&mut request, info.transport, &sent_by, &client.branch);
+        }
+        client.sent_by = Some(sent_by);
+        let wire = request.to_bytes();
+        if matches!(client.state, State::Invite(_)) {
+            client.request = via::skeleton(&request);
+        }
+        let interval = client.interval;
+        if !client.reliable {
+            client.wire = Some(wire.clone());
+            self.schedule
+                .arm(Key::Client(id, ClientTimer::Repeat), now, interval);
+        }
+        self.client_flows.insert((flow, id));
+        self.transmit(flow, wire, now);
+    }
+
+    /// No flow can be had for a transaction.
+    pub(super) fn client_unreachable(&mut self, id: ClientTransaction, now: Instant) {
+        let limits = self.limits();
+        let fallback = self
+            .clients
+            .get_mut(&id)
+            .and_then(|client| client.fallback.take());
+        //= https://www.rfc-editor.org/rfc/rfc3261#section-18.1.1
+        //# if the attempt to establish the connection generates either an
+        //# ICMP Protocol Not Supported, or results in a TCP reset, the element
+        //# SHOULD retry the request, using UDP.
+        if let Some((transport, host, port)) = fallback
+            && let Ok(place) = self.flows.reach(transport, &host, port, limits)
+        {
+            match place {
+                Place::Open(flow) => self.client_opened(id, flow, now),
+                Place::Opening(open) => self.flows.wait(open, Waiting::Client(id)),
+            }
+            return;
+        }
+        self.client_failed(id);
+    }
+
+    /// The transport can't deliver what a transaction has to send.
+    pub(super) fn client_failed(&mut self, id: ClientTransaction) {
+        let Some(client) = self.clients.get(&id) else {
+            return;
+        };
+        let arrow = match client.state {
+            State::Invite(InviteClient::Proceeding) => {
+                // The figure has no arrow here, since a response may come another way; over a stream it won't, but the request may
+                // have been answered by a server that will open a connection of its own. Timer C decides.
+                None
+            }
+            State::Invite(state) => state
+                .arrow(InviteClientInput::TransportError)
+                .map(|(_, actions)| actions),
+            State::Other(state) => state
+                .arrow(NonInviteClientInput::TransportError)
+                .map(|(_, actions)| actions),
+        };
+        let answered = matches!(client.state, State::Invite(InviteClient::Completed));
+        if let Some(actions) = arrow {
+            // A user that has its final response is not told that the ACK could not be repeated.
+            if actions.contains(&Action::ReportFailure) && !answered {
+                self.report_failure(id, RequestFailure::TransportFailed);
+            }
+            self.forget_client(id);
+        } else if let Place::Open(flow) = client.place {
+            self.client_flows.remove(&(flow, id));
+        }
+    }
+
+    /// Takes a response.
+    ///
+    //= https://www.rfc-editor.org/rfc/rfc6026#section-8.9
+    //# If there is a match, the response MUST be passed to
+    //# that transaction.  Otherwise, any element other than a stateless
+    //# proxy MUST silently discard the response.
+    pub(super) fn response(&mut self, response: Response, now: Instant) {
+        let Some((top, method)) = via::response_key(&response) else {
+            return;
+        };
+        let Some(branch) = top.branch() else { return };
+        let Some(id) = self.client_keys.get(&ClientKey::new(branch, method)).copied() else {
+            return;
+        };
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
+        //= https://www.rfc-editor.org/rfc/rfc3261#section-18.1.2
+        //# If the value of the "sent-by" parameter in
+        //# that header field value does not correspond to a value that the
+        //# client transport is configured to insert into requests, the response
+        //# MUST be silently discarded.
+        if !client.sent_by.as_ref().is_some_and(|ours| ours.is_in(&top)) {
+            return;
+        }
+        let (provisional, success) = (response.status().is_provisional(), response.status().is_success());
+        let actions = match &mut client.state {
+            State::Invite(state) => {
+                let input = if provisional {
+                    InviteClientInput::Provisional
+                } else if success {
+                    InviteClientInput::Success
+                } else {
+                    InviteClientInput::Failure
+                };
+                let Some((next, actions)) = state.arrow(input) else {
+                    return;
+                };
+                *state = next;
+                actions
+            }
+            State::Other(state) => {
+                let input = if provisional {
+                    NonInviteClientInput::Provisional
+                } else {
+                    NonInviteClientInput::Final
+                };
+                let Some((next, actions)) = state.arrow(input) else {
+                    return;
+                };
+                *state = next;
+                actions
+            }
+        };
+        let mut response = response;
+        response.headers_mut().remove_first(&HeaderName::VIA);
+        let is_trying = response.status().code() == 100;
+        let mut report = actions.contains(&Action::Report);
+        if actions.contains(&Action::SendAck) {
+            self.acknowledge_failure(id, &response, now);
+        }
+        if report && success && self.repeat_ack(id, &response, now) {
+            report = false;
+        }
+        self.settle(id, is_trying, now);
+        if report && !self.is_internal(id) {
+            self.events.push_back(Event::ResponseReceived {
+                transaction: id,
+                response,
+            });
+        }
+        self.finish(id);
+    }
+
+    /// Arms and disarms what the state entered asks for.
+    fn settle(&mut self, id: ClientTransaction, is_trying: bool, now: Instant) {
+        let Some(client) = self.clients.get(&id) else {
+            return;
+        };
+        let (state, reliable, cancel) = (client.state, client.reliable, client.cancel);
+        let key = |timer| Key::Client(id, timer);
+        match state {
+            State::Invite(InviteClient::Proceeding) => {
+                let first = self.schedule.is_armed(key(ClientTimer::Timeout));
+                self.schedule.disarm(key(ClientTimer::Repeat));
+                self.schedule.disarm(key(ClientTimer::Timeout));
+                if let Some(client) = self.clients.get_mut(&id) {
+                    client.wire = None;
+                }
+                //= https://www.rfc-editor.org/rfc/rfc3261#section-16.7
+                //# For an INVITE transaction, if the response is a provisional
+                //# response with status codes 101 to 199 inclusive (i.e., anything
+                //# but 100), the proxy MUST reset timer C for that client
+                //# transaction.
+                if cancel != Cancel::Sent && (first || !is_trying) {
+                    self.schedule
+                        .arm(key(ClientTimer::Patience), now, self.config.timers.c);
+                }
+                if cancel == Cancel::Wanted {
+                    self.send_cancel(id, now);
+                }
+            }
+            State::Invite(InviteClient::Completed) => {
+                // A repeated final response does not start the timer again.
+                if !self.schedule.is_armed(key(ClientTimer::Linger)) {
+                    self.schedule.disarm_client(id);
+                    self.schedule
+                        .arm(key(ClientTimer::Linger), now, self.config.timers.d(reliable));
+                }
+            }
+            State::Invite(InviteClient::Accepted) => {
+                if !self.schedule.is_armed(key(ClientTimer::Linger)) {
+                    self.schedule.disarm_client(id);
+                    self.schedule
+                        .arm(key(ClientTimer::Linger), now, self.config.timers.transaction());
+                }
+            }
+            State::Other(NonInviteClient::Proceeding) => {
+                if let Some(client) = self.clients.get_mut(&id) {
+                    client.interval = self.config.timers.t2.max(SHORTEST);
+                }
+            }
+            State::Other(NonInviteClient::Completed) => {
+                if !self.schedule.is_armed(key(ClientTimer::Linger)) {
+                    self.schedule.disarm_client(id);
+                    self.schedule.arm(
+                        key(ClientTimer::Linger),
+                        now,
+                        self.config.timers.network(reliable),
+                    );
+                }
+            }
+            State::Invite(_) | State::Other(_) => {}
+        }
+    }
+
+    /// Ends a transaction whose waiting is of no duration.
+    fn finish(&mut self, id: ClientTransaction) {
+        let Some(client) = self.clients.get(&id) else {
+            return;
+        };
+        let wait = match client.state {
+            State::Invite(InviteClient::Completed) => self.config.timers.d(client.reliable),
+            State::Other(NonInviteClient::Completed) => self.config.timers.network(client.reliable),
+            State::Invite(InviteClient::Terminated) | State::Other(NonInviteClient::Terminated) => {
+                Duration::ZERO
+            }
+            _ => return,
+        };
+        if wait.is_zero() {
+            self.forget_client(id);
+        }
+    }
+
+    pub(super) fn client_timeout(&mut self, id: ClientTransaction, timer: ClientTimer, now: Instant) {
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
+        match timer {
+            ClientTimer::Repeat => {
+                let arrow = match client.state {
+                    State::Invite(state) => state.next(InviteClientInput::TimerA).is_some(),
+                    State::Other(state) => state.next(NonInviteClientInput::TimerE).is_some(),
+                };
+                let (Place::Open(flow), Some(wire), true) = (client.place, client.wire.clone(), arrow) else {
+                    return;
+                };
+                client.interval = match client.state {
+                    //= https://www.rfc-editor.org/rfc/rfc3261#section-17.1.1.2
+                    //# This process MUST continue so that the request is
+                    //# retransmitted with intervals that double after each transmission.
+                    State::Invite(_) => client.interval.saturating_mul(2),
+                    State::Other(NonInviteClient::Trying) => self.config.timers.doubled(client.interval),
+                    State::Other(_) => self.config.timers.t2,
+                }
+                .max(SHORTEST);
+                let interval = client.interval;
+                self.schedule
+                    .arm(Key::Client(id, ClientTimer::Repeat), now, interval);
+                self.transmit(flow, wire, now);
+            }
+            ClientTimer::Timeout => {
+                let arrow = match client.state {
+                    State::Invite(state) => state.next(InviteClientInput::TimerB).is_some(),
+                    State::Other(state) => state.next(NonInviteClientInput::TimerF).is_some(),
+                };
+                if arrow {
+                    self.report_failure(id, RequestFailure::TimedOut);
+                    self.forget_client(id);
+                }
+            }
+            ClientTimer::Linger => self.forget_client(id),
+            //= https://www.rfc-editor.org/rfc/rfc3261#section-9.1
+            //# If there is no final response for the original
+            //# request in 64*T1 seconds (T1 is defined in Section 17.1.1.1), the
+            //# client SHOULD then consider the original transaction cancelled and
+            //# SHOULD destroy the client transaction handling the original request.
+            ClientTimer::Patience if client.cancel == Cancel::Sent => {
+                self.report_failure(id, RequestFailure::TimedOut);
+                self.forget_client(id);
+            }
+            ClientTimer::Patience => self.send_cancel(id, now),
+        }
+    }
+
+    fn send_cancel(&mut self, id: ClientTransaction, now: Instant) {
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
+        if client.cancel == Cancel::Sent {
+            return;
+        }
+        client.cancel = Cancel::Sent;
+        let (place, branch) = (client.place, client.branch.clone());
+        let cancel = client
+            .request
+            .as_ref()
+            .and_then(|request| via::hop_by_hop(request, Method::Cancel, None));
+        self.schedule.arm(
+            Key::Client(id, ClientTimer::Patience),
+            now,
+            self.config.timers.transaction(),
+        );
+        let (Some(cancel), Place::Open(flow)) = (cancel, place) else {
+            return;
+        };
+        if self.flow_info(flow).is_none() {
+            return;
+        }
+        self.start(cancel, branch, Place::Open(flow), None, true, now);
+    }
+
+    //= https://www.rfc-editor.org/rfc/rfc6026#section-8.4
+    //# The ACK MUST be sent to the
+    //# same address, port, and transport to which the original request
+    //# was sent.
+    fn acknowledge_failure(&mut self, id: ClientTransaction, response: &Response, now: Instant) {
+        let Some(client) = self.clients.get(&id) else {
+            return;
+        };
+        let Place::Open(flow) = client.place else { return };
+        let request = client.request.as_ref();
+        if let Some(ack) =
+            request.and_then(|request| via::hop_by_hop(request, Method::Ack, Some(response.headers())))
+        {
+            self.transmit(flow, ack.to_bytes(), now);
+        }
+    }
+
+    /// Sends the ACK of a 2xx again, if it is known.
+    fn repeat_ack(&mut self, id: ClientTransaction, response: &Response, now: Instant) -> bool {
+        let Some(client) = self.clients.get(&id) else {
+            return false;
+        };
+        let tag = via::to_tag(response.headers()).unwrap_or_default();
+        let Some((flow, ack)) = client
+            .acks
+            .iter()
+            .find(|(known, ..)| *known == tag)
+            .map(|(_, flow, ack)| (*flow, ack.clone()))
+        else {
+            return false;
+        };
+        self.transmit(flow, ack, now);
+        true
+    }
+
+    fn send_ack(
+        &mut self,
+        ack: Request,
+        target: Target,
+        remember: Option<(ClientTransaction, String)>,
+        now: Instant,
+    ) -> Result<(), SendError> {
+        if *ack.method() != Method::Ack {
+            return Err(SendError::Method);
+        }
+        match self.place(&ack, target)?.0 {
+            Place::Open(flow) => self.send_stateless(ack, flow, remember, now),
+            Place::Opening(open) => self.flows.wait(open, Waiting::Request(Box::new(ack), remember)),
+        }
+        Ok(())
+    }
+
+    /// Sends a request that no transaction follows.
+    pub(super) fn send_stateless(
+        &mut self,
+        request: Request,
+        flow: FlowId,
+        remember: Option<(ClientTransaction, String)>,
+        now: Instant,
+    ) {
+        let Some(info) = self.flow_info(flow).cloned() else {
+            return;
+        };
+        let branch = self.mint_branch();
+        let sent_by = self.local_name(info.local, info.transport);
+        let mut request = request;
+        via::add_via(&mut request, info.transport, &sent_by, &branch);
+        let wire = request.to_bytes();
+        if let Some((id, tag)) = remember
+            && let Some(client) = self.clients.get_mut(&id)
+            && client.acks.len() < self.config.max_forks
+        {
+            client.acks.retain(|(known, ..)| *known != tag);
+            client.acks.push((tag, flow, wire.clone()));
+        }
+        self.transmit(flow, wire, now);
+    }
+
+    fn is_internal(&self, id: ClientTransaction) -> bool {
+        self.clients.get(&id).is_some_and(|client| client.internal)
+    }
+
+    fn report_failure(&mut self, id: ClientTransaction, reason: RequestFailure) {
+        if !self.is_internal(id) {
+            self.events.push_back(Event::RequestFailed {
+                transaction: id,
+                reason,
+            });
+        }
+    }
+
+    fn forget_client(&mut self, id: ClientTransaction) {
+        self.schedule.disarm_client(id);
+        if let Some(client) = self.clients.remove(&id) {
+            self.client_keys.remove(&client.key);
+            if let Place::Open(flow) = client.place {
+                self.client_flows.remove(&(flow, id));
+            }
+        }
+    }
+}

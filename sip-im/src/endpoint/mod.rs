@@ -1,0 +1,429 @@
+//! The endpoint: flows and transactions of one host in one machine (RFC 3261 sections 17 and 18).
+//!
+//! The host tells it what happens on its sockets and does what it asks; the transaction user (a role, a proxy, a user agent) is told
+//! of requests and responses and gives its own. What the RFC leaves to the transaction layer and to the transport layer happens
+//! inside: repetitions and their absorption, the ACK of a final response other than 2xx, the 100 (Trying), the answer to CANCEL, the
+//! way that a response takes, the switch of large requests to a stream, the keep-alive of RFC 5626.
+//!
+//! Inside, too, are the two things about a 2xx to an INVITE that the RFC leaves to the core, since every core does them alike:
+//! [`Endpoint::respond`] repeats the 2xx until its ACK comes, [`Endpoint::acknowledge`] repeats the ACK whenever the 2xx comes. A
+//! proxy, which does neither, answers with [`Endpoint::forward_response`].
+//!
+//! | file | what |
+//! |---|---|
+//! | `client` | client transactions |
+//! | `server` | server transactions, ACK and CANCEL |
+//! | `flows` | flows, and what waits on them |
+//! | `via` | what the endpoint reads and writes of a Via |
+//! | `schedule` | the timers |
+//!
+//! Not done: `maddr` and multicast (a response goes back to where its request came from, never to an address that the request
+//! names), and the periodic repetition of an INVITE that RFC 3581 suggests.
+
+mod client;
+mod config;
+mod error;
+mod event;
+mod flows;
+mod schedule;
+mod server;
+mod via;
+
+use core::fmt;
+use core::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use self::client::Client;
+use self::flows::{Flows, Waiting};
+use self::schedule::{FlowTimer, Key, Schedule};
+use self::server::Server;
+use crate::Entropy;
+use crate::codec::{self, StreamDecoder, StreamItem};
+use crate::flow::{FlowId, Transport};
+use crate::message::Message;
+use crate::transaction::{ClientKey, DialogKey, ServerKey};
+
+pub use config::Config;
+pub use error::{CancelError, RespondError, SendError};
+pub use event::{
+    ClientTransaction, Event, FlowInfo, Input, OpenId, RequestFailure, ServerTransaction, Target, Transmit,
+};
+
+/// Flows and transactions of one host.
+pub struct Endpoint {
+    config: Config,
+    entropy: Entropy,
+    flows: Flows,
+    clients: BTreeMap<ClientTransaction, Client>,
+    client_keys: BTreeMap<ClientKey, ClientTransaction>,
+    /// Which client transactions fail when a flow does.
+    client_flows: BTreeSet<(FlowId, ClientTransaction)>,
+    servers: BTreeMap<ServerTransaction, Server>,
+    server_keys: BTreeMap<ServerKey, ServerTransaction>,
+    /// The 2xx of ours that an ACK is awaited for.
+    dialogs: BTreeMap<DialogKey, ServerTransaction>,
+    schedule: Schedule,
+    events: VecDeque<Event>,
+    next_client: u64,
+    next_server: u64,
+    /// The To tag of responses that leave no state behind, by which their ACKs are recognised.
+    stateless_tag: String,
+}
+
+impl Endpoint {
+    /// Makes an endpoint without any flow.
+    pub fn new(config: Config, mut entropy: Entropy) -> Self {
+        let stateless_tag = random_hex(&mut entropy, 8);
+        Self {
+            config,
+            entropy,
+            flows: Flows::default(),
+            clients: BTreeMap::new(),
+            client_keys: BTreeMap::new(),
+            client_flows: BTreeSet::new(),
+            servers: BTreeMap::new(),
+            server_keys: BTreeMap::new(),
+            dialogs: BTreeMap::new(),
+            schedule: Schedule::default(),
+            events: VecDeque::new(),
+            next_client: 0,
+            next_server: 0,
+            stateless_tag,
+        }
+    }
+
+    /// Takes what happened on a socket.
+    pub fn handle_input(&mut self, input: Input, now: Instant) {
+        match input {
+            Input::Opened {
+                flow,
+                transport,
+                local,
+                remote,
+                open,
+                trusted,
+            } => {
+                let info = FlowInfo {
+                    transport,
+                    local,
+                    remote,
+                    trusted,
+                };
+                self.opened(flow, info, open, now);
+            }
+            Input::OpenFailed { open } => self.open_failed(open, now),
+            Input::Received { flow, data } => self.received(flow, data, now),
+            Input::Blocked { flow } => self.flows.block(flow),
+            Input::Writable { flow } => self.flows.unblock(flow),
+            Input::Closed { flow } => {
+                self.schedule.disarm_flow(flow);
+                if self.flows.remove(flow) {
+                    self.flow_gone(flow);
+                }
+            }
+        }
+    }
+
+    /// Does what is due. A call that comes early does nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(key) = self.schedule.pop_due(now) {
+            match key {
+                Key::Client(id, timer) => self.client_timeout(id, timer, now),
+                Key::Server(id, timer) => self.server_timeout(id, timer, now),
+                Key::Flow(flow, timer) => self.flow_timeout(flow, timer, now),
+            }
+        }
+    }
+
+    /// Gives the next thing that the host is to do.
+    pub fn poll_transmit(&mut self, _now: Instant) -> Option<Transmit> {
+        let transmit = self.flows.poll()?;
+        if let Transmit::Close { flow } = &transmit {
+            self.schedule.disarm_flow(*flow);
+        }
+        Some(transmit)
+    }
+
+    /// Gives the next piece of news.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When [`Self::handle_timeout`] is to be called next.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.schedule.next()
+    }
+
+    /// Whether nothing is under way: no transaction, nothing to send, nothing to tell. Flows may be open.
+    pub fn is_drained(&self) -> bool {
+        self.clients.is_empty() && self.servers.is_empty() && self.events.is_empty() && self.flows.is_quiet()
+    }
+
+    /// Closes a flow behind what is queued for it. Client transactions on it fail.
+    pub fn close(&mut self, flow: FlowId, now: Instant) {
+        if self.flows.close(flow) {
+            self.schedule.disarm(Key::Flow(flow, FlowTimer::Idle));
+            self.schedule.arm(
+                Key::Flow(flow, FlowTimer::Message),
+                now,
+                self.config.message_timeout,
+            );
+            self.flow_gone(flow);
+        }
+    }
+
+    /// What is known of a flow that is open.
+    pub fn flow_info(&self, flow: FlowId) -> Option<&FlowInfo> {
+        self.flows.get(flow).map(|flow| &flow.info)
+    }
+
+    /// Client transactions that are not yet over.
+    pub fn client_transactions(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// Server transactions that are not yet over.
+    pub fn server_transactions(&self) -> usize {
+        self.servers.len()
+    }
+
+    /// Flows that are open.
+    pub fn open_flows(&self) -> usize {
+        self.flows.len()
+    }
+
+    /// Timers that are armed.
+    pub fn armed_timers(&self) -> usize {
+        self.schedule.len()
+    }
+
+    /// Makes a tag for a From or To header field.
+    ///
+    //= https://www.rfc-editor.org/rfc/rfc3261#section-19.3
+    //# When a tag is generated by a UA for insertion into a request or
+    //# response, it MUST be globally unique and cryptographically random
+    //# with at least 32 bits of randomness.
+    pub fn mint_tag(&mut self) -> String {
+        random_hex(&mut self.entropy, 8)
+    }
+
+    /// Makes a Call-ID.
+    pub fn mint_call_id(&mut self) -> String {
+        random_hex(&mut self.entropy, 16)
+    }
+
+    /// Randomness for ids that the transaction user makes itself.
+    pub fn entropy(&mut self) -> &mut Entropy {
+        &mut self.entropy
+    }
+
+    fn opened(&mut self, flow: FlowId, info: FlowInfo, open: Option<OpenId>, now: Instant) {
+        if self.flows.get(flow).is_some() {
+            return;
+        }
+        if open.is_none() && self.flows.len() >= self.config.max_flows {
+            self.flows.refuse(flow);
+            return;
+        }
+        let decoder = info
+            .transport
+            .is_stream()
+            .then(|| StreamDecoder::new(self.config.limits));
+        let waiting = self.flows.insert(flow, info, decoder, open, now);
+        self.schedule
+            .arm(Key::Flow(flow, FlowTimer::Idle), now, self.config.flow_idle);
+        self.events.push_back(Event::FlowOpened { flow });
+        for what in waiting {
+            match what {
+                Waiting::Client(id) => self.client_opened(id, flow, now),
+                Waiting::Request(request, remember) => self.send_stateless(*request, flow, remember, now),
+                Waiting::Response(id, response) => self.response_opened(id, response, flow, now),
+            }
+        }
+    }
+
+    fn open_failed(&mut self, open: OpenId, now: Instant) {
+        let Some(waiting) = self.flows.fail(open) else {
+            return;
+        };
+        for what in waiting {
+            match what {
+                Waiting::Client(id) => self.client_unreachable(id, now),
+                Waiting::Request(..) => {}
+                Waiting::Response(id, _) => self.response_failed(id),
+            }
+        }
+    }
+
+    fn received(&mut self, flow: FlowId, data: Bytes, now: Instant) {
+        let Some(entry) = self.flows.get_mut(flow) else {
+            return;
+        };
+        entry.active = now;
+        let Some(decoder) = &mut entry.decoder else {
+            self.received_message(flow, data, now);
+            return;
+        };
+        decoder.push(data);
+        let mut progressed = false;
+        loop {
+            // A message may have led to the flow's end.
+            let Some(decoder) = self.flows.get_mut(flow).and_then(|entry| entry.decoder.as_mut()) else {
+                return;
+            };
+            match decoder.next() {
+                Ok(Some(StreamItem::Message(message))) => self.message(flow, message, now),
+                Ok(Some(StreamItem::Malformed { reply, .. })) => {
+                    if let Some(reply) = reply {
+                        self.transmit(flow, reply.to_bytes(), now);
+                    }
+                }
+                //= https://www.rfc-editor.org/rfc/rfc5626#section-4.4.1
+                //# When a server receives a double CRLF sequence between SIP messages on
+                //# a connection-oriented transport such as TCP or SCTP, it MUST
+                //# immediately respond with a single CRLF over the same connection.
+                Ok(Some(StreamItem::Ping)) => self.transmit(flow, Bytes::from_static(b"\r\n"), now),
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(error) => {
+                    if let Some(reply) = error.error.into_reply() {
+                        self.transmit(flow, reply.to_bytes(), now);
+                    }
+                    self.close(flow, now);
+                    return;
+                }
+            }
+            progressed = true;
+        }
+        let partial = self
+            .flows
+            .get(flow)
+            .and_then(|entry| entry.decoder.as_ref())
+            .is_some_and(StreamDecoder::is_incomplete);
+        let key = Key::Flow(flow, FlowTimer::Message);
+        if progressed || !partial {
+            self.schedule.disarm(key);
+        }
+        if partial && !self.schedule.is_armed(key) {
+            self.schedule.arm(key, now, self.config.message_timeout);
+        }
+    }
+
+    fn received_message(&mut self, flow: FlowId, data: Bytes, now: Instant) {
+        // Keep-alives of peers behind address translators.
+        if data.iter().all(|octet| matches!(octet, b'\r' | b'\n' | 0)) {
+            return;
+        }
+        match codec::parse_datagram(data, &self.config.limits) {
+            Ok(message) => self.message(flow, message, now),
+            Err(error) => {
+                if let Some(reply) = error.reply() {
+                    self.transmit(flow, reply.to_bytes(), now);
+                }
+            }
+        }
+    }
+
+    fn message(&mut self, flow: FlowId, message: Message, now: Instant) {
+        match message {
+            Message::Request(request) => self.request(flow, request, now),
+            Message::Response(response) => self.response(response, now),
+        }
+    }
+
+    fn flow_timeout(&mut self, flow: FlowId, timer: FlowTimer, now: Instant) {
+        match timer {
+            FlowTimer::Idle => {
+                let Some(entry) = self.flows.get(flow) else { return };
+                let silent = now.saturating_duration_since(entry.active);
+                let needed = entry.servers > 0 || self.has_clients(flow);
+                if silent >= self.config.flow_idle && !needed {
+                    self.close(flow, now);
+                } else {
+                    let rest = self.config.flow_idle.saturating_sub(silent);
+                    let rest = if rest.is_zero() {
+                        self.config.flow_idle
+                    } else {
+                        rest
+                    };
+                    self.schedule
+                        .arm(Key::Flow(flow, FlowTimer::Idle), now, rest.max(SHORTEST));
+                }
+            }
+            FlowTimer::Message => {
+                self.close(flow, now);
+                self.flows.abandon(flow);
+                self.schedule.disarm_flow(flow);
+            }
+        }
+    }
+
+    /// Whether a client transaction would fail with the flow.
+    fn has_clients(&self, flow: FlowId) -> bool {
+        self.client_flows
+            .range((flow, ClientTransaction(0))..=(flow, ClientTransaction(u64::MAX)))
+            .next()
+            .is_some()
+    }
+
+    /// Queues octets on a flow, and ends the flow if its peer does not read.
+    fn transmit(&mut self, flow: FlowId, data: Bytes, now: Instant) {
+        if !self.flows.enqueue(flow, data, self.config.max_queued_octets, now) {
+            self.close(flow, now);
+            self.flows.abandon(flow);
+        }
+    }
+
+    fn flow_gone(&mut self, flow: FlowId) {
+        self.events.push_back(Event::FlowClosed { flow });
+        let range = (flow, ClientTransaction(0))..=(flow, ClientTransaction(u64::MAX));
+        let failed: Vec<_> = self.client_flows.range(range).map(|(_, id)| *id).collect();
+        for id in failed {
+            self.client_failed(id);
+        }
+    }
+
+    fn limits(&self) -> flows::Limits {
+        flows::Limits {
+            waiting: self.config.max_waiting,
+            flows: self.config.max_flows,
+        }
+    }
+
+    fn local_name(&self, local: SocketAddr, transport: Transport) -> via::SentBy {
+        via::SentBy::new(self.config.host_name.as_deref(), local, transport)
+    }
+}
+
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("flows", &self.flows.len())
+            .field("waiting", &self.flows.waiting())
+            .field("client_transactions", &self.clients.len())
+            .field("server_transactions", &self.servers.len())
+            .field("events", &self.events.len())
+            .field("timers", &self.schedule.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// No timer is armed for less, so that a configuration of zeros can't make a host spin.
+const SHORTEST: core::time::Duration = core::time::Duration::from_millis(1);
+
+/// Random octets as text.
+pub(crate) fn random_hex(entropy: &mut Entropy, octets: usize) -> String {
+    use fmt::Write as _;
+    let mut buffer = vec![0; octets];
+    entropy(&mut buffer);
+    buffer.iter().fold(
+        String::with_capacity(octets.saturating_mul(2)),
+        |mut text, octet| {
+            let _ = write!(text, "{octet:02x}");
+            text
+        },
+    )
+}

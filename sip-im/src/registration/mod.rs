@@ -1,0 +1,7 @@
+//! Registration, at both ends (RFC 3261 section 10, RFC 3327, RFC 5626).
+//!
+//! [`Registrar`] keeps the bindings of many addresses of record; [`Registration`] keeps one alive at a client.
+
+mod registrar;
+
+pub use registrar::{Binding, Config, RegisterOutcome, Registrar, RegistrarEvent};

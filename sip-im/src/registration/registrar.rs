@@ -1,0 +1,522 @@
+//! The bindings of a registrar: where the users of a domain can be reached.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Instant;
+
+use crate::StatusCode;
+use crate::error::BuildError;
+use crate::flow::FlowId;
+use crate::header::{CSeq, CallId, Contact, Expires, HeaderName, MinExpires, NameAddr, Path, Supported};
+use crate::message::{Request, Response};
+use crate::uri::{Identity, Uri};
+
+/// What a [`Registrar`] grants and holds.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// The shortest duration granted; a shorter wish is answered 423. 60 s.
+    pub min_expires: u32,
+    /// The duration granted when none is wished for. 3600 s.
+    pub default_expires: u32,
+    /// The longest duration granted; a longer wish is shortened. 7200 s.
+    pub max_expires: u32,
+    /// Contacts of one address of record; one more is answered 403. 10.
+    pub max_contacts: usize,
+    /// Addresses of record with a binding; one more is answered 503. 100 000.
+    pub max_aors: usize,
+    /// Octets of one contact with its Path; a longer one is answered 403. 4096.
+    pub max_contact_octets: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            min_expires: 60,
+            default_expires: 3600,
+            max_expires: 7200,
+            max_contacts: 10,
+            max_aors: 100_000,
+            max_contact_octets: 4096,
+        }
+    }
+}
+
+/// One place where a user can be reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Binding {
+    /// The contact with its parameters: feature tags, `q`, `+sip.instance`, `reg-id`.
+    pub contact: NameAddr,
+    /// Where the registration came in, until that flow is gone.
+    pub flow: Option<FlowId>,
+    /// The routes that lead to the contact (RFC 3327), in the order in which they are visited.
+    pub path: Vec<NameAddr>,
+    /// When the binding ends.
+    pub expires: Instant,
+    call_id: String,
+    sequence: u32,
+}
+
+impl Binding {
+    /// The contact's address.
+    pub fn uri(&self) -> &Uri {
+        &self.contact.uri
+    }
+
+    /// The instance that registered (RFC 5626), without quotes.
+    pub fn instance(&self) -> Option<String> {
+        self.contact.params.unquoted("+sip.instance")
+    }
+
+    /// Which of the instance's flows it is (RFC 5626).
+    pub fn reg_id(&self) -> Option<u32> {
+        self.contact
+            .params
+            .get("reg-id")
+            .flatten()
+            .and_then(|text| text.parse().ok())
+    }
+
+    /// Whether the contact has a feature tag (RFC 3840) with another value than false.
+    pub fn has_feature(&self, tag: &str) -> bool {
+        Contact::Addr(self.contact.clone()).has_feature(tag)
+    }
+
+    /// Whether two registrations are of the same place.
+    ///
+    //= https://www.rfc-editor.org/rfc/rfc5626#section-6
+    //# If the Contact header field contains a "+sip.instance" Contact
+    //# header field parameter, the registrar MUST check if it supports the
+    //# "outbound" mechanism
+    fn is_of(&self, contact: &NameAddr) -> bool {
+        let flow = |contact: &NameAddr| {
+            let instance = contact.params.unquoted("+sip.instance")?;
+            Some((instance, contact.params.get("reg-id").flatten()?.to_owned()))
+        };
+        match (flow(&self.contact), flow(contact)) {
+            (Some(ours), Some(theirs)) => ours == theirs,
+            (None, None) => self.contact.uri.equivalent(&contact.uri),
+            _ => false,
+        }
+    }
+}
+
+/// What came of a REGISTER.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RegisterOutcome {
+    /// The status to answer.
+    pub status: StatusCode,
+    /// The bindings that there are now, each with what is left of it in seconds.
+    pub contacts: Vec<(NameAddr, u32)>,
+    /// The routes to repeat in the response (RFC 3327).
+    pub path: Vec<Path>,
+    /// What a 423 tells.
+    pub min_expires: Option<u32>,
+    /// Whether the user is registered now and was not before.
+    pub first: bool,
+    /// Whether the user was registered and is not any more.
+    pub gone: bool,
+}
+
+impl RegisterOutcome {
+    /// Makes the response, to which the registrar's host may add (Service-Route, P-Associated-URI, Date).
+    ///
+    /// # Errors
+    ///
+    /// Fails when the request lacks what every response repeats.
+    pub fn response(&self, request: &Request, to_tag: &str) -> Result<Response, BuildError> {
+        let mut builder = request.response(self.status).to_tag(to_tag);
+        if let Some(seconds) = self.min_expires {
+            builder = builder.header_typed(&MinExpires(seconds));
+        }
+        for (contact, seconds) in &self.contacts {
+            let mut contact = contact.clone();
+            contact
+                .params
+                .set("expires", Some(&seconds.to_string()))
+                .map_err(|error| BuildError::Invalid(HeaderName::CONTACT, error))?;
+            builder = builder.header_typed(&Contact::Addr(contact));
+        }
+        for path in &self.path {
+            builder = builder.header_typed(path);
+        }
+        builder.build()
+    }
+
+    fn refused(status: StatusCode) -> Self {
+        Self {
+            status,
+            contacts: Vec::new(),
+            path: Vec::new(),
+            min_expires: None,
+            first: false,
+            gone: false,
+        }
+    }
+}
+
+/// News of a registrar that no REGISTER brought about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RegistrarEvent {
+    /// Bindings ended, by time or with their flow.
+    Expired {
+        /// Whose.
+        aor: Identity,
+        /// Whether the user is not registered any more.
+        gone: bool,
+    },
+}
+
+/// The bindings of the users of a domain.
+///
+/// Who may register is decided before: the registrar only keeps what it is given.
+///
+/// ```
+/// use std::time::Instant;
+/// use sip_im::header::Contact;
+/// use sip_im::registration::{Config, Registrar};
+/// use sip_im::{FlowId, Method, Request, Uri};
+///
+/// let mut registrar = Registrar::new(Config::default());
+/// let aor = Uri::parse("sip:alice@example.com")?;
+/// let request = Request::builder(Method::Register, Uri::parse("sip:example.com")?)
+///     .from(&aor, None, "f1")
+///     .to(&aor, None)
+///     .call_id("c1")
+///     .cseq(1)
+///     .contact(&Contact::new(Uri::parse("sip:alice@192.0.2.4:5060")?))
+///     .build()?;
+/// let now = Instant::now();
+/// let outcome = registrar.register(&request, &aor, FlowId(1), now);
+/// assert!(outcome.first);
+/// assert_eq!(registrar.bindings(&aor.identity(), now).len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Registrar {
+    config: Config,
+    bindings: BTreeMap<Identity, Vec<Binding>>,
+    /// The earliest end of each user's bindings.
+    deadlines: BTreeSet<(Instant, Identity)>,
+    flows: BTreeMap<FlowId, BTreeSet<Identity>>,
+    events: VecDeque<RegistrarEvent>,
+}
+
+impl Registrar {
+    /// Makes a registrar without bindings.
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            bindings: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            flows: BTreeMap::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Takes a REGISTER for an address of record, wholly or not at all.
+    ///
+    //= https://www.rfc-editor.org/rfc/rfc3261#section-10.3
+    //# REGISTER requests MUST
+    //# also be processed atomically, meaning that a
+    //# particular REGISTER request is either processed completely or not at
+    //# all.
+    pub fn register(&mut self, request: &Request, aor: &Uri, flow: FlowId, now: Instant) -> RegisterOutcome {
+        self.register_as(request, aor.identity(), flow, now)
+    }
+
+    /// As [`Self::register`], for a user whose aliases the host has folded already.
+    pub fn register_as(
+        &mut self,
+        request: &Request,
+        aor: Identity,
+        flow: FlowId,
+        now: Instant,
+    ) -> RegisterOutcome {
+        match self.updated(request, &aor, flow, now) {
+            Err(refusal) => *refusal,
+            Ok((bindings, path)) => self.commit(aor, bindings, path, now),
+        }
+    }
+
+    /// Where a user can be reached, the latest preference first as `q` tells.
+    pub fn bindings(&self, aor: &Identity, now: Instant) -> Vec<Binding> {
+        let mut bindings: Vec<_> = self
+            .bindings
+            .get(aor)
+            .into_iter()
+            .flatten()
+            .filter(|binding| binding.expires > now)
+            .cloned()
+            .collect();
+        bindings.sort_by_key(|binding| {
+            core::cmp::Reverse(Contact::Addr(binding.contact.clone()).q().unwrap_or(1000))
+        });
+        bindings
+    }
+
+    /// Whether a user is registered.
+    pub fn is_registered(&self, aor: &Identity, now: Instant) -> bool {
+        self.bindings
+            .get(aor)
+            .is_some_and(|bindings| bindings.iter().any(|binding| binding.expires > now))
+    }
+
+    /// How many users are registered.
+    pub fn len(&self) -> usize {
+        self.bindings.len()
+    }
+
+    /// Whether nobody is registered.
+    pub fn is_empty(&self) -> bool {
+        self.bindings.is_empty()
+    }
+
+    /// Takes note that a flow is gone: what was registered over it as a flow (RFC 5626) ends, the rest is to be reached by its
+    /// address from now on.
+    pub fn flow_closed(&mut self, flow: FlowId) {
+        let affected = self.flows.remove(&flow).unwrap_or_default();
+        for aor in affected {
+            let Some(bindings) = self.bindings.get(&aor) else {
+                continue;
+            };
+            let before = bindings.len();
+            let mut kept = bindings.clone();
+            kept.retain(|binding| binding.flow != Some(flow) || binding.reg_id().is_none());
+            for binding in &mut kept {
+                if binding.flow == Some(flow) {
+                    binding.flow = None;
+                }
+            }
+            let ended = kept.len() < before;
+            let gone = kept.is_empty();
+            self.store(&aor, kept);
+            if ended {
+                self.events.push_back(RegistrarEvent::Expired { aor, gone });
+            }
+        }
+    }
+
+    /// Ends what is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some((at, aor)) = self.deadlines.first().cloned() {
+            if at > now {
+                return;
+            }
+            let mut kept = self.bindings.get(&aor).cloned().unwrap_or_default();
+            kept.retain(|binding| binding.expires > now);
+            let gone = kept.is_empty();
+            self.store(&aor, kept);
+            self.events.push_back(RegistrarEvent::Expired { aor, gone });
+        }
+    }
+
+    /// When [`Self::handle_timeout`] is to be called next.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// Gives the next piece of news.
+    pub fn poll_event(&mut self) -> Option<RegistrarEvent> {
+        self.events.pop_front()
+    }
+
+    /// What the bindings are after a REGISTER, and the routes that it came with.
+    fn updated(
+        &self,
+        request: &Request,
+        aor: &Identity,
+        flow: FlowId,
+        now: Instant,
+    ) -> Result<(Vec<Binding>, Vec<Path>), Box<RegisterOutcome>> {
+        let refused = |status| Box::new(RegisterOutcome::refused(status));
+        let malformed = |error: crate::error::HeaderError| refused(error.status());
+        let headers = request.headers();
+        let call_id = headers.require::<CallId>().map_err(malformed)?;
+        let cseq = headers.require::<CSeq>().map_err(malformed)?;
+        let expires = headers
+            .get::<Expires>()
+            .map_err(malformed)?
+            .map(|expires| expires.0);
+        let contacts = headers
+            .all::<Contact>()
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(malformed)?;
+        let path = headers
+            .all::<Path>()
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(malformed)?;
+        //= https://www.rfc-editor.org/rfc/rfc3327#section-5.3
+        //# If a Path header field is present and the UA has not indicated
+        //# support for the path extension in the REGISTER request, the
+        if !path.is_empty() && !supports_path(request) {
+            return Err(refused(StatusCode::BAD_EXTENSION));
+        }
+        let mut bindings: Vec<Binding> = self
+            .bindings
+            .get(aor)
+            .into_iter()
+            .flatten()
+            .filter(|binding| binding.expires > now)
+            .cloned()
+            .collect();
+        // What an earlier request of the same client has done is not undone by one that was overtaken.
+        let is_late = |binding: &Binding| binding.call_id == call_id.as_str() && binding.sequence >= cseq.seq;
+        if contacts.iter().any(|contact| matches!(contact, Contact::Star)) {
+            //= https://www.rfc-editor.org/rfc/rfc3261#section-10.3
+            //# If the request has additional Contact
+            //# fields or an expiration time other than zero, the request is
+            //# invalid, and the server MUST return a 400 (Invalid Request) and
+            //# skip the remaining steps.
+            if contacts.len() != 1 || expires != Some(0) {
+                return Err(refused(StatusCode::BAD_REQUEST));
+            }
+            if bindings.iter().any(is_late) {
+                return Err(refused(StatusCode::SERVER_INTERNAL_ERROR));
+            }
+            return Ok((Vec::new(), path));
+        }
+        for contact in &contacts {
+            let Contact::Addr(address) = contact else { continue };
+            let wished = contact
+                .expires()
+                .or(expires)
+                .unwrap_or(self.config.default_expires);
+            //= https://www.rfc-editor.org/rfc/rfc3261#section-10.3
+            //# If and only if the requested expiration
+            //# interval is greater than zero AND smaller than one hour AND
+            //# less than a registrar-configured minimum, the registrar MAY
+            //# reject the registration with a response of 423 (Interval Too
+            //# Brief).
+            if wished > 0 && wished < 3600 && wished < self.config.min_expires {
+                let mut refusal = refused(StatusCode::INTERVAL_TOO_BRIEF);
+                refusal.min_expires = Some(self.config.min_expires);
+                return Err(refusal);
+            }
+            let known = bindings.iter().position(|binding| binding.is_of(address));
+            if known.and_then(|at| bindings.get(at)).is_some_and(is_late) {
+                return Err(refused(StatusCode::SERVER_INTERNAL_ERROR));
+            }
+            if wished == 0 {
+                if let Some(at) = known {
+                    bindings.remove(at);
+                }
+                continue;
+            }
+            let binding = self
+                .binding(address, &path, call_id.as_str(), cseq.seq, flow, wished, now)
+                .ok_or_else(|| refused(StatusCode::FORBIDDEN))?;
+            let full = bindings.len() >= self.config.max_contacts;
+            match known.and_then(|at| bindings.get_mut(at)) {
+                Some(old) => *old = binding,
+                None if full => return Err(refused(StatusCode::FORBIDDEN)),
+                None => bindings.push(binding),
+            }
+        }
+        if !bindings.is_empty()
+            && !self.bindings.contains_key(aor)
+            && self.bindings.len() >= self.config.max_aors
+        {
+            return Err(refused(StatusCode::SERVICE_UNAVAILABLE));
+        }
+        Ok((bindings, path))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "a binding is made of just these")]
+    fn binding(
+        &self,
+        contact: &NameAddr,
+        path: &[Path],
+        call_id: &str,
+        sequence: u32,
+        flow: FlowId,
+        wished: u32,
+        now: Instant,
+    ) -> Option<Binding> {
+        let octets = path
+            .iter()
+            .map(|path| path.name_addr.to_string().len())
+            .fold(contact.to_string().len(), usize::saturating_add);
+        if octets > self.config.max_contact_octets || call_id.len() > self.config.max_contact_octets {
+            return None;
+        }
+        let granted = wished.min(self.config.max_expires);
+        let mut contact = contact.clone();
+        contact.params.remove("expires");
+        Some(Binding {
+            contact,
+            flow: Some(flow),
+            path: path.iter().map(|path| path.name_addr.clone()).collect(),
+            expires: now.checked_add(Duration::from_secs(u64::from(granted)))?,
+            call_id: call_id.to_owned(),
+            sequence,
+        })
+    }
+
+    fn commit(
+        &mut self,
+        aor: Identity,
+        bindings: Vec<Binding>,
+        path: Vec<Path>,
+        now: Instant,
+    ) -> RegisterOutcome {
+        let before = self.is_registered(&aor, now);
+        let after = !bindings.is_empty();
+        let contacts = bindings
+            .iter()
+            .map(|binding| {
+                let left = binding.expires.saturating_duration_since(now).as_secs();
+                (binding.contact.clone(), u32::try_from(left).unwrap_or(u32::MAX))
+            })
+            .collect();
+        self.store(&aor, bindings);
+        RegisterOutcome {
+            status: StatusCode::OK,
+            contacts,
+            path,
+            min_expires: None,
+            first: after && !before,
+            gone: before && !after,
+        }
+    }
+
+    /// Puts a user's bindings in place of what was there, and keeps the deadlines and the flows right.
+    fn store(&mut self, aor: &Identity, bindings: Vec<Binding>) {
+        if let Some(old) = self.bindings.remove(aor) {
+            if let Some(first) = first_end(&old) {
+                self.deadlines.remove(&(first, aor.clone()));
+            }
+            for flow in old.iter().filter_map(|binding| binding.flow) {
+                if let Some(users) = self.flows.get_mut(&flow) {
+                    users.remove(aor);
+                    if users.is_empty() {
+                        self.flows.remove(&flow);
+                    }
+                }
+            }
+        }
+        if let Some(first) = first_end(&bindings) {
+            self.deadlines.insert((first, aor.clone()));
+            for flow in bindings.iter().filter_map(|binding| binding.flow) {
+                self.flows.entry(flow).or_default().insert(aor.clone());
+            }
+            self.bindings.insert(aor.clone(), bindings);
+        }
+    }
+}
+
+fn first_end(bindings: &[Binding]) -> Option<Instant> {
+    bindings.iter().map(|binding| binding.expires).min()
+}
+
+fn supports_path(request: &Request) -> bool {
+    request
+        .headers()
+        .get::<Supported>()
+        .ok()
+        .flatten()
+        .is_some_and(|supported| supported.contains("path"))
+}

@@ -1,0 +1,1 @@
+//! Subscriptions (RFC 6665): one at the notifier, one at the subscriber.
