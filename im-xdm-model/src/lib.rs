@@ -6,3 +6,6 @@ pub mod xml;
 
 pub use error::{DocumentError, DocumentErrorKind};
 pub mod document;
+pub mod list;
+pub mod policy;
+pub mod xcap;

@@ -248,6 +248,10 @@ impl Element {
             .any(|node| matches!(node, Node::Text(text) if !text.chars().all(is_space)))
     }
 
+    pub(crate) fn rename(&mut self, name: Name) {
+        self.name = name;
+    }
+
     /// Adds an attribute, or replaces the one of the same name.
     pub fn set_attribute(&mut self, name: Name, value: impl Into<String>) {
         let value = value.into();
@@ -296,11 +300,6 @@ impl Element {
     }
 
     /// Adds what a document type carried along.
-    pub(crate) fn extend(&mut self, extensions: &Extensions) {
-        self.extend_attributes(extensions);
-        self.extend_elements(extensions);
-    }
-
     pub(crate) fn extend_attributes(&mut self, extensions: &Extensions) {
         for attribute in &extensions.attributes {
             self.set_attribute(attribute.name.clone(), attribute.value.clone());

@@ -24,4 +24,4 @@ pub use name::{Name, NameError, XML_NAMESPACE, XMLNS_NAMESPACE};
 pub use reader::{Event, Reader, StartTag, TagAttribute};
 pub use writer::Writer;
 
-pub(crate) use chars::{attribute_value, is_char, is_space, split_qname};
+pub(crate) use chars::{attribute_value, is_space, split_qname};
