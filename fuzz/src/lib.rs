@@ -1,1 +1,34 @@
-//! The bodies of the fuzz targets.
+//! The bodies of the fuzz targets. Each takes any octets and panics when something that must hold does not.
+//!
+//! Under `--cfg fuzzing` the binaries are libFuzzer targets; otherwise they replay the files that they are given, and
+//! `tests/replay.rs` replays the corpora.
+#![forbid(unsafe_code)]
+#![expect(clippy::panic, clippy::missing_panics_doc, reason = "a panic is how a fuzz target says that it found something")]
+
+mod msrp_framer;
+mod sip_message;
+
+pub use msrp_framer::msrp_framer;
+pub use sip_message::sip_message;
+
+use bytes::Bytes;
+
+/// Splits the input in two: one octet says how long the pieces are in which the rest arrives.
+fn pieces(data: &[u8]) -> Option<(Bytes, usize)> {
+    let (&step, rest) = data.split_first()?;
+    Some((Bytes::copy_from_slice(rest), usize::from(step).max(1)))
+}
+
+/// Replays the files that are named on the command line.
+///
+/// # Panics
+///
+/// Panics when a file cannot be read, or the target does.
+#[expect(clippy::print_stdout, reason = "a command-line program")]
+pub fn replay(target: fn(&[u8])) {
+    for path in std::env::args().skip(1) {
+        let data = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        target(&data);
+        println!("{path}: no finding");
+    }
+}

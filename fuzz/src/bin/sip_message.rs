@@ -1,0 +1,11 @@
+//! The fuzz target `sip_message`; without `--cfg fuzzing` it replays the files that it is given.
+#![cfg_attr(fuzzing, no_main)]
+#![cfg_attr(fuzzing, expect(unsafe_code, reason = "libFuzzer calls the target by its unmangled name"))]
+
+#[cfg(fuzzing)]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::sip_message(data));
+
+#[cfg(not(fuzzing))]
+fn main() {
+    fuzz::replay(fuzz::sip_message);
+}

@@ -1,0 +1,30 @@
+//! The corpora hold nothing that the targets find fault with.
+
+use std::path::Path;
+
+fn replay(name: &str, target: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
+    let mut count = 0;
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let data = std::fs::read(entry.unwrap().path()).unwrap();
+        target(&data);
+        // The same octets in pieces of every small size.
+        for step in 1..=64u8 {
+            let mut cut = data.clone();
+            cut[0] = step;
+            target(&cut);
+        }
+        count += 1;
+    }
+    assert!(count > 0, "{name} has a corpus");
+}
+
+#[test]
+fn msrp_framer() {
+    replay("msrp_framer", fuzz::msrp_framer);
+}
+
+#[test]
+fn sip_message() {
+    replay("sip_message", fuzz::sip_message);
+}
