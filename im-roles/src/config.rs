@@ -12,6 +12,9 @@ pub struct Config {
     pub domain: String,
     /// The digest realm. Default: the domain.
     pub realm: String,
+    /// The digest algorithms to challenge with, in the order of the challenges. Default: MD5, SHA-256; a client takes the
+    /// strongest it knows (RFC 8760 2.4), and one that looks at the first challenge only still finds one it can answer.
+    pub algorithms: Vec<sip_im::digest::Algorithm>,
     /// Whether users authenticate by digest here (`true`, the default), or identities come asserted from trusted flows only.
     pub authenticate: bool,
     /// The conference factory's address. Default: `sip:conference@` the domain.
@@ -22,6 +25,14 @@ pub struct Config {
     pub deferred: Uri,
     /// The conversation history function's address. Default: `sip:history@` the domain.
     pub history: Uri,
+    /// This server's own SIP addresses, as peers reach it: named in Record-Route, known again in Route. Default: none,
+    /// then the near end of each flow is taken.
+    pub addresses: Vec<NextHop>,
+    /// The application usages whose documents hold a user's rules, the first that has one decides; the document's name
+    /// is the usage's last label. Default: `org.openmobilealliance.access-rules`.
+    pub rules: Vec<String>,
+    /// The path below which XCAP resources are. Default: `/xcap-root`.
+    pub xcap_root: String,
     /// Host and port that media sessions are offered at, as the peers reach them. Default: `127.0.0.1` and 2855.
     pub msrp_host: String,
     /// See `msrp_host`.
@@ -60,11 +71,15 @@ impl Config {
         Ok(Self {
             domain: domain.to_ascii_lowercase(),
             realm: domain.to_ascii_lowercase(),
+            algorithms: vec![sip_im::digest::Algorithm::Md5, sip_im::digest::Algorithm::Sha256],
             authenticate: true,
             conference_factory: Uri::sip("conference", domain)?,
             exploder: Uri::sip("exploder", domain)?,
             deferred: Uri::sip("deferred", domain)?,
             history: Uri::sip("history", domain)?,
+            addresses: Vec::new(),
+            rules: vec!["org.openmobilealliance.access-rules".to_owned()],
+            xcap_root: "/xcap-root".to_owned(),
             msrp_host: "127.0.0.1".to_owned(),
             msrp_port: 2855,
             users: Vec::new(),
@@ -203,6 +218,22 @@ pub struct Limits {
     pub effect_timeout: Duration,
     /// Requests in the hands of the roles at a time. Default: 100,000.
     pub max_pending_requests: usize,
+    /// Dialogs between users that pass through at a time. Default: 100,000.
+    pub max_dialogs: usize,
+    /// How long a dialog between users is remembered without any request inside it. Default: 24 h.
+    pub dialog_idle: Duration,
+    /// How long an INVITE may ring (RFC 3261 16.6, Timer C). Default: 180 s.
+    pub ringing: Duration,
+    /// How long any other request may take within the server (RFC 3261 17.1.2.2 gives it 64*T1 on the wire). Default: 40 s.
+    pub answer_timeout: Duration,
+    /// Contacts that one request is delivered to at the same time. Default: 10.
+    pub max_branches: usize,
+    /// Messages of one mailbox that are listed at a time. Default: 20.
+    pub deferred_page: usize,
+    /// Octets of an XCAP request's body. Default: 256 KiB.
+    pub max_document_size: usize,
+    /// XCAP requests in the hands of the server at a time. Default: 1,000.
+    pub max_xcap_requests: usize,
     /// The least time between two notifications of one subscription. Default: 500 ms.
     pub notify_interval: Duration,
     /// How long a message's chunks may be apart in a conference (RFC 7701 6.1). Default: 540 s.
@@ -224,6 +255,14 @@ impl Default for Limits {
             deferred_max_age: Duration::from_secs(7 * 24 * 3600),
             effect_timeout: Duration::from_secs(10),
             max_pending_requests: 100_000,
+            max_dialogs: 100_000,
+            dialog_idle: Duration::from_secs(24 * 3600),
+            ringing: Duration::from_secs(180),
+            answer_timeout: Duration::from_secs(40),
+            max_branches: 10,
+            deferred_page: 20,
+            max_document_size: 256 * 1024,
+            max_xcap_requests: 1_000,
             notify_interval: Duration::from_millis(500),
             chunk_timer: Duration::from_secs(540),
             max_queued_per_participant: 16 * 1024 * 1024,

@@ -112,6 +112,23 @@ impl std::fmt::Debug for DeferredMessage {
     }
 }
 
+/// Bounds on one user's mailbox.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct MailboxQuota {
+    /// Messages.
+    pub messages: usize,
+    /// Octets of [`DeferredMessage::request`], all messages together.
+    pub octets: u64,
+}
+
+impl MailboxQuota {
+    /// Puts the two together.
+    pub fn new(messages: usize, octets: u64) -> Self {
+        Self { messages, octets }
+    }
+}
+
 /// Why a store did not do what it was asked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -176,6 +193,8 @@ pub enum Effect {
         id: EffectId,
         /// The message.
         message: DeferredMessage,
+        /// What the mailbox may hold with this message in it; beyond it the answer is [`StoreError::QuotaExceeded`].
+        quota: MailboxQuota,
     },
     /// List the oldest messages of a mailbox, in the order of arrival. Answer: [`Answer::Messages`].
     ListMessages {

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use msrp::{MessageId, StatusCode as MsrpStatusCode, TransactionId};
 use sip_im::identity::Originator;
-use sip_im::{FlowId, Identity, Request, Response, Transport};
+use sip_im::{FlowId, Identity, Request, Response, Transport, Uri};
 
 /// Which role.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -96,6 +96,8 @@ pub struct Origin {
     pub role: Option<RoleKind>,
     /// For whom to act.
     pub case: SessionCase,
+    /// The flow that this server's own Route names as the next one, for a request inside a dialog.
+    pub next: Option<FlowId>,
 }
 
 impl Origin {
@@ -107,7 +109,7 @@ impl Origin {
         role: Option<RoleKind>,
         case: SessionCase,
     ) -> Self {
-        Self { originator, user, flow, role, case }
+        Self { originator, user, flow, role, case, next: None }
     }
 }
 
@@ -151,7 +153,7 @@ pub enum Input {
         /// The request's name.
         id: OutgoingId,
         /// Whether it timed out (as 408) or could not be sent (as 503).
-        reason: sip_im::endpoint::FailureReason,
+        reason: sip_im::endpoint::RequestFailure,
     },
     /// News of a media session.
     Media {
@@ -169,11 +171,37 @@ pub enum Input {
         /// Why.
         reason: MediaRefusal,
     },
-    /// A user's first IM-capable contact has registered.
+    /// Where a user can be reached, as asked by [`Transmit::Locate`].
+    Located {
+        /// The question's name.
+        id: OutgoingId,
+        /// The registered contacts, none if the user is away.
+        contacts: Vec<Location>,
+    },
+    /// A user has registered a contact, for the first time or again.
     UserAvailable {
         /// The user.
         user: Identity,
     },
+}
+
+/// Where a user can be reached.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Location {
+    /// The contact, which becomes the Request-URI.
+    pub contact: Uri,
+    /// The flow it has registered on, while that is open; afterwards it is reached by its address.
+    pub flow: Option<FlowId>,
+    /// The proxies between here and there (RFC 3327), the nearest first.
+    pub path: Vec<Uri>,
+}
+
+impl Location {
+    /// Puts the parts together.
+    pub fn new(contact: Uri, flow: Option<FlowId>, path: Vec<Uri>) -> Self {
+        Self { contact, flow, path }
+    }
 }
 
 /// Why a command for a media session could not be carried out.
@@ -203,6 +231,8 @@ pub enum Destination {
     Function(RoleKind),
     /// To the peer at the far end of a flow.
     Flow(FlowId),
+    /// To the address in the first Route or else the Request-URI, which is a registered contact.
+    Contact,
     /// To an address.
     Address {
         /// How.
@@ -261,6 +291,13 @@ pub enum Transmit {
     Cancel {
         /// The INVITE's name.
         id: OutgoingId,
+    },
+    /// Ask where a user can be reached; answered by [`Input::Located`].
+    Locate {
+        /// The question's name.
+        id: OutgoingId,
+        /// The user.
+        user: Identity,
     },
     /// A command for a media session.
     Media {

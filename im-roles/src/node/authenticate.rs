@@ -1,0 +1,160 @@
+//! Who sends a request: the one place where that is established.
+
+use std::time::Instant;
+
+use sip_im::auth::Verdict;
+use sip_im::header::{
+    Authorization, From, PAssertedIdentity, PServedUser, ProxyAuthenticate, ProxyAuthorization, To, WwwAuthenticate,
+};
+use sip_im::identity::{self, Originator, Trust};
+use sip_im::{Identity, Method, Request, Response, StatusCode, Uri};
+
+use super::Node;
+use crate::ServiceWarning;
+use crate::message;
+use crate::signal::SessionCase;
+
+/// Whom a request comes from.
+#[derive(Debug)]
+pub(super) struct Sender {
+    pub(super) originator: Originator,
+    /// The user of this server who it is, if it is one.
+    pub(super) user: Option<Identity>,
+    pub(super) case: SessionCase,
+}
+
+/// Why a request is not taken in.
+#[derive(Debug)]
+pub(super) enum Rejection {
+    /// Credentials are asked for.
+    Challenge(Box<Response>),
+    /// It is refused.
+    Refusal(StatusCode, Option<ServiceWarning>),
+}
+
+impl Node {
+    /// Establishes the sender, and puts into the request what the servers of the trust domain are to believe.
+    pub(super) fn identify(&mut self, request: &mut Request, trusted: bool, now: Instant) -> Result<Sender, Rejection> {
+        if trusted {
+            return self.believe(request);
+        }
+        //= https://www.rfc-editor.org/rfc/rfc3325#section-5
+        //# When a proxy receives a message from a node it does not trust
+        identity::cross_boundary(request, Trust::Untrusted, Trust::Trusted);
+        if !self.config.authenticate {
+            return Err(Rejection::Refusal(StatusCode::FORBIDDEN, Some(ServiceWarning::ServiceNotAuthorised)));
+        }
+        let user = self.authenticated(request, now)?;
+        self.check_from(request, &user)?;
+        self.assert(request, user)
+    }
+
+    fn believe(&mut self, request: &Request) -> Result<Sender, Rejection> {
+        let originator = identity::asserted_identity(request, Trust::Trusted)
+            .map_err(|_| Rejection::Refusal(StatusCode::BAD_REQUEST, None))?;
+        // Inside a dialog the dialog itself says who it is.
+        if originator.identities.is_empty() && message::to_tag(request).is_none() && *request.method() != Method::Options {
+            let warning = Some(ServiceWarning::ServiceNotAuthorised);
+            return Err(Rejection::Refusal(StatusCode::FORBIDDEN, warning));
+        }
+        let user = originator.identities.iter().find_map(|uri| self.users.find(uri)).cloned();
+        let served = request.headers().get::<PServedUser>().ok().flatten();
+        let originating = served.is_some_and(|served| served.session_case().is_some_and(|case| case.eq_ignore_ascii_case("orig")));
+        let case = if user.is_some() && originating { SessionCase::Originating } else { SessionCase::Terminating };
+        Ok(Sender { originator, user, case })
+    }
+
+    /// The user whose credentials the request carries; asks for them if it has none, or none that hold.
+    fn authenticated(&mut self, request: &mut Request, now: Instant) -> Result<Identity, Rejection> {
+        let registers = *request.method() == Method::Register;
+        let credentials = if registers {
+            request.headers().all::<Authorization>().flatten().map(|header| header.0).find(|one| one.realm == self.config.realm)
+        } else {
+            request
+                .headers()
+                .all::<ProxyAuthorization>()
+                .flatten()
+                .map(|header| header.0)
+                .find(|one| one.realm == self.config.realm)
+        };
+        let Some(credentials) = credentials else { return Err(self.challenge(request, false, now)) };
+        let users = &self.users;
+        let realm = &self.config.realm;
+        let verdict = self.authenticator.check(
+            request.method().as_str(),
+            &credentials,
+            |name, algorithm| users.ha1(realm, name, algorithm),
+            request.body(),
+            now,
+        );
+        match verdict {
+            Verdict::Accepted { username } => {
+                // The credentials are for this server alone.
+                let name =
+                    if registers { sip_im::HeaderName::AUTHORIZATION } else { sip_im::HeaderName::PROXY_AUTHORIZATION };
+                request.headers_mut().remove(&name);
+                self.users
+                    .authenticates_as(&username)
+                    .cloned()
+                    .ok_or(Rejection::Refusal(StatusCode::FORBIDDEN, Some(ServiceWarning::ServiceNotAuthorised)))
+            }
+            Verdict::Stale => Err(self.challenge(request, true, now)),
+            _ => Err(self.challenge(request, false, now)),
+        }
+    }
+
+    fn challenge(&mut self, request: &Request, stale: bool, now: Instant) -> Rejection {
+        let registers = *request.method() == Method::Register;
+        let status =
+            if registers { StatusCode::UNAUTHORIZED } else { StatusCode::PROXY_AUTHENTICATION_REQUIRED };
+        let mut response = request.response(status);
+        for challenge in self.authenticator.challenges(stale, now) {
+            response = if registers {
+                response.header_typed(&WwwAuthenticate(challenge))
+            } else {
+                response.header_typed(&ProxyAuthenticate(challenge))
+            };
+        }
+        match response.build() {
+            Ok(response) => Rejection::Challenge(Box::new(response)),
+            Err(_) => Rejection::Refusal(StatusCode::BAD_REQUEST, None),
+        }
+    }
+
+    /// A user writes his own addresses, or none, into From (and To, of a REGISTER); never somebody else's.
+    fn check_from(&self, request: &Request, user: &Identity) -> Result<(), Rejection> {
+        let bad = || Rejection::Refusal(StatusCode::BAD_REQUEST, None);
+        let from = request.headers().require::<From>().map_err(|_| bad())?;
+        let owns = |uri: &Uri| self.users.fold(&uri.identity()) == *user;
+        let allowed = if *request.method() == Method::Register {
+            let to = request.headers().require::<To>().map_err(|_| bad())?;
+            owns(to.uri()) && owns(from.uri())
+        } else {
+            // Inside a dialog From is what the dialog was made with, which may be a conference's word for the user.
+            owns(from.uri()) || is_anonymous_form(from.uri()) || message::to_tag(request).is_some()
+        };
+        if allowed {
+            Ok(())
+        } else {
+            Err(Rejection::Refusal(StatusCode::FORBIDDEN, Some(ServiceWarning::ServiceNotAuthorised)))
+        }
+    }
+
+    fn assert(&mut self, request: &mut Request, user: Identity) -> Result<Sender, Rejection> {
+        let bad = || Rejection::Refusal(StatusCode::BAD_REQUEST, None);
+        let aor = self.users.get(&user).map(|user| user.uri.clone()).ok_or_else(bad)?;
+        let originator = identity::asserted_by_authentication(request, &aor).map_err(|_| bad())?;
+        if *request.method() != Method::Register {
+            request.headers_mut().set_typed(&PAssertedIdentity::new(aor)).map_err(|_| bad())?;
+        }
+        Ok(Sender { originator, user: Some(user), case: SessionCase::Originating })
+    }
+}
+
+/// Whether an address says that its user does not want to be named (RFC 3323 4.1.1.3).
+fn is_anonymous_form(uri: &Uri) -> bool {
+    uri.host().is_some_and(|host| {
+        let host = host.to_ascii_lowercase();
+        host == "invalid" || host.ends_with(".invalid")
+    })
+}

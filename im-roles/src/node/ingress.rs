@@ -1,0 +1,163 @@
+//! Requests from the wire, until a role has them.
+
+use std::time::Instant;
+
+use sip_im::endpoint::ServerTransaction;
+use sip_im::header::{MaxForwards, ProxyRequire, RecordRoute, RetryAfter, Unsupported};
+use sip_im::{FlowId, HeaderName, Identity, Method, Request, Response, StatusCode};
+
+use super::authenticate::{Rejection, Sender};
+use super::exchanges::Caller;
+use super::routing::Hop;
+use super::{Event, Node};
+use crate::ServiceWarning;
+use crate::message;
+use crate::signal::{self, Origin, RoleKind, SessionCase};
+
+impl Node {
+    pub(super) fn take_request(
+        &mut self,
+        transaction: ServerTransaction,
+        mut request: Request,
+        flow: FlowId,
+        trusted: bool,
+        now: Instant,
+    ) {
+        let trusted = trusted || self.flows.get(flow).is_some_and(|flow| flow.trusted);
+        if self.exchanges.open() >= self.config.limits.max_pending_requests || (self.stopping && starts_something(&request)) {
+            self.events.push_back(Event::Overload { flow });
+            let later = request.response(StatusCode::SERVICE_UNAVAILABLE).header_typed(&RetryAfter::new(5));
+            self.answer(transaction, later.build().ok(), now);
+            return;
+        }
+        if let Err(status) = check_hops(&request) {
+            self.turn_away(transaction, &request, flow, None, status, None, now);
+            return;
+        }
+        let sender = match self.identify(&mut request, trusted, now) {
+            Ok(sender) => sender,
+            Err(Rejection::Challenge(response)) => {
+                self.answer(transaction, Some(*response), now);
+                return;
+            }
+            Err(Rejection::Refusal(status, warning)) => {
+                self.turn_away(transaction, &request, flow, None, status, warning, now);
+                return;
+            }
+        };
+        if let Some(response) = unsupported(&request) {
+            self.answer(transaction, Some(response), now);
+            return;
+        }
+        if *request.method() == Method::Register {
+            self.take_register(transaction, &request, flow, sender.user, now);
+            return;
+        }
+        if self.answers_itself(transaction, &request, now) {
+            return;
+        }
+        self.take_identified(transaction, request, flow, trusted, sender, now);
+    }
+
+    fn take_identified(
+        &mut self,
+        transaction: ServerTransaction,
+        mut request: Request,
+        flow: FlowId,
+        trusted: bool,
+        sender: Sender,
+        now: Instant,
+    ) {
+        // A conference is here; and a flow is no way back to itself.
+        let next = self.pop_own_routes(&mut request).filter(|next| *next != flow && !self.controlling.serves(request.uri()));
+        if message::forms_dialog(&request) {
+            let Some(route) = self.own_route(flow) else { return };
+            if request.headers_mut().push_front_typed(&RecordRoute::new(route)).is_err() {
+                self.turn_away(transaction, &request, flow, None, StatusCode::SERVER_INTERNAL_ERROR, None, now);
+                return;
+            }
+        }
+        let Sender { originator, user, case } = sender;
+        let in_dialog = message::to_tag(&request).is_some();
+        let served = case == SessionCase::Originating && user.is_some();
+        let from = user.clone();
+        let mut origin = Origin::new(originator, user, Some(flow), None, case);
+        origin.next = next;
+        let role = if served || (in_dialog && next.is_some()) {
+            // What a user of this server sends is for his own service point first.
+            RoleKind::Participating
+        } else {
+            origin.case = SessionCase::Terminating;
+            match self.hop(&request) {
+                Hop::Role(role) => role,
+                // Passing on for strangers to strangers is what an open relay does.
+                Hop::Address(..) | Hop::Refuse(_) if !in_dialog => {
+                    self.turn_away(transaction, &request, flow, from, StatusCode::NOT_FOUND, None, now);
+                    return;
+                }
+                _ => RoleKind::Participating,
+            }
+        };
+        if origin.case == SessionCase::Terminating {
+            self.fold_target(&mut request, role);
+        }
+        let id = self.exchanges.take_in(Caller::Wire(transaction, trusted), role, request.method().clone());
+        self.bus.push_back((role, signal::Input::Request { id, request, origin }));
+    }
+
+    /// OPTIONS to the server itself (RFC 3261 11.2).
+    fn answers_itself(&mut self, transaction: ServerTransaction, request: &Request, now: Instant) -> bool {
+        if request.uri().user().is_some() || !self.is_own_domain(request.uri()) || *request.method() != Method::Options {
+            return false;
+        }
+        let allow = "INVITE, ACK, CANCEL, BYE, MESSAGE, OPTIONS, REGISTER, SUBSCRIBE, NOTIFY, REFER";
+        let response = request.response(StatusCode::OK).header(&HeaderName::ALLOW, allow).and_then(|builder| builder.build());
+        self.answer(transaction, response.ok(), now);
+        true
+    }
+
+    pub(super) fn answer(&mut self, transaction: ServerTransaction, response: Option<Response>, now: Instant) {
+        if let Some(response) = response {
+            // The transaction may be over; then nobody waits.
+            let _ = self.sip.respond(transaction, response, now);
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what is refused, to whom, and why, each in a word")]
+    pub(super) fn turn_away(
+        &mut self,
+        transaction: ServerTransaction,
+        request: &Request,
+        flow: FlowId,
+        from: Option<Identity>,
+        status: StatusCode,
+        warning: Option<ServiceWarning>,
+        now: Instant,
+    ) {
+        self.events.push_back(Event::Refused { from, flow, status, warning });
+        let response = message::refusal(request, status, warning, &self.config.domain);
+        self.answer(transaction, response, now);
+    }
+}
+
+/// Whether a request asks for more than finishing what is there.
+fn starts_something(request: &Request) -> bool {
+    message::to_tag(request).is_none()
+}
+
+fn check_hops(request: &Request) -> Result<(), StatusCode> {
+    match request.headers().get::<MaxForwards>() {
+        //= https://www.rfc-editor.org/rfc/rfc3261#section-16.3
+        //# If the request contains a Max-Forwards header field with a field
+        //# value of zero (0), the element MUST NOT forward the request.
+        Ok(Some(hops)) if hops.0 == 0 => Err(StatusCode::TOO_MANY_HOPS),
+        Ok(_) => Ok(()),
+        Err(_) => Err(StatusCode::BAD_REQUEST),
+    }
+}
+
+/// RFC 3261 16.3, step 5: a proxy refuses extensions it is required to know and does not; this server knows none.
+fn unsupported(request: &Request) -> Option<Response> {
+    let required = request.headers().get::<ProxyRequire>().ok().flatten()?;
+    request.response(StatusCode::BAD_EXTENSION).header_typed(&Unsupported::new(required.iter())).build().ok()
+}
