@@ -1,14 +1,18 @@
 //! Octets to frames and back.
+//!
+//! A [`Decoder`] cuts a stream into heads, pieces of bodies, and ends. It never gathers a chunk: pieces are slices of
+//! what was pushed. Framing stands by itself: a head that is not well formed costs its own message only, and what a
+//! head says about lengths plays no part in where a message ends.
 
+mod encode;
+mod framer;
+mod head;
 mod limits;
 
+pub use encode::{end_line, header, request_line, response_line};
+pub use framer::{DecodeError, Decoder, Frame};
+pub use head::{Defect, Head, StartLine};
 pub use limits::{Leniency, Limits};
-
-use bytes::Bytes;
-use thiserror::Error;
-
-use crate::header::Headers;
-use crate::{ByteStr, Method, StatusCode, TransactionId};
 
 /// What follows a chunk (RFC 4975 section 7.1).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -22,55 +26,25 @@ pub enum Continuation {
     Aborted,
 }
 
-/// Why a stream cannot be read on; the connection is of no more use.
-#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
-#[non_exhaustive]
-pub enum DecodeError {
-    /// What should begin a message does not.
-    #[error("no start line")]
-    StartLine,
-    /// A head is longer than the limits allow.
-    #[error("head is too long")]
-    HeadTooLong,
+impl Continuation {
+    /// Returns the flag as it is written.
+    pub const fn flag(self) -> char {
+        match self {
+            Self::Complete => '$',
+            Self::More => '+',
+            Self::Aborted => '#',
+        }
+    }
+
+    const fn of(octet: u8) -> Option<Self> {
+        match octet {
+            b'$' => Some(Self::Complete),
+            b'+' => Some(Self::More),
+            b'#' => Some(Self::Aborted),
+            _ => None,
+        }
+    }
 }
 
-/// The first line of a message.
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[expect(clippy::exhaustive_enums, reason = "the grammar has these two")]
-pub enum StartLine {
-    /// Of a request.
-    Request(Method),
-    /// Of a response.
-    Response {
-        /// The code.
-        status: StatusCode,
-        /// Words for a person.
-        comment: Option<ByteStr>,
-    },
-}
-
-/// The head of a message: start line and headers.
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct Head {
-    /// The transaction.
-    pub transaction: TransactionId,
-    /// The first line.
-    pub start: StartLine,
-    /// The headers.
-    pub headers: Headers,
-    /// Whether a body follows, perhaps an empty one.
-    pub has_body: bool,
-}
-
-/// A piece of a stream.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Frame {
-    /// A message begins.
-    Head(Head),
-    /// Octets of its body.
-    Body(Bytes),
-    /// It ends.
-    End(Continuation),
-}
+/// Seven of these begin an end-line.
+const DASHES: &[u8; 7] = b"-------";

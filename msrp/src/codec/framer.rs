@@ -1,0 +1,452 @@
+//! A stream cut into messages.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use bytes::{Buf, Bytes, BytesMut};
+use memchr::memmem::Finder;
+use thiserror::Error;
+
+use super::head::{self, Head};
+use super::{Continuation, DASHES, Leniency, Limits};
+use crate::TransactionId;
+
+/// A piece of a stream. Its `Debug` tells a body's length, not its contents.
+#[derive(Clone, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Frame {
+    /// A message begins.
+    Head(Head),
+    /// Octets of its body, at least one; how a body is cut means nothing.
+    Body(Bytes),
+    /// The message ends.
+    End(Continuation),
+}
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Head(head) => f.debug_tuple("Head").field(head).finish(),
+            Self::Body(body) => write!(f, "Body({} octets)", body.len()),
+            Self::End(continuation) => f.debug_tuple("End").field(continuation).finish(),
+        }
+    }
+}
+
+/// Why a stream cannot be read on; the connection is of no more use.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// What should begin a message does not.
+    #[error("no start line")]
+    StartLine,
+    /// A head is longer than the limits allow.
+    #[error("head is too long")]
+    HeadTooLong,
+}
+
+/// Cuts a stream into frames.
+///
+/// ```
+/// use bytes::Bytes;
+/// use msrp::codec::{Continuation, Decoder, Frame, Leniency, Limits};
+///
+/// let mut decoder = Decoder::new(Limits::default(), Leniency::default());
+/// decoder.push(Bytes::from(concat!(
+///     "MSRP d93kswow SEND\r\n",
+///     "To-Path: msrp://bob.example.com:8888/9di4eae923wzd;tcp\r\n",
+///     "From-Path: msrp://alice.example.com:7777/iau39soe2843z;tcp\r\n",
+///     "Message-ID: 12339sdqwer\r\n",
+///     "Content-Type: text/plain\r\n\r\n",
+///     "Hi, I'm Alice!\r\n",
+///     "-------d93kswow$\r\n",
+/// )));
+/// let Some(Frame::Head(head)) = decoder.next()? else { panic!("no head") };
+/// assert_eq!(head.headers.value("Message-ID"), Some("12339sdqwer"));
+/// assert_eq!(decoder.next()?, Some(Frame::Body(Bytes::from("Hi, I'm Alice!"))));
+/// assert_eq!(decoder.next()?, Some(Frame::End(Continuation::Complete)));
+/// assert_eq!(decoder.next()?, None);
+/// # Ok::<(), msrp::codec::DecodeError>(())
+/// ```
+#[derive(Debug)]
+pub struct Decoder {
+    limits: Limits,
+    leniency: Leniency,
+    finder: Finder<'static>,
+    input: Bytes,
+    queued: VecDeque<Bytes>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Between messages, or in a head.
+    Head(HeadScan),
+    /// In a body.
+    Body(BodyScan),
+    /// The end of a message without a body is due.
+    Ended(Continuation),
+    Failed(DecodeError),
+}
+
+/// How far a head has been looked through.
+#[derive(Debug, Default)]
+struct HeadScan {
+    /// What of it came in earlier pieces.
+    carried: BytesMut,
+    /// Where its present line begins.
+    line: usize,
+    /// From where on to look for that line's end.
+    from: usize,
+    transaction: Option<TransactionId>,
+}
+
+#[derive(Debug)]
+struct BodyScan {
+    transaction: TransactionId,
+    /// How many octets are held back because they may begin the end-line. They equal its beginning, so that the
+    /// number is enough to tell them.
+    held: usize,
+    flag: Option<Continuation>,
+}
+
+impl Decoder {
+    /// Creates a decoder at the start of a stream.
+    pub fn new(limits: Limits, leniency: Leniency) -> Self {
+        Self {
+            limits,
+            leniency,
+            finder: Finder::new(START),
+            input: Bytes::new(),
+            queued: VecDeque::new(),
+            state: State::Head(HeadScan::default()),
+        }
+    }
+
+    /// Takes octets; [`Decoder::next`] is to be called until it gives `None`.
+    pub fn push(&mut self, octets: Bytes) {
+        if self.input.is_empty() {
+            self.input = octets;
+        } else {
+            self.queued.push_back(octets);
+        }
+    }
+
+    /// Gives the next frame; none if more octets are needed.
+    ///
+    /// # Errors
+    ///
+    /// Fails, and goes on failing, when the stream is not MSRP.
+    #[expect(clippy::should_implement_trait, reason = "it is not over when it gives none")]
+    pub fn next(&mut self) -> Result<Option<Frame>, DecodeError> {
+        loop {
+            if self.input.is_empty()
+                && let Some(octets) = self.queued.pop_front()
+            {
+                self.input = octets;
+            }
+            let frame = match &mut self.state {
+                State::Head(_) => self.next_head()?,
+                State::Body(_) => self.next_body(),
+                State::Ended(continuation) => {
+                    let continuation = *continuation;
+                    self.state = State::Head(HeadScan::default());
+                    return Ok(Some(Frame::End(continuation)));
+                }
+                State::Failed(error) => return Err(*error),
+            };
+            if frame.is_some() {
+                return Ok(frame);
+            }
+            if self.input.is_empty() {
+                // The buffer that it was part of is not to be kept alive.
+                self.input = Bytes::new();
+                if self.queued.is_empty() {
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// Says whether the stream is in the middle of a message.
+    pub fn is_inside(&self) -> bool {
+        match &self.state {
+            State::Head(scan) => !scan.carried.is_empty(),
+            State::Body(_) | State::Ended(_) => true,
+            State::Failed(_) => false,
+        }
+    }
+
+    fn next_head(&mut self) -> Result<Option<Frame>, DecodeError> {
+        let State::Head(scan) = &mut self.state else {
+            return Ok(None);
+        };
+        if self.leniency.blank_lines && scan.carried.is_empty() {
+            while self.input.starts_with(b"\r\n") {
+                self.input.advance(2);
+            }
+        }
+        // A head is looked at where it lies; only one that is cut is copied, and then no more than a head may have.
+        let mut carried = std::mem::take(&mut scan.carried);
+        let earlier = carried.len();
+        let taken = self
+            .input
+            .len()
+            .min(self.limits.head_octets.saturating_sub(earlier));
+        if earlier > 0 {
+            carried.extend_from_slice(self.input.get(..taken).unwrap_or_default());
+            if self.leniency.blank_lines && carried.starts_with(b"\r\n") {
+                // Nothing but a carriage return is carried that may begin a blank line.
+                self.input.advance(taken.min(1));
+                *scan = HeadScan::default();
+                return Ok(None);
+            }
+        }
+        let text: &[u8] = if earlier > 0 {
+            &carried
+        } else {
+            self.input.get(..taken).unwrap_or_default()
+        };
+        let found = match scan.find_end(text, self.leniency.blank_lines) {
+            Ok(found) => found,
+            Err(error) => return Err(self.fail(error)),
+        };
+        let Some(found) = found else {
+            if earlier.saturating_add(taken) >= self.limits.head_octets {
+                return Err(self.fail(DecodeError::HeadTooLong));
+            }
+            if earlier == 0 {
+                carried.extend_from_slice(&self.input);
+            }
+            scan.carried = carried;
+            self.input.clear();
+            return Ok(None);
+        };
+        let (text, consumed) = if earlier > 0 {
+            carried.truncate(found.head);
+            (carried.freeze(), found.consumed.saturating_sub(earlier))
+        } else {
+            (
+                self.input.slice(..found.head.min(self.input.len())),
+                found.consumed,
+            )
+        };
+        self.input.advance(consumed.min(self.input.len()));
+        let has_body = found.end.is_none();
+        let head = head::parse(&text, found.transaction, has_body, &self.limits, &self.leniency);
+        self.state = match found.end {
+            Some(continuation) => State::Ended(continuation),
+            None => State::Body(BodyScan {
+                transaction: found.transaction,
+                held: 0,
+                flag: None,
+            }),
+        };
+        Ok(Some(Frame::Head(head)))
+    }
+
+    fn fail(&mut self, error: DecodeError) -> DecodeError {
+        self.state = State::Failed(error);
+        self.input = Bytes::new();
+        self.queued.clear();
+        error
+    }
+
+    fn next_body(&mut self) -> Option<Frame> {
+        let State::Body(scan) = &mut self.state else {
+            return None;
+        };
+        // An end-line that was cut is compared octet by octet.
+        while scan.held > 0 {
+            let octet = *self.input.first()?;
+            if scan.takes(octet) {
+                self.input.advance(1);
+                if scan.held == scan.length() {
+                    let flag = scan.flag?;
+                    self.state = State::Head(HeadScan::default());
+                    return Some(Frame::End(flag));
+                }
+            } else {
+                // No later octet of what is held can begin an end-line: only the first is a carriage return, and one
+                // before the last, which this octet would have to follow as a line feed.
+                return Some(Frame::Body(scan.release()));
+            }
+        }
+        let mut from = 0_usize;
+        while let Some(at) = self.input.get(from..).and_then(|rest| self.finder.find(rest)) {
+            let start = from.saturating_add(at);
+            let rest = self.input.get(start..).unwrap_or_default();
+            let matched = scan.matches(rest);
+            if matched == scan.length() {
+                if start > 0 {
+                    return Some(Frame::Body(self.input.split_to(start)));
+                }
+                self.input.advance(matched.min(self.input.len()));
+                let flag = scan.flag?;
+                self.state = State::Head(HeadScan::default());
+                return Some(Frame::End(flag));
+            }
+            if matched == rest.len() {
+                return self.hold_back(matched);
+            }
+            from = start.saturating_add(START.len());
+        }
+        // The beginning of an end-line may be the end of what is here.
+        let tail = self.input.len().saturating_sub(START.len() - 1).max(from);
+        let held = self.input.get(tail..).unwrap_or_default();
+        let held = (0..held.len()).find_map(|at| held.get(at..).filter(|rest| START.starts_with(rest)));
+        let held = held.map_or(0, <[u8]>::len);
+        self.hold_back(held)
+    }
+
+    /// Gives all that is here as body but the last octets, of the number given.
+    fn hold_back(&mut self, held: usize) -> Option<Frame> {
+        if let State::Body(scan) = &mut self.state {
+            scan.held = held;
+        }
+        let mut body = std::mem::take(&mut self.input);
+        body.truncate(body.len().saturating_sub(held));
+        if body.is_empty() {
+            None
+        } else {
+            Some(Frame::Body(body))
+        }
+    }
+}
+
+/// A head that is complete.
+struct Found {
+    transaction: TransactionId,
+    /// The length of the head without blank line or end-line.
+    head: usize,
+    /// The length with it.
+    consumed: usize,
+    /// How it ends, if no body follows.
+    end: Option<Continuation>,
+}
+
+impl HeadScan {
+    fn find_end(&mut self, text: &[u8], blank_lines: bool) -> Result<Option<Found>, DecodeError> {
+        while let Some(at) = text.get(self.from..).and_then(|rest| memchr::memchr(b'\n', rest)) {
+            let after = self.from.saturating_add(at).saturating_add(1);
+            self.from = after;
+            let Some(line) = text
+                .get(self.line..after)
+                .and_then(|line| line.strip_suffix(b"\r\n"))
+            else {
+                // A bare line feed ends no line.
+                continue;
+            };
+            let start = std::mem::replace(&mut self.line, after);
+            match self.transaction {
+                None => {
+                    let (id, _) = head::split_start_line(line).ok_or(DecodeError::StartLine)?;
+                    self.transaction = Some(id);
+                }
+                Some(transaction) if line.is_empty() => {
+                    return Ok(Some(Found {
+                        transaction,
+                        head: start,
+                        consumed: after,
+                        end: None,
+                    }));
+                }
+                Some(transaction) => {
+                    if let Some(end) = end_of(line, &transaction) {
+                        return Ok(Some(Found {
+                            transaction,
+                            head: start,
+                            consumed: after,
+                            end: Some(end),
+                        }));
+                    }
+                }
+            }
+        }
+        self.from = text.len();
+        // What cannot become a start line need not be waited for.
+        let begins = text.get(..text.len().min(5)).unwrap_or_default();
+        if self.transaction.is_none() && !b"MSRP ".starts_with(begins) && !(blank_lines && begins == b"\r") {
+            return Err(DecodeError::StartLine);
+        }
+        Ok(None)
+    }
+}
+
+fn end_of(line: &[u8], transaction: &TransactionId) -> Option<Continuation> {
+    let flag = line.strip_prefix(DASHES)?.strip_prefix(transaction.as_bytes())?;
+    match flag {
+        [flag] => Continuation::of(*flag),
+        _ => None,
+    }
+}
+
+/// What every end-line after a body begins with.
+const START: &[u8] = b"\r\n-------";
+
+impl BodyScan {
+    /// The length of the end-line with the line end before it.
+    fn length(&self) -> usize {
+        START.len() + self.transaction.as_bytes().len() + "$\r\n".len()
+    }
+
+    /// Returns how many octets of `text` agree with the end-line.
+    fn matches(&mut self, text: &[u8]) -> usize {
+        let id = self.transaction.as_bytes();
+        let Some(rest) = text.get(START.len()..) else {
+            return text.len();
+        };
+        let known = rest.len().min(id.len());
+        if rest.get(..known) != id.get(..known) {
+            return 0;
+        }
+        let rest = rest.get(known..).unwrap_or_default();
+        let Some((flag, rest)) = rest.split_first() else {
+            return text.len();
+        };
+        let Some(flag) = Continuation::of(*flag) else {
+            return 0;
+        };
+        self.flag = Some(flag);
+        let known = rest.len().min(2);
+        if rest.get(..known) != b"\r\n".get(..known) {
+            return 0;
+        }
+        self.length().min(text.len())
+    }
+
+    /// Holds one more octet back, if it agrees with the end-line.
+    fn takes(&mut self, octet: u8) -> bool {
+        let id = self.transaction.as_bytes();
+        let fits = match self.held.checked_sub(START.len()) {
+            None => START.get(self.held) == Some(&octet),
+            Some(at) if at < id.len() => id.get(at) == Some(&octet),
+            Some(at) if at == id.len() => {
+                self.flag = Continuation::of(octet);
+                self.flag.is_some()
+            }
+            Some(at) if at == id.len().saturating_add(1) => octet == b'\r',
+            Some(_) => octet == b'\n',
+        };
+        if fits {
+            self.held = self.held.saturating_add(1);
+        }
+        fits
+    }
+
+    /// Gives what was held back, which is body after all.
+    fn release(&mut self) -> Bytes {
+        let mut held = Vec::with_capacity(self.length());
+        held.extend_from_slice(START);
+        held.extend_from_slice(self.transaction.as_bytes());
+        if let Some(flag) = self.flag {
+            let mut octets = [0; 4];
+            held.extend_from_slice(flag.flag().encode_utf8(&mut octets).as_bytes());
+        }
+        held.push(b'\r');
+        held.truncate(self.held);
+        self.held = 0;
+        self.flag = None;
+        held.into()
+    }
+}
