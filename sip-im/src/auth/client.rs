@@ -89,9 +89,7 @@ impl Authentication {
             _ => return Err(AuthenticationError::NoChallenge),
         };
         let challenge = self.choose(side, response)?;
-        //= https://www.rfc-editor.org/rfc/rfc3261#section-22.1
-        //# If the server does not wish to accept the
-        //# credentials sent with a request, it SHOULD return a 401
+        // The same password would be refused again; a nonce that was only too old is another matter.
         if !challenge.stale && self.carries(side, request, &challenge.realm) {
             return Err(AuthenticationError::Refused);
         }
@@ -131,9 +129,10 @@ impl Authentication {
     /// Gives an ACK the credentials of the INVITE whose 2xx it acknowledges.
     ///
     //= https://www.rfc-editor.org/rfc/rfc3261#section-22.1
-    //# a UAC creating an ACK message will duplicate all of the
-    //# Authorization and Proxy-Authorization header field values that
-    //# appeared in the INVITE to which the ACK corresponds.
+    //# UACs creating an ACK message
+    //# will duplicate all of the Authorization and Proxy-Authorization
+    //# header field values that appeared in the INVITE to which the ACK
+    //# corresponds.
     pub fn repeat(&self, invite: &Request, ack: &mut Request) {
         if *ack.method() != Method::Ack {
             return;
@@ -200,9 +199,10 @@ impl Authentication {
             Side::Proxy => self.proxy.as_mut()?,
         };
         //= https://www.rfc-editor.org/rfc/rfc7616#section-3.4
-        //# The nc parameter value is the hexadecimal count of the number of
-        //# requests (including the current request) that the client has sent
-        //# with the nonce value in this request.
+        //# The nc value is the
+        //# hexadecimal count of the number of requests (including the current
+        //# request) that the client has sent with the nonce value in this
+        //# request.
         known.count = known.count.saturating_add(1);
         let challenge = &known.challenge;
         let ha1 = Ha1::of_password(

@@ -130,7 +130,8 @@ impl Dialog {
     /// Fails when the messages lack what makes a dialog.
     ///
     //= https://www.rfc-editor.org/rfc/rfc6665#section-4.4.1
-    //# Upon receipt of an initial NOTIFY request
+    //# Because the dialog usage is established by the NOTIFY request, the
+    //# route set at the subscriber is taken from the NOTIFY request itself,
     pub fn from_notify(subscribe: &Request, notify: &Request) -> Result<Self, DialogError> {
         let local_tag = tag(notify.headers().require::<To>()?.tag())?;
         let mut dialog = Self::answering(notify, local_tag, DialogState::Confirmed)?;

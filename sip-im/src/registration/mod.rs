@@ -2,6 +2,8 @@
 //!
 //! [`Registrar`] keeps the bindings of many addresses of record; [`Registration`] keeps one alive at a client.
 
+mod client;
 mod registrar;
 
+pub use client::{Registration, RegistrationState};
 pub use registrar::{Binding, Config, RegisterOutcome, Registrar, RegistrarEvent};

@@ -7,7 +7,10 @@ use std::time::Instant;
 use crate::StatusCode;
 use crate::error::BuildError;
 use crate::flow::FlowId;
-use crate::header::{CSeq, CallId, Contact, Expires, HeaderName, MinExpires, NameAddr, Path, Supported};
+use crate::header::{
+    CSeq, CallId, Contact, Expires, HeaderName, MinExpires, NameAddr, Path, Require, Supported, Unsupported,
+    Via,
+};
 use crate::message::{Request, Response};
 use crate::uri::{Identity, Uri};
 
@@ -86,9 +89,13 @@ impl Binding {
     /// Whether two registrations are of the same place.
     ///
     //= https://www.rfc-editor.org/rfc/rfc5626#section-6
-    //# If the Contact header field contains a "+sip.instance" Contact
-    //# header field parameter, the registrar MUST check if it supports the
-    //# "outbound" mechanism
+    //# When a "+sip.instance" Contact header field parameter and a "reg-id"
+    //# Contact header field parameter are present in a Contact header field
+    //# of a REGISTER request (after the Contact header validation as
+    //# described above), the corresponding binding is between an AOR and the
+    //# combination of the instance-id (from the "+sip.instance" Contact
+    //# header parameter) and the value of "reg-id" Contact header field
+    //# parameter parameter.
     fn is_of(&self, contact: &NameAddr) -> bool {
         let flow = |contact: &NameAddr| {
             let instance = contact.params.unquoted("+sip.instance")?;
@@ -112,6 +119,8 @@ pub struct RegisterOutcome {
     pub contacts: Vec<(NameAddr, u32)>,
     /// The routes to repeat in the response (RFC 3327).
     pub path: Vec<Path>,
+    /// Whether the contact was registered as a flow (RFC 5626).
+    pub outbound: bool,
     /// What a 423 tells.
     pub min_expires: Option<u32>,
     /// Whether the user is registered now and was not before.
@@ -142,6 +151,18 @@ impl RegisterOutcome {
         for path in &self.path {
             builder = builder.header_typed(path);
         }
+        //= https://www.rfc-editor.org/rfc/rfc5626#section-6
+        //# Provided that the UAC had included an outbound
+        //# option-tag (defined in Section 11.4) in a Supported header field
+        //# value in the REGISTER request, the registrar MUST include the
+        //# outbound option-tag in a Require header field value in its response
+        //# to that REGISTER request.
+        if self.outbound {
+            builder = builder.header_typed(&Require::new(["outbound"]));
+        }
+        if self.status == StatusCode::BAD_EXTENSION {
+            builder = builder.header_typed(&Unsupported::new(["path"]));
+        }
         builder.build()
     }
 
@@ -150,6 +171,7 @@ impl RegisterOutcome {
             status,
             contacts: Vec::new(),
             path: Vec::new(),
+            outbound: false,
             min_expires: None,
             first: false,
             gone: false,
@@ -238,7 +260,7 @@ impl Registrar {
     ) -> RegisterOutcome {
         match self.updated(request, &aor, flow, now) {
             Err(refusal) => *refusal,
-            Ok((bindings, path)) => self.commit(aor, bindings, path, now),
+            Ok(update) => self.commit(aor, update, now),
         }
     }
 
@@ -331,7 +353,7 @@ impl Registrar {
         aor: &Identity,
         flow: FlowId,
         now: Instant,
-    ) -> Result<(Vec<Binding>, Vec<Path>), Box<RegisterOutcome>> {
+    ) -> Result<Update, Box<RegisterOutcome>> {
         let refused = |status| Box::new(RegisterOutcome::refused(status));
         let malformed = |error: crate::error::HeaderError| refused(error.status());
         let headers = request.headers();
@@ -350,8 +372,9 @@ impl Registrar {
             .collect::<Result<Vec<_>, _>>()
             .map_err(malformed)?;
         //= https://www.rfc-editor.org/rfc/rfc3327#section-5.3
-        //# If a Path header field is present and the UA has not indicated
-        //# support for the path extension in the REGISTER request, the
+        //# The recommended
+        //# policy is for the registrar to reject the request with a 420 "Bad
+        //# Extension" response indicating the Path extension.
         if !path.is_empty() && !supports_path(request) {
             return Err(refused(StatusCode::BAD_EXTENSION));
         }
@@ -377,10 +400,20 @@ impl Registrar {
             if bindings.iter().any(is_late) {
                 return Err(refused(StatusCode::SERVER_INTERNAL_ERROR));
             }
-            return Ok((Vec::new(), path));
+            return Ok(Update {
+                bindings: Vec::new(),
+                path,
+                outbound: false,
+            });
         }
+        let outbound = outbound(request, &contacts, &path).map_err(refused)?;
         for contact in &contacts {
             let Contact::Addr(address) = contact else { continue };
+            let mut address = address.clone();
+            if !outbound {
+                address.params.remove("reg-id");
+            }
+            let address = &address;
             let wished = contact
                 .expires()
                 .or(expires)
@@ -422,7 +455,11 @@ impl Registrar {
         {
             return Err(refused(StatusCode::SERVICE_UNAVAILABLE));
         }
-        Ok((bindings, path))
+        Ok(Update {
+            bindings,
+            path,
+            outbound,
+        })
     }
 
     #[expect(clippy::too_many_arguments, reason = "a binding is made of just these")]
@@ -456,13 +493,12 @@ impl Registrar {
         })
     }
 
-    fn commit(
-        &mut self,
-        aor: Identity,
-        bindings: Vec<Binding>,
-        path: Vec<Path>,
-        now: Instant,
-    ) -> RegisterOutcome {
+    fn commit(&mut self, aor: Identity, update: Update, now: Instant) -> RegisterOutcome {
+        let Update {
+            bindings,
+            path,
+            outbound,
+        } = update;
         let before = self.is_registered(&aor, now);
         let after = !bindings.is_empty();
         let contacts = bindings
@@ -477,6 +513,7 @@ impl Registrar {
             status: StatusCode::OK,
             contacts,
             path,
+            outbound,
             min_expires: None,
             first: after && !before,
             gone: before && !after,
@@ -512,11 +549,66 @@ fn first_end(bindings: &[Binding]) -> Option<Instant> {
     bindings.iter().map(|binding| binding.expires).min()
 }
 
+/// What a REGISTER makes of a user's bindings.
+struct Update {
+    bindings: Vec<Binding>,
+    path: Vec<Path>,
+    outbound: bool,
+}
+
+/// Whether the contacts are flows (RFC 5626), or the status to answer.
+///
+//= https://www.rfc-editor.org/rfc/rfc5626#section-6
+//# If the Path header field is missing or it exists but
+//# the first URI does not have an "ob" URI parameter, then outbound
+//# processing MUST NOT be applied to the registration.
+fn outbound(request: &Request, contacts: &[Contact], path: &[Path]) -> Result<bool, StatusCode> {
+    let is_flow = |contact: &&Contact| {
+        contact
+            .params()
+            .is_some_and(|params| params.contains("reg-id") && params.contains("+sip.instance"))
+    };
+    if contacts.iter().find(is_flow).is_none() {
+        return Ok(false);
+    }
+    let supported = supports(request, "outbound");
+    let first_hop = request.headers().all::<Via>().count() == 1;
+    let through_edge = path
+        .first()
+        .is_some_and(|path| path.uri().parameter("ob").is_some());
+    if !first_hop && !through_edge {
+        return if supported {
+            Err(StatusCode::FIRST_HOP_LACKS_OUTBOUND_SUPPORT)
+        } else {
+            Ok(false)
+        };
+    }
+    //= https://www.rfc-editor.org/rfc/rfc5626#section-6
+    //# Therefore, if the Contact header field contains
+    //# more than one header field value with a non-zero expiration and any
+    //# of these header field values contain a "reg-id" Contact header field
+    //# parameter, the entire registration SHOULD be rejected with a 400 (Bad
+    //# Request) response.
+    if contacts
+        .iter()
+        .filter(|contact| contact.expires() != Some(0))
+        .count()
+        > 1
+    {
+        return Err(StatusCode::BAD_REQUEST);
+    }
+    Ok(supported)
+}
+
 fn supports_path(request: &Request) -> bool {
+    supports(request, "path")
+}
+
+fn supports(request: &Request, option: &str) -> bool {
     request
         .headers()
         .get::<Supported>()
         .ok()
         .flatten()
-        .is_some_and(|supported| supported.contains("path"))
+        .is_some_and(|supported| supported.contains(option))
 }

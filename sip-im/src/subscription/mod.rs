@@ -1,1 +1,10 @@
-//! Subscriptions (RFC 6665): one at the notifier, one at the subscriber.
+//! Subscriptions (RFC 6665): one at the [`Notifier`], one at the [`Subscriber`].
+//!
+//! Both are plain state: they make requests and responses and take those of the other end; sending them is the
+//! [endpoint](crate::endpoint)'s.
+
+mod notifier;
+mod subscriber;
+
+pub use notifier::{Notifier, NotifierConfig, NotifierState, SubscribeRefused};
+pub use subscriber::{Subscriber, SubscriberEvent, SubscriberState};
