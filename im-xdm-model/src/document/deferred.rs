@@ -92,7 +92,7 @@ impl DeferredMessage {
                     }
                 }
                 "history-reference" => {
-                    once(&mut reference, child.trimmed_text(), child, "history-reference")?
+                    once(&mut reference, child.trimmed_text(), child, "history-reference")?;
                 }
                 _ => read.take(child)?,
             }

@@ -170,24 +170,21 @@ fn recipient(
 
 /// Adds a recipient, or strengthens the one that is there.
 fn add(entries: &mut Vec<Recipient>, known: &mut BTreeMap<Identity, usize>, recipient: Recipient) {
-    match known.get(&recipient.identity).and_then(|at| entries.get_mut(*at)) {
-        Some(same) => {
-            //= https://www.rfc-editor.org/rfc/rfc5364#section-4
-            //# For
-            //# each set of duplicated URI entries, the URI-list server MUST select
-            //# the highest precedence value of the 'copyControl' attribute for the
-            //# same intended recipient.
-            same.copy_control = same.copy_control.max(recipient.copy_control);
-            // The stricter wish wins: a second entry must not lift the anonymity that the first asks for.
-            same.anonymize |= recipient.anonymize;
-            if same.display_name.is_none() {
-                same.display_name = recipient.display_name;
-            }
+    if let Some(same) = known.get(&recipient.identity).and_then(|at| entries.get_mut(*at)) {
+        //= https://www.rfc-editor.org/rfc/rfc5364#section-4
+        //# For
+        //# each set of duplicated URI entries, the URI-list server MUST select
+        //# the highest precedence value of the 'copyControl' attribute for the
+        //# same intended recipient.
+        same.copy_control = same.copy_control.max(recipient.copy_control);
+        // The stricter wish wins: a second entry must not lift the anonymity that the first asks for.
+        same.anonymize |= recipient.anonymize;
+        if same.display_name.is_none() {
+            same.display_name = recipient.display_name;
         }
-        None => {
-            known.insert(recipient.identity.clone(), entries.len());
-            entries.push(recipient);
-        }
+    } else {
+        known.insert(recipient.identity.clone(), entries.len());
+        entries.push(recipient);
     }
 }
 

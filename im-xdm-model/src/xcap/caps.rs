@@ -7,9 +7,9 @@ use crate::error::{DocumentError, DocumentErrorKind};
 use crate::xml::{Element, Limits};
 
 /// The namespace of the capabilities document.
-pub const NAMESPACE: &str = "urn:ietf:params:xml:ns:xcap-caps";
+pub(super) const NAMESPACE: &str = "urn:ietf:params:xml:ns:xcap-caps";
 /// The media type of the capabilities document.
-pub const MEDIA_TYPE: &str = "application/xcap-caps+xml";
+pub(super) const MEDIA_TYPE: &str = "application/xcap-caps+xml";
 
 /// What a server supports.
 ///

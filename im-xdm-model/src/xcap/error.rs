@@ -6,7 +6,7 @@ use crate::error::{DocumentError, DocumentErrorKind};
 use crate::xml::{Element, Limits};
 
 /// The namespace of conflict reports.
-pub const NAMESPACE: &str = "urn:ietf:params:xml:ns:xcap-error";
+pub(super) const NAMESPACE: &str = "urn:ietf:params:xml:ns:xcap-error";
 /// The media type of conflict reports.
 pub const MEDIA_TYPE: &str = "application/xcap-error+xml";
 

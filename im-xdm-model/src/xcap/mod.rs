@@ -14,6 +14,7 @@ mod usage;
 mod validate;
 
 use bytes::Bytes;
+use sip_im::ContentType;
 
 pub use caps::Capabilities;
 pub use error::{Condition, Exists, MEDIA_TYPE as ERROR_MEDIA_TYPE, XcapError};
@@ -449,6 +450,6 @@ fn refused(kind: XmlErrorKind) -> Outcome {
 }
 
 fn is_media_type(given: &str, expected: &str) -> bool {
-    let given = given.split(';').next().unwrap_or_default().trim();
-    given.eq_ignore_ascii_case(expected)
+    let expected = expected.split_once('/').unwrap_or_default();
+    ContentType::parse(given).is_ok_and(|given| given.is(expected.0, expected.1))
 }

@@ -1,4 +1,4 @@
-//! Node selectors: the part of XPath that XCAP uses (RFC 4825 sections 6.3 and 6.4).
+//! Node selectors: the part of `XPath` that XCAP uses (RFC 4825 sections 6.3 and 6.4).
 
 use std::fmt;
 
@@ -144,7 +144,7 @@ impl Step {
             Some(parts) => parts,
             None => (text, ""),
         };
-        let test = if name == "*" {
+        let wanted = if name == "*" {
             NameTest::Any
         } else {
             NameTest::Named(SelectorName::parse(name, bindings)?)
@@ -180,7 +180,7 @@ impl Step {
         }
         if rest.is_empty() {
             Ok(Self {
-                test,
+                test: wanted,
                 position,
                 attribute,
             })

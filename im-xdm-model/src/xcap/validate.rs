@@ -53,10 +53,10 @@ pub(crate) fn rls_services(root: &Element) -> Check {
             last = place;
             if child.is(RLS_NAMESPACE, "list") {
                 // The content of the list has the type that resource lists define.
-                let mut list = child.clone();
-                list.rename(crate::xml::Name::known(lists::NAMESPACE, "list"));
+                let mut inner = child.clone();
+                inner.rename(crate::xml::Name::known(lists::NAMESPACE, "list"));
                 let mut wrapper = Element::known(lists::NAMESPACE, "resource-lists");
-                wrapper.push(list);
+                wrapper.push(inner);
                 resource_lists(&wrapper)?;
             }
         }

@@ -23,9 +23,9 @@ pub struct Limits {
     pub depth: usize,
     /// Elements in the document; 50 000 by default.
     pub elements: usize,
-    /// Attributes of one element, namespace declarations included; 64 by default.
+    /// Attributes of one element, namespace declarations not included; 64 by default.
     pub attributes: usize,
-    /// Namespace declarations in scope at one element; 64 by default.
+    /// Namespace declarations in scope at one element, and namespaces in the document; 64 by default.
     pub namespaces: usize,
     /// Octets of a namespace name; 1024 by default.
     pub namespace_octets: usize,

@@ -21,7 +21,7 @@ pub use element::{Attribute, Element, Extensions, Node};
 pub use error::{XmlError, XmlErrorKind};
 pub use limits::Limits;
 pub use name::{Name, NameError, XML_NAMESPACE, XMLNS_NAMESPACE};
-pub use reader::{Event, Reader, StartTag, TagAttribute};
+pub use reader::{Declaration, Event, Reader, StartTag, TagAttribute};
 pub use writer::Writer;
 
 pub(crate) use chars::{attribute_value, is_space, split_qname};

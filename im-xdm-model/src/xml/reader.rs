@@ -28,6 +28,9 @@ pub enum Event<'a> {
     Text(Cow<'a, str>),
 }
 
+/// A namespace declaration: the prefix, empty for the default, and the namespace, empty to switch it off.
+pub type Declaration = (Box<str>, Box<str>);
+
 /// A start tag with its names resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -38,8 +41,8 @@ pub struct StartTag {
     pub prefix: Option<Box<str>>,
     /// The attributes in order, namespace declarations left out.
     pub attributes: Vec<TagAttribute>,
-    /// The namespace declarations in order: prefix (empty for the default) and namespace (empty to switch it off).
-    pub declarations: Vec<(Box<str>, Box<str>)>,
+    /// The namespace declarations in order.
+    pub declarations: Vec<Declaration>,
     /// Octets of the tag in the input.
     pub span: Range<usize>,
     /// Tells whether this is an empty-element tag.
@@ -126,7 +129,9 @@ impl<'a> Reader<'a> {
     ) -> Result<Self, XmlError> {
         let mut scope = Scope::new();
         for (prefix, namespace) in bindings {
-            scope.bind(0, prefix, namespace);
+            scope
+                .bind(0, prefix, namespace, limits.namespaces)
+                .map_err(|()| XmlError::new(XmlErrorKind::TooManyNamespaces, 0))?;
         }
         Self::start(input, limits, scope, true)
     }
@@ -139,6 +144,10 @@ impl<'a> Reader<'a> {
             std::str::from_utf8(input).map_err(|e| XmlError::new(XmlErrorKind::NotUtf8, e.valid_up_to()))?;
         let rest = text.strip_prefix('\u{FEFF}').unwrap_or(text);
         let base = text.len().saturating_sub(rest.len());
+        // The tokenizer would skip a second mark in silence, and shift all places after it.
+        if rest.starts_with('\u{FEFF}') {
+            return Err(XmlError::new(XmlErrorKind::TextOutsideRoot, base));
+        }
         if let Some((at, _)) = text.char_indices().find(|(_, c)| !is_char(*c)) {
             return Err(XmlError::new(XmlErrorKind::ForbiddenCharacter, at));
         }
@@ -201,7 +210,7 @@ impl<'a> Reader<'a> {
                 Token::Comment(_) => check_comment(raw, start)?,
                 Token::PI(_) => check_instruction(raw, start)?,
                 Token::Decl(_) if first && !self.fragment && start == self.base => {
-                    check_declaration(raw, start)?
+                    check_declaration(raw, start)?;
                 }
                 Token::Decl(_) => return Err(XmlError::new(XmlErrorKind::BadDeclaration, start)),
                 Token::DocType(_) => return Err(XmlError::new(XmlErrorKind::DocumentType, start)),
@@ -334,7 +343,7 @@ impl<'a> Reader<'a> {
             if trimmed.len() == rest.len() {
                 return Err(malformed);
             }
-            if found.len() >= self.limits.attributes {
+            if found.len() >= self.limits.attributes.saturating_add(self.limits.namespaces) {
                 return Err(XmlError::new(XmlErrorKind::TooManyAttributes, name_at));
             }
             let (name, after) = trimmed.split_once('=').ok_or(malformed)?;
@@ -369,8 +378,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Puts the namespace declarations of a tag in scope.
-    fn declare(&mut self, attributes: &[RawAttribute<'a>]) -> Result<Vec<(Box<str>, Box<str>)>, XmlError> {
-        let mut declared: Vec<(Box<str>, Box<str>)> = Vec::new();
+    fn declare(&mut self, attributes: &[RawAttribute<'a>]) -> Result<Vec<Declaration>, XmlError> {
+        let mut declared: Vec<Declaration> = Vec::new();
         for attribute in attributes {
             let Some(prefix) = declared_prefix(attribute.name) else {
                 continue;
@@ -386,10 +395,9 @@ impl<'a> Reader<'a> {
             if declared.iter().any(|(known, _)| &**known == prefix) {
                 return Err(XmlError::new(XmlErrorKind::RepeatedAttribute, attribute.name_at));
             }
-            if self.scope.len() >= self.limits.namespaces {
-                return Err(XmlError::new(XmlErrorKind::TooManyNamespaces, attribute.name_at));
-            }
-            self.scope.bind(self.depth, prefix, &attribute.value);
+            self.scope
+                .bind(self.depth, prefix, &attribute.value, self.limits.namespaces)
+                .map_err(|()| XmlError::new(XmlErrorKind::TooManyNamespaces, attribute.name_at))?;
             declared.push((prefix.into(), attribute.value.as_str().into()));
         }
         Ok(declared)
@@ -401,6 +409,9 @@ impl<'a> Reader<'a> {
         for attribute in attributes {
             if declared_prefix(attribute.name).is_some() {
                 continue;
+            }
+            if resolved.len() >= self.limits.attributes {
+                return Err(XmlError::new(XmlErrorKind::TooManyAttributes, attribute.name_at));
             }
             let (prefix, local) = self.qname(attribute.name, attribute.name_at)?;
             let namespace = self

@@ -8,6 +8,8 @@ use super::name::{XML_NAMESPACE, XMLNS_NAMESPACE};
 #[derive(Debug, Clone)]
 pub(crate) struct Scope {
     bindings: Vec<Binding>,
+    /// All names that the document has bound, so that each is stored once.
+    names: Vec<Arc<str>>,
     xml: Arc<str>,
 }
 
@@ -24,25 +26,38 @@ impl Scope {
     pub(crate) fn new() -> Self {
         Self {
             bindings: Vec::new(),
+            names: Vec::new(),
             xml: Arc::from(XML_NAMESPACE),
         }
     }
 
-    /// Binds a prefix, empty for the default, at the given depth.
-    pub(crate) fn bind(&mut self, depth: usize, prefix: &str, namespace: &str) {
-        // Documents repeat the same declaration on siblings; the name is then shared only while both are in scope.
-        let known = self
-            .bindings
-            .iter()
-            .filter_map(|b| b.namespace.as_ref())
-            .find(|n| &***n == namespace)
-            .cloned();
-        let namespace = (!namespace.is_empty()).then(|| known.unwrap_or_else(|| Arc::from(namespace)));
+    /// Binds a prefix, empty for the default, at the given depth; `Err` when the document has too many names.
+    pub(crate) fn bind(
+        &mut self,
+        depth: usize,
+        prefix: &str,
+        namespace: &str,
+        limit: usize,
+    ) -> Result<(), ()> {
+        if self.bindings.len() >= limit {
+            return Err(());
+        }
+        let namespace = match self.names.iter().find(|name| &***name == namespace) {
+            Some(known) => Some(Arc::clone(known)),
+            None if namespace.is_empty() => None,
+            None if self.names.len() >= limit => return Err(()),
+            None => {
+                let name: Arc<str> = Arc::from(namespace);
+                self.names.push(Arc::clone(&name));
+                Some(name)
+            }
+        };
         self.bindings.push(Binding {
             depth,
             prefix: prefix.into(),
             namespace,
         });
+        Ok(())
     }
 
     /// Forgets what was bound at this depth or deeper.
@@ -71,10 +86,6 @@ impl Scope {
             None => Ok(None),
             some => self.resolve(some),
         }
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.bindings.len()
     }
 
     /// Tells whether a declaration is one that Namespaces in XML 1.0 allows.

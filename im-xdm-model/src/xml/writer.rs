@@ -1,6 +1,6 @@
 //! Deterministic writing: the same tree gives the same octets.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
@@ -89,7 +89,7 @@ impl Writer {
         };
         let mut elements_without = false;
         let mut wanted: Vec<&str> = Vec::new();
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         let mut pending = vec![root];
         while let Some(element) = pending.pop() {
             match element.name().namespace() {
@@ -135,21 +135,21 @@ impl Writer {
             *known == namespace
                 && is_ncname(prefix)
                 && !prefix.get(..3).is_some_and(|p| p.eq_ignore_ascii_case("xml"))
-                && !bindings.order.iter().any(|(taken, _)| taken == prefix)
+                && !bindings.taken.contains(*prefix)
         });
-        let prefix = match known {
-            Some((prefix, _)) => prefix.to_owned(),
-            None => {
-                let mut number = bindings.order.len().saturating_add(1);
-                loop {
-                    let prefix = format!("ns{number}");
-                    if !bindings.order.iter().any(|(taken, _)| *taken == prefix) {
-                        break prefix;
-                    }
-                    number = number.saturating_add(1);
+        let prefix = if let Some((prefix, _)) = known {
+            prefix.to_owned()
+        } else {
+            let mut number = bindings.order.len().saturating_add(1);
+            loop {
+                let prefix = format!("ns{number}");
+                if !bindings.taken.contains(&prefix) {
+                    break prefix;
                 }
+                number = number.saturating_add(1);
             }
         };
+        bindings.taken.insert(prefix.clone());
         bindings.prefixes.insert(namespace.to_owned(), prefix.clone());
         bindings.order.push((prefix, namespace.to_owned()));
     }
@@ -159,6 +159,7 @@ impl Writer {
 struct Bindings {
     default: Option<String>,
     prefixes: BTreeMap<String, String>,
+    taken: BTreeSet<String>,
     order: Vec<(String, String)>,
 }
 

@@ -285,10 +285,10 @@ impl ConferenceState {
                     )?;
                 }
                 Some("active") => {
-                    super::once(&mut read.active, boolean_of(child, "active")?, child, "active")?
+                    super::once(&mut read.active, boolean_of(child, "active")?, child, "active")?;
                 }
                 Some("locked") => {
-                    super::once(&mut read.locked, boolean_of(child, "locked")?, child, "locked")?
+                    super::once(&mut read.locked, boolean_of(child, "locked")?, child, "locked")?;
                 }
                 _ => read.extensions.elements.push(child.clone()),
             }
