@@ -122,7 +122,8 @@ impl ResourceUri {
             return Err(UriError::TooLong);
         }
         let root = path_of(root).trim_end_matches('/');
-        let (path, query) = match path_of(path).split_once('?') {
+        let path = path_of(path);
+        let (path, query) = match path.split_once('?') {
             Some((path, query)) => (path, Some(query)),
             None => (path, None),
         };
