@@ -1,4 +1,5 @@
 //! Documents of the RFCs are read, and what is written is read back.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use im_xdm_model::document::conference_info::{
     Endpoint, EndpointStatus, JoiningMethod, MergeError, Merged, State, User,

@@ -1,11 +1,12 @@
 //! What rules decide.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::Duration;
 
 use im_xdm_model::document::{
     Action, AllowInvite, Condition, Except, Group, IdentityMatch, Rule, Ruleset, SubHandling, Validity,
 };
-use im_xdm_model::policy::{Decision, Query, evaluate, evaluate_group};
+use im_xdm_model::policy::{Decision, GroupVerdict, Query, evaluate, evaluate_group};
 use im_xdm_model::xml::Limits;
 use proptest::prelude::*;
 use sip_im::{Aliases, Identity, Uri};
@@ -214,6 +215,7 @@ fn nobody_matches_without_an_identity() {
 
 #[test]
 fn the_strongest_handling_counts_and_silence_is_the_default() {
+    use AllowInvite::{Accept, Pass, Reject};
     let decide = |actions: Vec<Vec<Action>>| {
         let rules = actions
             .into_iter()
@@ -227,7 +229,6 @@ fn the_strongest_handling_counts_and_silence_is_the_default() {
             verdict.automatic,
         )
     };
-    use AllowInvite::{Accept, Pass, Reject};
     assert_eq!(decide(vec![]), (Decision::Deliver, true, None, false));
     assert_eq!(decide(vec![vec![]]), (Decision::Deliver, true, None, false));
     assert_eq!(
@@ -316,7 +317,7 @@ fn members_may_do_what_the_group_grants_them() {
     assert!(!bob.anonymity && !bob.expel);
     let alice = decide("sip:alice@example.com");
     assert!(alice.expel && !alice.join);
-    assert_eq!(decide("sip:eve@example.com"), Default::default());
+    assert_eq!(decide("sip:eve@example.com"), GroupVerdict::default());
 }
 
 #[test]

@@ -1,4 +1,5 @@
 //! XCAP requests on documents, elements and attributes.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use bytes::Bytes;
 use im_xdm_model::document::ResourceLists;
