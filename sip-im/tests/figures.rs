@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use sip_im::transaction::{
-    Action, InviteClient, InviteClientInput, InviteServer, InviteServerInput, NonInviteClient, NonInviteClientInput,
-    NonInviteServer, NonInviteServerInput,
+    Action, InviteClient, InviteClientInput, InviteServer, InviteServerInput, NonInviteClient,
+    NonInviteClientInput, NonInviteServer, NonInviteServerInput,
 };
 
 /// Reads a figure: `state input -> state : actions`, one arrow a line.
@@ -20,8 +20,15 @@ fn arrows(figure: &str) -> BTreeMap<(String, String), (String, Vec<String>)> {
             let (arrow, actions) = line.split_once(" : ").unwrap_or((line, ""));
             let (from, to) = arrow.split_once(" -> ").expect("an arrow");
             let (state, input) = from.split_once(' ').expect("state and input");
-            let actions = actions.split(", ").filter(|action| !action.is_empty()).map(str::to_owned).collect();
-            ((state.to_owned(), input.trim().to_owned()), (to.trim().to_owned(), actions))
+            let actions = actions
+                .split(", ")
+                .filter(|action| !action.is_empty())
+                .map(str::to_owned)
+                .collect();
+            (
+                (state.to_owned(), input.trim().to_owned()),
+                (to.trim().to_owned(), actions),
+            )
         })
         .collect()
 }
@@ -35,13 +42,20 @@ fn compare<S: Copy + Debug, I: Copy + Debug>(
     let mut figure = arrows(figure);
     for state in states {
         for input in inputs {
-            let ours = arrow(*state, *input)
-                .map(|(next, actions)| (format!("{next:?}"), actions.iter().map(|a| format!("{a:?}")).collect::<Vec<_>>()));
+            let ours = arrow(*state, *input).map(|(next, actions)| {
+                (
+                    format!("{next:?}"),
+                    actions.iter().map(|a| format!("{a:?}")).collect::<Vec<_>>(),
+                )
+            });
             let theirs = figure.remove(&(format!("{state:?}"), format!("{input:?}")));
             assert_eq!(ours, theirs, "{state:?} on {input:?}");
         }
     }
-    assert!(figure.is_empty(), "arrows that the code does not know: {figure:?}");
+    assert!(
+        figure.is_empty(),
+        "arrows that the code does not know: {figure:?}"
+    );
 }
 
 #[test]

@@ -13,35 +13,84 @@ use bytes::Bytes;
 use machines::{answer, entropy, request, uri};
 use proptest::prelude::*;
 use sip_im::dialog::Dialog;
-use sip_im::endpoint::{ClientTransaction, Config, Endpoint, Event, Input, OpenId, ServerTransaction, Target, Transmit};
+use sip_im::endpoint::{
+    ClientTransaction, Config, Endpoint, Event, Input, OpenId, ServerTransaction, Target, Transmit,
+};
 use sip_im::{FlowId, Method, Request, StatusCode, Transport};
 
 /// Something done to an endpoint.
 #[derive(Clone, Debug)]
 enum Operation {
-    Open { transport: Transport },
-    Close { flow: u8 },
-    Block { flow: u8 },
-    Unblock { flow: u8 },
+    Open {
+        transport: Transport,
+    },
+    Close {
+        flow: u8,
+    },
+    Block {
+        flow: u8,
+    },
+    Unblock {
+        flow: u8,
+    },
     /// A request comes in: which method, which of a few branches.
-    Request { flow: u8, method: u8, branch: u8, tag: bool },
+    Request {
+        flow: u8,
+        method: u8,
+        branch: u8,
+        tag: bool,
+    },
     /// The octets of a message, or noise, come in up to a cut.
-    Noise { flow: u8, octets: Vec<u8> },
-    Send { method: u8, to: u8 },
-    Respond { which: u8, status: u16, own: bool },
+    Noise {
+        flow: u8,
+        octets: Vec<u8>,
+    },
+    Send {
+        method: u8,
+        to: u8,
+    },
+    Respond {
+        which: u8,
+        status: u16,
+        own: bool,
+    },
     /// The peer answers a request of ours.
-    Response { which: u8, status: u16, tag: u8 },
-    Acknowledge { which: u8 },
-    Cancel { which: u8 },
-    OpenAnswer { which: u8, works: bool },
-    Wait { milliseconds: u32 },
+    Response {
+        which: u8,
+        status: u16,
+        tag: u8,
+    },
+    Acknowledge {
+        which: u8,
+    },
+    Cancel {
+        which: u8,
+    },
+    OpenAnswer {
+        which: u8,
+        works: bool,
+    },
+    Wait {
+        milliseconds: u32,
+    },
     /// To the very next deadline.
     Timeout,
-    Shut { flow: u8 },
+    Shut {
+        flow: u8,
+    },
 }
 
 fn operation() -> impl Strategy<Value = Operation> {
-    let status = prop_oneof![Just(100_u16), Just(180), Just(200), Just(202), Just(302), Just(408), Just(486), Just(603)];
+    let status = prop_oneof![
+        Just(100_u16),
+        Just(180),
+        Just(200),
+        Just(202),
+        Just(302),
+        Just(408),
+        Just(486),
+        Just(603)
+    ];
     let transport = prop_oneof![Just(Transport::Udp), Just(Transport::Tcp), Just(Transport::Ws)];
     prop_oneof![
         2 => transport.prop_map(|transport| Operation::Open { transport }),
@@ -110,7 +159,12 @@ impl Host {
             Operation::Close { flow } => self.on_flow(*flow, |flow| Input::Closed { flow }),
             Operation::Block { flow } => self.on_flow(*flow, |flow| Input::Blocked { flow }),
             Operation::Unblock { flow } => self.on_flow(*flow, |flow| Input::Writable { flow }),
-            Operation::Request { flow, method, branch, tag } => {
+            Operation::Request {
+                flow,
+                method,
+                branch,
+                tag,
+            } => {
                 let data = incoming(*method, *branch, *tag);
                 self.on_flow(*flow, |flow| Input::Received { flow, data });
             }
@@ -119,20 +173,33 @@ impl Host {
                 self.on_flow(*flow, |flow| Input::Received { flow, data });
             }
             Operation::Send { method, to } => {
-                let method = [Method::Invite, Method::Message, Method::Options][usize::from(method % 3)].clone();
+                let method =
+                    [Method::Invite, Method::Message, Method::Options][usize::from(method % 3)].clone();
                 let request = request(method, &format!("c{to}"));
-                let transport = if to % 2 == 0 { Transport::Udp } else { Transport::Tcp };
+                let transport = if to % 2 == 0 {
+                    Transport::Udp
+                } else {
+                    Transport::Tcp
+                };
                 let target = match pick(&self.flows, *to) {
                     Some(flow) if to % 3 == 0 => Target::Flow(*flow),
-                    _ => Target::Address { transport, host: "192.0.2.2".to_owned(), port: 5060 + u16::from(to % 4) },
+                    _ => Target::Address {
+                        transport,
+                        host: "192.0.2.2".to_owned(),
+                        port: 5060 + u16::from(to % 4),
+                    },
                 };
                 if let Ok(id) = self.endpoint.send(request, target, self.now) {
                     self.clients.push(id);
                 }
             }
             Operation::Respond { which, status, own } => {
-                let Some((id, request)) = pick(&self.requests, *which).cloned() else { return };
-                let Some(status) = StatusCode::new(*status) else { return };
+                let Some((id, request)) = pick(&self.requests, *which).cloned() else {
+                    return;
+                };
+                let Some(status) = StatusCode::new(*status) else {
+                    return;
+                };
                 let response = answer(&request, status);
                 let result = if *own {
                     self.endpoint.respond(id, response, self.now)
@@ -142,28 +209,51 @@ impl Host {
                 self.log.push(format!("respond {result:?}"));
             }
             Operation::Response { which, status, tag } => {
-                let Some((flow, request)) = pick(&self.sent, *which).cloned() else { return };
-                let Some(status) = StatusCode::new(*status) else { return };
+                let Some((flow, request)) = pick(&self.sent, *which).cloned() else {
+                    return;
+                };
+                let Some(status) = StatusCode::new(*status) else {
+                    return;
+                };
                 let contact = sip_im::header::Contact::new(uri("sip:bob@192.0.2.2"));
-                let response = request.response(status).to_tag(&format!("t{tag}")).contact(&contact).build();
+                let response = request
+                    .response(status)
+                    .to_tag(&format!("t{tag}"))
+                    .contact(&contact)
+                    .build();
                 let data = response.expect("a response").to_bytes();
-                self.endpoint.handle_input(Input::Received { flow, data }, self.now);
+                self.endpoint
+                    .handle_input(Input::Received { flow, data }, self.now);
             }
             Operation::Acknowledge { which } => {
-                let Some(id) = pick(&self.clients, *which).copied() else { return };
+                let Some(id) = pick(&self.clients, *which).copied() else {
+                    return;
+                };
                 let invite = request(Method::Invite, "c0");
-                let Ok(dialog) = Dialog::from_uac(&invite, &answer(&invite, StatusCode::OK)) else { return };
-                let target = Target::Address { transport: Transport::Udp, host: "192.0.2.2".to_owned(), port: 5060 };
-                let result = self.endpoint.acknowledge(id, dialog.ack(1).build().expect("an ack"), target, self.now);
+                let Ok(dialog) = Dialog::from_uac(&invite, &answer(&invite, StatusCode::OK)) else {
+                    return;
+                };
+                let target = Target::Address {
+                    transport: Transport::Udp,
+                    host: "192.0.2.2".to_owned(),
+                    port: 5060,
+                };
+                let result =
+                    self.endpoint
+                        .acknowledge(id, dialog.ack(1).build().expect("an ack"), target, self.now);
                 self.log.push(format!("acknowledge {result:?}"));
             }
             Operation::Cancel { which } => {
-                let Some(id) = pick(&self.clients, *which).copied() else { return };
+                let Some(id) = pick(&self.clients, *which).copied() else {
+                    return;
+                };
                 let result = self.endpoint.cancel(id, self.now);
                 self.log.push(format!("cancel {result:?}"));
             }
             Operation::OpenAnswer { which, works } => {
-                let Some(at) = usize::from(*which).checked_rem(self.opens.len()) else { return };
+                let Some(at) = usize::from(*which).checked_rem(self.opens.len()) else {
+                    return;
+                };
                 let (open, transport) = self.opens.remove(at);
                 if *works {
                     self.opened(transport, Some(open));
@@ -177,7 +267,9 @@ impl Host {
                 self.check_law_3();
             }
             Operation::Timeout => {
-                let Some(next) = self.endpoint.poll_timeout() else { return };
+                let Some(next) = self.endpoint.poll_timeout() else {
+                    return;
+                };
                 self.now = self.now.max(next);
                 self.endpoint.handle_timeout(self.now);
                 self.check_law_3();
@@ -211,7 +303,14 @@ impl Host {
         let local: SocketAddr = "192.0.2.1:5060".parse().expect("an address");
         let port = 5060 + u16::try_from(self.next_flow % 50).unwrap_or(0);
         let remote = SocketAddr::new("192.0.2.2".parse().expect("an address"), port);
-        let input = Input::Opened { flow, transport, local, remote, open, trusted: false };
+        let input = Input::Opened {
+            flow,
+            transport,
+            local,
+            remote,
+            open,
+            trusted: false,
+        };
         self.endpoint.handle_input(input, self.now);
     }
 
@@ -234,7 +333,10 @@ impl Host {
         }
         while let Some(event) = self.endpoint.poll_event() {
             self.log.push(format!("{event:?}"));
-            if let Event::RequestReceived { transaction, request, .. } = event {
+            if let Event::RequestReceived {
+                transaction, request, ..
+            } = event
+            {
                 self.requests.push((transaction, request));
             }
         }
@@ -242,7 +344,10 @@ impl Host {
 
     fn check_law_3(&self) {
         let next = self.endpoint.poll_timeout();
-        assert!(next.is_none_or(|next| next > self.now), "a timeout that does not go away");
+        assert!(
+            next.is_none_or(|next| next > self.now),
+            "a timeout that does not go away"
+        );
     }
 
     fn check_law_6(&self) {
@@ -250,7 +355,9 @@ impl Host {
         // A CANCEL of ours is one more for each INVITE.
         assert!(self.endpoint.client_transactions() <= 12);
         assert!(self.endpoint.open_flows() <= 5 + self.opens.len() + 1);
-        let things = self.endpoint.client_transactions() + self.endpoint.server_transactions() + self.endpoint.open_flows();
+        let things = self.endpoint.client_transactions()
+            + self.endpoint.server_transactions()
+            + self.endpoint.open_flows();
         assert!(self.endpoint.armed_timers() <= 4 * things);
     }
 
@@ -263,7 +370,9 @@ impl Host {
             self.drain();
             // The user owes each request an answer.
             for (id, request) in std::mem::take(&mut self.requests) {
-                let _ = self.endpoint.respond(id, answer(&request, StatusCode::BUSY_HERE), self.now);
+                let _ = self
+                    .endpoint
+                    .respond(id, answer(&request, StatusCode::BUSY_HERE), self.now);
             }
             for flow in self.flows.clone() {
                 self.endpoint.handle_input(Input::Writable { flow }, self.now);
@@ -273,7 +382,9 @@ impl Host {
                 for (open, _) in std::mem::take(&mut self.opens) {
                     self.endpoint.handle_input(Input::OpenFailed { open }, self.now);
                 }
-                let Some(next) = self.endpoint.poll_timeout() else { break };
+                let Some(next) = self.endpoint.poll_timeout() else {
+                    break;
+                };
                 if next > self.now + Duration::from_secs(300) {
                     break;
                 }

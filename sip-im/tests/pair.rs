@@ -7,8 +7,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use machines::{FINE, Pair, Weather, answer, request, uri};
 use sip_im::endpoint::{
-    CancelError, ClientTransaction, Config, Event, Input, RequestFailure, RespondError, SendError, ServerTransaction,
-    Target, Transmit,
+    CancelError, ClientTransaction, Config, Event, Input, RequestFailure, RespondError, SendError,
+    ServerTransaction, Target, Transmit,
 };
 use sip_im::header::{CSeq, HeaderName, Via};
 use sip_im::{ContentType, FlowId, Message, Method, Request, Response, StatusCode, Transport};
@@ -17,16 +17,19 @@ const SECOND: Duration = Duration::from_secs(1);
 
 fn received(event: &Event) -> Option<(ServerTransaction, Request)> {
     match event {
-        Event::RequestReceived { transaction, request, .. } => Some((*transaction, request.clone())),
+        Event::RequestReceived {
+            transaction, request, ..
+        } => Some((*transaction, request.clone())),
         _ => None,
     }
 }
 
 fn answered(event: &Event) -> Option<(ClientTransaction, Response)> {
     match event {
-        Event::ResponseReceived { transaction, response } if response.status().is_final() => {
-            Some((*transaction, response.clone()))
-        }
+        Event::ResponseReceived {
+            transaction,
+            response,
+        } if response.status().is_final() => Some((*transaction, response.clone())),
         _ => None,
     }
 }
@@ -47,11 +50,17 @@ fn acked(event: &Event) -> Option<Option<ServerTransaction>> {
 
 fn send(pair: &mut Pair, request: Request, transport: Transport) -> ClientTransaction {
     let target = pair.target(1, transport);
-    pair.ends[0].endpoint.send(request, target, pair.now).expect("sent")
+    pair.ends[0]
+        .endpoint
+        .send(request, target, pair.now)
+        .expect("sent")
 }
 
 fn respond(pair: &mut Pair, id: ServerTransaction, request: &Request, status: StatusCode) {
-    pair.ends[1].endpoint.respond(id, answer(request, status), pair.now).expect("answered");
+    pair.ends[1]
+        .endpoint
+        .respond(id, answer(request, status), pair.now)
+        .expect("answered");
 }
 
 fn methods(messages: &[Message]) -> Vec<String> {
@@ -67,7 +76,9 @@ fn methods(messages: &[Message]) -> Vec<String> {
 fn with_body(request: Request, octets: usize) -> Request {
     let mut request = request;
     let plain = ContentType::parse("text/plain").expect("a type");
-    request.set_body(&plain, Bytes::from(vec![b'x'; octets])).expect("a body");
+    request
+        .set_body(&plain, Bytes::from(vec![b'x'; octets]))
+        .expect("a body");
     request
 }
 
@@ -87,10 +98,22 @@ fn a_message_is_delivered_once_and_answered_once_whatever_the_weather() {
         }
         // Delivered or reported failed.
         pair.run_for(40 * SECOND);
-        let outcomes: Vec<_> = pair.ends[0].events.iter().filter(|e| answered(e).is_some() || failed(e).is_some()).collect();
+        let outcomes: Vec<_> = pair.ends[0]
+            .events
+            .iter()
+            .filter(|e| answered(e).is_some() || failed(e).is_some())
+            .collect();
         assert_eq!(outcomes.len(), 1, "seed {seed}: {outcomes:?}");
-        assert!(outcomes.iter().all(|e| answered(e).map(|a| a.0).or(failed(e).map(|f| f.0)) == Some(id)));
-        let again = pair.ends[1].events.iter().filter(|event| received(event).is_some()).count();
+        assert!(
+            outcomes
+                .iter()
+                .all(|e| answered(e).map(|a| a.0).or(failed(e).map(|f| f.0)) == Some(id))
+        );
+        let again = pair.ends[1]
+            .events
+            .iter()
+            .filter(|event| received(event).is_some())
+            .count();
         assert_eq!(again, 0, "seed {seed}: a repetition got through");
         pair.assert_nothing_left();
     }
@@ -109,17 +132,30 @@ fn a_session_is_set_up_and_ended_whatever_the_weather() {
         let mut pair = Pair::new(weather, seed);
         let invite = request(Method::Invite, "c");
         let client = send(&mut pair, invite.clone(), Transport::Udp);
-        let Some((server, received_invite)) = pair.wait(1, 32 * SECOND, received) else { continue };
+        let Some((server, received_invite)) = pair.wait(1, 32 * SECOND, received) else {
+            continue;
+        };
         respond(&mut pair, server, &received_invite, StatusCode::RINGING);
         respond(&mut pair, server, &received_invite, StatusCode::OK);
-        let Some((_, ok)) = pair.wait(0, 32 * SECOND, answered) else { continue };
+        let Some((_, ok)) = pair.wait(0, 32 * SECOND, answered) else {
+            continue;
+        };
         let mut dialog = sip_im::dialog::Dialog::from_uac(&invite, &ok).expect("a dialog");
         let ack = dialog.ack(1).build().expect("an ack");
         let target = pair.target(1, Transport::Udp);
-        pair.ends[0].endpoint.acknowledge(client, ack, target.clone(), pair.now).expect("acknowledged");
-        let acknowledged = pair.wait(1, 32 * SECOND, acked).expect("the ack gets through, since it is repeated");
+        pair.ends[0]
+            .endpoint
+            .acknowledge(client, ack, target.clone(), pair.now)
+            .expect("acknowledged");
+        let acknowledged = pair
+            .wait(1, 32 * SECOND, acked)
+            .expect("the ack gets through, since it is repeated");
         assert_eq!(acknowledged, Some(server), "seed {seed}");
-        let again = pair.ends[0].events.iter().filter(|event| answered(event).is_some()).count();
+        let again = pair.ends[0]
+            .events
+            .iter()
+            .filter(|event| answered(event).is_some())
+            .count();
         assert_eq!(again, 0, "a 2xx whose ack is known is not reported again");
         let bye = dialog.request(Method::Bye).build().expect("a bye");
         pair.ends[0].endpoint.send(bye, target, pair.now).expect("sent");
@@ -130,7 +166,10 @@ fn a_session_is_set_up_and_ended_whatever_the_weather() {
         }
         pair.assert_nothing_left();
     }
-    assert!(ended >= 55, "with seven repetitions hardly a request gets lost, but {ended} of 60 sessions were ended");
+    assert!(
+        ended >= 55,
+        "with seven repetitions hardly a request gets lost, but {ended} of 60 sessions were ended"
+    );
 }
 
 #[test]
@@ -142,7 +181,10 @@ fn an_unanswered_request_is_repeated_at_the_intervals_of_section_17_and_then_giv
     let silence = Weather { loss: 100, ..FINE };
     for (method, expected) in [
         (Method::Invite, vec![0, 500, 1500, 3500, 7500, 15500, 31500]),
-        (Method::Message, vec![0, 500, 1500, 3500, 7500, 11500, 15500, 19500, 23500, 27500, 31500]),
+        (
+            Method::Message,
+            vec![0, 500, 1500, 3500, 7500, 11500, 15500, 19500, 23500, 27500, 31500],
+        ),
     ] {
         let mut pair = Pair::new(silence, 1);
         pair.datagram_flow(0);
@@ -162,7 +204,10 @@ fn an_unanswered_request_is_repeated_at_the_intervals_of_section_17_and_then_giv
         }
         assert_eq!(times, expected);
         assert_eq!(pair.elapsed(), 32 * SECOND);
-        assert_eq!(pair.ends[0].events.iter().find_map(failed), Some((id, RequestFailure::TimedOut)));
+        assert_eq!(
+            pair.ends[0].events.iter().find_map(failed),
+            Some((id, RequestFailure::TimedOut))
+        );
         pair.assert_nothing_left();
     }
 }
@@ -186,7 +231,10 @@ fn a_2xx_without_ack_is_repeated_up_to_t2_and_then_reported() {
         };
         assert_eq!(pair.wait(1, 40 * SECOND, timed_out), Some(server));
         let sent = pair.ends[1].sent.len();
-        assert_eq!(sent, 11, "at 0, 0.5, 1.5, 3.5, 7.5 s and then every 4 s, over {transport} as well");
+        assert_eq!(
+            sent, 11,
+            "at 0, 0.5, 1.5, 3.5, 7.5 s and then every 4 s, over {transport} as well"
+        );
         pair.assert_nothing_left();
     }
 }
@@ -197,13 +245,24 @@ fn a_refusal_is_acknowledged_by_the_transaction_and_repeated_on_datagrams_only()
         for seed in 0..20 {
             let mut pair = Pair::new(Weather { loss, ..FINE }, seed);
             send(&mut pair, request(Method::Invite, "c"), transport);
-            let Some((server, invite)) = pair.wait(1, 32 * SECOND, received) else { continue };
+            let Some((server, invite)) = pair.wait(1, 32 * SECOND, received) else {
+                continue;
+            };
             respond(&mut pair, server, &invite, StatusCode::BUSY_HERE);
-            let Some((_, busy)) = pair.wait(0, 32 * SECOND, answered) else { continue };
+            let Some((_, busy)) = pair.wait(0, 32 * SECOND, answered) else {
+                continue;
+            };
             assert_eq!(busy.status(), StatusCode::BUSY_HERE);
-            assert!(busy.headers().get::<Via>().expect("no malformed Via").is_none(), "our Via is taken off");
+            assert!(
+                busy.headers().get::<Via>().expect("no malformed Via").is_none(),
+                "our Via is taken off"
+            );
             pair.run_for(40 * SECOND);
-            let Some(Message::Request(ack)) = pair.ends[0].sent.iter().rfind(|m| matches!(m, Message::Request(_))) else {
+            let Some(Message::Request(ack)) = pair.ends[0]
+                .sent
+                .iter()
+                .rfind(|m| matches!(m, Message::Request(_)))
+            else {
                 panic!("nothing sent")
             };
             //= https://www.rfc-editor.org/rfc/rfc3261#section-17.1.1.3
@@ -211,13 +270,18 @@ fn a_refusal_is_acknowledged_by_the_transaction_and_repeated_on_datagrams_only()
             //# The ACK MUST contain a single Via header field, and
             //# this MUST be equal to the top Via header field of the original
             //# request.
-            let Some(Message::Request(first)) = pair.ends[0].sent.first() else { panic!("nothing sent") };
+            let Some(Message::Request(first)) = pair.ends[0].sent.first() else {
+                panic!("nothing sent")
+            };
             assert_eq!(*ack.method(), Method::Ack);
             assert_eq!(ack.top_via().expect("Via"), first.top_via().expect("Via"));
             assert_eq!(ack.cseq().expect("CSeq"), CSeq::new(1, Method::Ack));
             assert_eq!(ack.to().expect("To").tag(), Some("bob-tag"));
             assert_eq!(ack.headers().values(&HeaderName::VIA).count(), 1);
-            assert!(!pair.ends[1].events.iter().any(|event| acked(event).is_some()), "it is nobody else's business");
+            assert!(
+                !pair.ends[1].events.iter().any(|event| acked(event).is_some()),
+                "it is nobody else's business"
+            );
             pair.assert_nothing_left();
         }
     }
@@ -253,7 +317,8 @@ fn an_invite_is_cancelled_only_after_a_provisional_response() {
     //# The Request-URI, Call-ID, To, the numeric part of CSeq, and From header
     //# fields in the CANCEL request MUST be identical to those in the
     //# request being cancelled, including tags.
-    let (Message::Request(invite), Message::Request(cancel)) = (&pair.ends[0].sent[0], &pair.ends[0].sent[1]) else {
+    let (Message::Request(invite), Message::Request(cancel)) = (&pair.ends[0].sent[0], &pair.ends[0].sent[1])
+    else {
         panic!("requests")
     };
     assert_eq!(cancel.uri(), invite.uri());
@@ -261,7 +326,10 @@ fn an_invite_is_cancelled_only_after_a_provisional_response() {
     for name in [HeaderName::FROM, HeaderName::TO, HeaderName::CALL_ID] {
         assert_eq!(cancel.headers().value(&name), invite.headers().value(&name));
     }
-    assert_eq!(pair.ends[0].endpoint.cancel(client, pair.now), Err(CancelError::AlreadyAnswered));
+    assert_eq!(
+        pair.ends[0].endpoint.cancel(client, pair.now),
+        Err(CancelError::AlreadyAnswered)
+    );
     pair.assert_nothing_left();
 }
 
@@ -275,10 +343,21 @@ fn a_cancel_without_its_invite_is_answered_481() {
     let mut pair = Pair::new(FINE, 4);
     let flow = pair.datagram_flow(1);
     let now = pair.now;
-    pair.ends[1].endpoint.handle_input(Input::Received { flow, data: wire("CANCEL", "z9hG4bKx", "192.0.2.1:5060;rport") }, now);
+    pair.ends[1].endpoint.handle_input(
+        Input::Received {
+            flow,
+            data: wire("CANCEL", "z9hG4bKx", "192.0.2.1:5060;rport"),
+        },
+        now,
+    );
     pair.settle();
     assert_eq!(methods(&pair.ends[1].sent), ["481"]);
-    assert!(pair.ends[1].events.iter().all(|event| matches!(event, Event::FlowOpened { .. })));
+    assert!(
+        pair.ends[1]
+            .events
+            .iter()
+            .all(|event| matches!(event, Event::FlowOpened { .. }))
+    );
     pair.assert_nothing_left();
 }
 
@@ -294,7 +373,10 @@ fn an_invite_that_nobody_answers_is_cancelled_by_timer_c_and_given_up() {
     let client = send(&mut pair, request(Method::Invite, "c"), Transport::Udp);
     let (server, invite) = pair.wait(1, SECOND, received).expect("received");
     respond(&mut pair, server, &invite, StatusCode::RINGING);
-    assert_eq!(pair.wait(0, 400 * SECOND, failed), Some((client, RequestFailure::TimedOut)));
+    assert_eq!(
+        pair.wait(0, 400 * SECOND, failed),
+        Some((client, RequestFailure::TimedOut))
+    );
     assert!(pair.elapsed() >= (181 + 32) * SECOND && pair.elapsed() < (181 + 33) * SECOND);
     assert_eq!(methods(&pair.ends[0].sent), ["INVITE", "CANCEL"]);
     respond(&mut pair, server, &invite, StatusCode::REQUEST_TERMINATED);
@@ -322,7 +404,9 @@ fn a_slow_user_is_covered_by_a_100_which_other_requests_get_late() {
     //# Timer E to be reset to T2.
     send(&mut pair, request(Method::Message, "d"), Transport::Udp);
     let (id, message) = pair.wait(1, SECOND, received).expect("received");
-    let early = pair.ends[1].endpoint.respond(id, answer(&message, StatusCode::TRYING), pair.now);
+    let early = pair.ends[1]
+        .endpoint
+        .respond(id, answer(&message, StatusCode::TRYING), pair.now);
     assert_eq!(early, Ok(()), "taken, but not sent before its time");
     pair.run_for(Duration::from_millis(3499));
     assert_eq!(methods(&pair.ends[1].sent), [""; 0]);
@@ -332,16 +416,22 @@ fn a_slow_user_is_covered_by_a_100_which_other_requests_get_late() {
     //= type=test
     //# An SIP element MUST NOT send any provisional response with a Status-
     //# Code other than 100 to a non-INVITE request.
-    let ringing = pair.ends[1].endpoint.respond(id, answer(&message, StatusCode::RINGING), pair.now);
+    let ringing = pair.ends[1]
+        .endpoint
+        .respond(id, answer(&message, StatusCode::RINGING), pair.now);
     assert_eq!(ringing, Err(RespondError::StatusNotAllowed));
     //= https://www.rfc-editor.org/rfc/rfc4320#section-4.2
     //= type=test
     //# A transaction-stateful SIP element MUST NOT send a response with
     //# Status-Code of 408 to a non-INVITE request.
-    let timeout = pair.ends[1].endpoint.respond(id, answer(&message, StatusCode::REQUEST_TIMEOUT), pair.now);
+    let timeout = pair.ends[1]
+        .endpoint
+        .respond(id, answer(&message, StatusCode::REQUEST_TIMEOUT), pair.now);
     assert_eq!(timeout, Err(RespondError::StatusNotAllowed));
     respond(&mut pair, id, &message, StatusCode::OK);
-    let twice = pair.ends[1].endpoint.respond(id, answer(&message, StatusCode::OK), pair.now);
+    let twice = pair.ends[1]
+        .endpoint
+        .respond(id, answer(&message, StatusCode::OK), pair.now);
     assert_eq!(twice, Err(RespondError::AlreadyAnswered));
     pair.assert_nothing_left();
 }
@@ -361,7 +451,9 @@ fn a_request_that_the_user_forgets_ends_by_itself() {
         _ => None,
     };
     assert_eq!(pair.wait(1, 33 * SECOND, gone), Some(id));
-    let late = pair.ends[1].endpoint.respond(id, answer(&message, StatusCode::OK), pair.now);
+    let late = pair.ends[1]
+        .endpoint
+        .respond(id, answer(&message, StatusCode::OK), pair.now);
     assert_eq!(late, Err(RespondError::UnknownTransaction));
     pair.assert_nothing_left();
 }
@@ -380,7 +472,9 @@ fn a_large_request_goes_over_a_stream() {
         send(&mut pair, message, Transport::Udp);
         let (id, message) = pair.wait(1, SECOND, received).expect("received");
         let via = message.top_via().expect("Via");
-        let Some(Message::Request(sent)) = pair.ends[0].sent.first() else { panic!("nothing sent") };
+        let Some(Message::Request(sent)) = pair.ends[0].sent.first() else {
+            panic!("nothing sent")
+        };
         let size = sent.to_bytes().len();
         if size > 1300 {
             assert_eq!(via.transport.as_str(), "TCP", "{size} octets");
@@ -401,7 +495,11 @@ fn a_large_request_falls_back_to_datagrams_unless_it_is_a_message() {
     //# SHOULD retry the request, using UDP.
     let mut pair = Pair::new(FINE, 9);
     pair.streams = false;
-    send(&mut pair, with_body(request(Method::Invite, "c"), 2000), Transport::Udp);
+    send(
+        &mut pair,
+        with_body(request(Method::Invite, "c"), 2000),
+        Transport::Udp,
+    );
     let (id, invite) = pair.wait(1, SECOND, received).expect("received");
     assert_eq!(invite.top_via().expect("Via").transport.as_str(), "UDP");
     respond(&mut pair, id, &invite, StatusCode::BUSY_HERE);
@@ -412,8 +510,15 @@ fn a_large_request_falls_back_to_datagrams_unless_it_is_a_message() {
     //# The size of MESSAGE requests outside of a media session MUST NOT
     //# exceed 1300 bytes, unless the UAC has positive knowledge that the
     //# message will not traverse a congestion-unsafe link at any hop,
-    let message = send(&mut pair, with_body(request(Method::Message, "d"), 2000), Transport::Udp);
-    assert_eq!(pair.wait(0, SECOND, failed), Some((message, RequestFailure::TransportFailed)));
+    let message = send(
+        &mut pair,
+        with_body(request(Method::Message, "d"), 2000),
+        Transport::Udp,
+    );
+    assert_eq!(
+        pair.wait(0, SECOND, failed),
+        Some((message, RequestFailure::TransportFailed))
+    );
     pair.assert_nothing_left();
 }
 
@@ -422,7 +527,11 @@ fn streams_carry_many_requests_on_one_connection_however_they_are_cut() {
     for seed in 0..20 {
         let mut pair = Pair::new(FINE, seed);
         for call in 0..10 {
-            send(&mut pair, with_body(request(Method::Message, &format!("c{call}")), 300), Transport::Tcp);
+            send(
+                &mut pair,
+                with_body(request(Method::Message, &format!("c{call}")), 300),
+                Transport::Tcp,
+            );
         }
         for _ in 0..10 {
             let (id, message) = pair.wait(1, SECOND, received).expect("received");
@@ -432,7 +541,11 @@ fn streams_carry_many_requests_on_one_connection_however_they_are_cut() {
             assert!(pair.wait(0, SECOND, answered).is_some());
         }
         assert_eq!(pair.ends[0].endpoint.open_flows(), 1, "the connection is shared");
-        assert_eq!(pair.ends[0].endpoint.client_transactions(), 0, "over a stream nothing lingers");
+        assert_eq!(
+            pair.ends[0].endpoint.client_transactions(),
+            0,
+            "over a stream nothing lingers"
+        );
         pair.assert_nothing_left();
     }
 }
@@ -454,7 +567,9 @@ fn the_response_to_a_connection_that_broke_goes_to_the_address_of_the_via() {
     let (flow, _) = pair.flows(1)[0];
     pair.break_stream(1, flow);
     respond(&mut pair, id, &invite, StatusCode::BUSY_HERE);
-    let (_, busy) = pair.wait(0, SECOND, answered).expect("the response finds its way");
+    let (_, busy) = pair
+        .wait(0, SECOND, answered)
+        .expect("the response finds its way");
     assert_eq!(busy.status(), StatusCode::BUSY_HERE);
     pair.assert_nothing_left();
 }
@@ -466,14 +581,26 @@ fn a_broken_connection_fails_the_requests_on_it() {
     pair.wait(1, SECOND, received).expect("received");
     let (flow, _) = pair.flows(0)[0];
     pair.break_stream(0, flow);
-    assert_eq!(pair.wait(0, SECOND, failed), Some((client, RequestFailure::TransportFailed)));
-    assert!(pair.ends[0].events.iter().any(|event| matches!(event, Event::FlowClosed { flow: gone } if *gone == flow)));
+    assert_eq!(
+        pair.wait(0, SECOND, failed),
+        Some((client, RequestFailure::TransportFailed))
+    );
+    assert!(
+        pair.ends[0]
+            .events
+            .iter()
+            .any(|event| matches!(event, Event::FlowClosed { flow: gone } if *gone == flow))
+    );
     pair.assert_nothing_left();
 }
 
 /// A request as a peer writes it.
 fn wire(method: &str, branch: &str, sent_by: &str) -> Bytes {
-    let (host, params) = sent_by.split_once(';').map_or((sent_by, String::new()), |(host, params)| (host, format!(";{params}")));
+    let (host, params) = sent_by
+        .split_once(';')
+        .map_or((sent_by, String::new()), |(host, params)| {
+            (host, format!(";{params}"))
+        });
     Bytes::from(format!(
         "{method} sip:bob@b.test SIP/2.0\r\nVia: SIP/2.0/UDP {host};branch={branch}{params}\r\nMax-Forwards: 70\r\n\
          From: <sip:alice@a.test>;tag=a\r\nTo: <sip:bob@b.test>\r\nCall-ID: c\r\nCSeq: 1 {method}\r\n\
@@ -487,13 +614,30 @@ fn replies(sent_by: &str) -> (Via, Vec<String>) {
     let flow = pair.datagram_flow(1);
     let now = pair.now;
     let endpoint = &mut pair.ends[1].endpoint;
-    endpoint.handle_input(Input::Received { flow, data: wire("MESSAGE", "z9hG4bKx", sent_by) }, now);
-    let (id, message) = std::iter::from_fn(|| endpoint.poll_event()).find_map(|event| received(&event)).expect("received");
-    endpoint.respond(id, answer(&message, StatusCode::OK), now).expect("answered");
+    endpoint.handle_input(
+        Input::Received {
+            flow,
+            data: wire("MESSAGE", "z9hG4bKx", sent_by),
+        },
+        now,
+    );
+    let (id, message) = std::iter::from_fn(|| endpoint.poll_event())
+        .find_map(|event| received(&event))
+        .expect("received");
+    endpoint
+        .respond(id, answer(&message, StatusCode::OK), now)
+        .expect("answered");
     let what = std::iter::from_fn(|| endpoint.poll_transmit(now))
         .map(|transmit| match transmit {
-            Transmit::Open { transport, host, port, .. } => format!("open {transport} {host}:{port}"),
-            Transmit::Send { flow: on, .. } => format!("send {}", if on == flow { "back" } else { "elsewhere" }),
+            Transmit::Open {
+                transport,
+                host,
+                port,
+                ..
+            } => format!("open {transport} {host}:{port}"),
+            Transmit::Send { flow: on, .. } => {
+                format!("send {}", if on == flow { "back" } else { "elsewhere" })
+            }
             Transmit::Close { .. } => "close".to_owned(),
         })
         .collect();
@@ -508,11 +652,18 @@ fn responses_to_datagrams_go_where_rport_or_the_via_says() {
     //# with no value, it MUST set the value of the parameter to the source
     //# port of the request.
     let (via, what) = replies("10.0.0.9:6000;rport");
-    assert_eq!((via.received.as_deref(), via.rport), (Some("192.0.2.1"), Some(Some(5060))));
+    assert_eq!(
+        (via.received.as_deref(), via.rport),
+        (Some("192.0.2.1"), Some(Some(5060)))
+    );
     assert_eq!(what, ["send back"]);
 
     let (via, what) = replies("192.0.2.1:5060;rport");
-    assert_eq!(via.received.as_deref(), Some("192.0.2.1"), "even if it is identical");
+    assert_eq!(
+        via.received.as_deref(),
+        Some("192.0.2.1"),
+        "even if it is identical"
+    );
     assert_eq!(what, ["send back"]);
 
     //= https://www.rfc-editor.org/rfc/rfc3261#section-18.2.1
@@ -530,7 +681,11 @@ fn responses_to_datagrams_go_where_rport_or_the_via_says() {
     assert_eq!(what, ["send back"], "5060 is the default port");
 
     let (via, what) = replies("10.0.0.9;received=203.0.113.9");
-    assert_eq!(via.received.as_deref(), Some("192.0.2.1"), "what the request claims does not count");
+    assert_eq!(
+        via.received.as_deref(),
+        Some("192.0.2.1"),
+        "what the request claims does not count"
+    );
     assert_eq!(what, ["send back"]);
 }
 
@@ -540,7 +695,9 @@ fn requests_of_old_clients_are_matched_by_their_headers() {
     let flow = pair.datagram_flow(1);
     let now = pair.now;
     let give = |pair: &mut Pair, data: Bytes| {
-        pair.ends[1].endpoint.handle_input(Input::Received { flow, data }, now);
+        pair.ends[1]
+            .endpoint
+            .handle_input(Input::Received { flow, data }, now);
         pair.settle();
     };
     give(&mut pair, wire("INVITE", "1", "192.0.2.1:5060"));
@@ -555,8 +712,14 @@ fn requests_of_old_clients_are_matched_by_their_headers() {
     //# and the To tag of the ACK matches the To tag of the
     //# response sent by the server transaction.
     let ack = String::from_utf8(wire("ACK", "1", "192.0.2.1:5060").to_vec()).expect("text");
-    give(&mut pair, Bytes::from(ack.replace("To: <sip:bob@b.test>", "To: <sip:bob@b.test>;tag=bob-tag")));
-    assert!(!pair.ends[1].events.iter().any(|event| acked(event).is_some()), "absorbed");
+    give(
+        &mut pair,
+        Bytes::from(ack.replace("To: <sip:bob@b.test>", "To: <sip:bob@b.test>;tag=bob-tag")),
+    );
+    assert!(
+        !pair.ends[1].events.iter().any(|event| acked(event).is_some()),
+        "absorbed"
+    );
     pair.run_for(10 * SECOND);
     assert_eq!(pair.ends[1].sent.len(), busy, "acknowledged, so not repeated");
     pair.assert_nothing_left();
@@ -574,19 +737,43 @@ fn beyond_the_limit_requests_are_refused_without_a_trace() {
     let now = pair.now;
     for at in 0..10_000 {
         let branch = format!("z9hG4bK{at}");
-        pair.ends[1].endpoint.handle_input(Input::Received { flow, data: wire("INVITE", &branch, "192.0.2.1:5060") }, now);
+        pair.ends[1].endpoint.handle_input(
+            Input::Received {
+                flow,
+                data: wire("INVITE", &branch, "192.0.2.1:5060"),
+            },
+            now,
+        );
         pair.settle();
         assert!(pair.ends[1].endpoint.server_transactions() <= 20);
     }
-    assert_eq!(pair.ends[1].events.iter().filter(|event| received(event).is_some()).count(), 20);
-    let Some(Message::Response(refusal)) = pair.ends[1].sent.last().cloned() else { panic!("a refusal") };
+    assert_eq!(
+        pair.ends[1]
+            .events
+            .iter()
+            .filter(|event| received(event).is_some())
+            .count(),
+        20
+    );
+    let Some(Message::Response(refusal)) = pair.ends[1].sent.last().cloned() else {
+        panic!("a refusal")
+    };
     assert_eq!(refusal.status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(refusal.headers().value(&HeaderName::RETRY_AFTER).as_deref(), Some("5"));
+    assert_eq!(
+        refusal.headers().value(&HeaderName::RETRY_AFTER).as_deref(),
+        Some("5")
+    );
     // Its ACK is recognised, though nothing is known of it.
     let tag = refusal.to().expect("To").tag().expect("a tag").to_owned();
     let ack = String::from_utf8(wire("ACK", "z9hG4bK9999", "192.0.2.1:5060").to_vec()).expect("text");
     let ack = ack.replace("To: <sip:bob@b.test>", &format!("To: <sip:bob@b.test>;tag={tag}"));
-    pair.ends[1].endpoint.handle_input(Input::Received { flow, data: Bytes::from(ack) }, now);
+    pair.ends[1].endpoint.handle_input(
+        Input::Received {
+            flow,
+            data: Bytes::from(ack),
+        },
+        now,
+    );
     pair.settle();
     assert!(!pair.ends[1].events.iter().any(|event| acked(event).is_some()));
 }
@@ -598,16 +785,26 @@ fn a_proxy_passes_each_2xx_and_each_ack() {
     let (server, invite) = pair.wait(1, SECOND, received).expect("received");
     let ok = answer(&invite, StatusCode::OK);
     for _ in 0..2 {
-        pair.ends[1].endpoint.forward_response(server, ok.clone(), pair.now).expect("passed on");
+        pair.ends[1]
+            .endpoint
+            .forward_response(server, ok.clone(), pair.now)
+            .expect("passed on");
         assert_eq!(pair.wait(0, SECOND, answered).map(|(id, _)| id), Some(client));
     }
     pair.run_for(10 * SECOND);
-    assert_eq!(methods(&pair.ends[1].sent), ["200", "200"], "only the far end repeats it");
+    assert_eq!(
+        methods(&pair.ends[1].sent),
+        ["200", "200"],
+        "only the far end repeats it"
+    );
     let dialog = sip_im::dialog::Dialog::from_uac(&request(Method::Invite, "c"), &ok).expect("a dialog");
     let target = pair.target(1, Transport::Udp);
     for _ in 0..2 {
         let ack = dialog.ack(1).build().expect("an ack");
-        pair.ends[0].endpoint.forward(ack, target.clone(), pair.now).expect("passed on");
+        pair.ends[0]
+            .endpoint
+            .forward(ack, target.clone(), pair.now)
+            .expect("passed on");
         assert_eq!(pair.wait(1, SECOND, acked), Some(None));
     }
     pair.assert_nothing_left();
@@ -623,23 +820,45 @@ fn several_2xx_are_several_dialogs_each_with_its_ack() {
         .iter()
         .map(|tag| {
             let contact = sip_im::header::Contact::new(uri(&format!("sip:{tag}@192.0.2.2")));
-            at_server.response(StatusCode::OK).to_tag(tag).contact(&contact).build().expect("a response")
+            at_server
+                .response(StatusCode::OK)
+                .to_tag(tag)
+                .contact(&contact)
+                .build()
+                .expect("a response")
         })
         .collect();
     for fork in &forks {
-        pair.ends[1].endpoint.forward_response(server, fork.clone(), pair.now).expect("passed on");
+        pair.ends[1]
+            .endpoint
+            .forward_response(server, fork.clone(), pair.now)
+            .expect("passed on");
         let (_, ok) = pair.wait(0, SECOND, answered).expect("reported");
-        let ack = sip_im::dialog::Dialog::from_uac(&invite, &ok).expect("a dialog").ack(1).build().expect("an ack");
+        let ack = sip_im::dialog::Dialog::from_uac(&invite, &ok)
+            .expect("a dialog")
+            .ack(1)
+            .build()
+            .expect("an ack");
         let target = pair.target(1, Transport::Udp);
-        pair.ends[0].endpoint.acknowledge(client, ack, target, pair.now).expect("acknowledged");
+        pair.ends[0]
+            .endpoint
+            .acknowledge(client, ack, target, pair.now)
+            .expect("acknowledged");
     }
     pair.run_for(SECOND);
     pair.ends[0].sent.clear();
     for fork in &forks {
-        pair.ends[1].endpoint.forward_response(server, fork.clone(), pair.now).expect("passed on");
+        pair.ends[1]
+            .endpoint
+            .forward_response(server, fork.clone(), pair.now)
+            .expect("passed on");
     }
     pair.run_for(SECOND);
-    assert_eq!(methods(&pair.ends[0].sent), ["ACK", "ACK"], "repeated without a word");
+    assert_eq!(
+        methods(&pair.ends[0].sent),
+        ["ACK", "ACK"],
+        "repeated without a word"
+    );
     assert!(pair.ends[0].events.iter().all(|event| answered(event).is_none()));
     pair.assert_nothing_left();
 }
@@ -661,9 +880,16 @@ fn responses_that_belong_to_nothing_are_dropped() {
     let flow = pair.datagram_flow(0);
     send(&mut pair, request(Method::Message, "c"), Transport::Udp);
     pair.settle();
-    let Some(Message::Request(sent)) = pair.ends[0].sent.first().cloned() else { panic!("nothing sent") };
+    let Some(Message::Request(sent)) = pair.ends[0].sent.first().cloned() else {
+        panic!("nothing sent")
+    };
     let ok = String::from_utf8(answer(&sent, StatusCode::OK).to_bytes().to_vec()).expect("text");
-    let branch = sent.top_via().expect("Via").branch().expect("a branch").to_owned();
+    let branch = sent
+        .top_via()
+        .expect("Via")
+        .branch()
+        .expect("a branch")
+        .to_owned();
     let now = pair.now;
     for forged in [
         ok.replace(&branch, "z9hG4bKother"),
@@ -671,11 +897,23 @@ fn responses_that_belong_to_nothing_are_dropped() {
         ok.replace("CSeq: 1 MESSAGE", "CSeq: 1 INVITE"),
     ] {
         assert_ne!(forged, ok);
-        pair.ends[0].endpoint.handle_input(Input::Received { flow, data: Bytes::from(forged) }, now);
+        pair.ends[0].endpoint.handle_input(
+            Input::Received {
+                flow,
+                data: Bytes::from(forged),
+            },
+            now,
+        );
         pair.settle();
         assert!(pair.ends[0].events.iter().all(|event| answered(event).is_none()));
     }
-    pair.ends[0].endpoint.handle_input(Input::Received { flow, data: Bytes::from(ok) }, now);
+    pair.ends[0].endpoint.handle_input(
+        Input::Received {
+            flow,
+            data: Bytes::from(ok),
+        },
+        now,
+    );
     assert!(pair.wait(0, Duration::ZERO, answered).is_some());
 }
 
@@ -690,7 +928,13 @@ fn a_peer_that_dawdles_over_a_message_is_cut_off() {
     let began = pair.now;
     for octet in wire("MESSAGE", "z9hG4bKslow", "192.0.2.1") {
         let now = pair.now;
-        pair.ends[1].endpoint.handle_input(Input::Received { flow, data: Bytes::copy_from_slice(&[octet]) }, now);
+        pair.ends[1].endpoint.handle_input(
+            Input::Received {
+                flow,
+                data: Bytes::copy_from_slice(&[octet]),
+            },
+            now,
+        );
         pair.run_for(SECOND);
         if pair.flows(1).is_empty() {
             break;
@@ -715,7 +959,13 @@ fn a_peer_that_does_not_read_is_cut_off() {
     let now = pair.now;
     pair.ends[1].endpoint.handle_input(Input::Blocked { flow }, now);
     for _ in 0..1000 {
-        pair.ends[1].endpoint.handle_input(Input::Received { flow, data: Bytes::from_static(b"\r\n\r\n") }, now);
+        pair.ends[1].endpoint.handle_input(
+            Input::Received {
+                flow,
+                data: Bytes::from_static(b"\r\n\r\n"),
+            },
+            now,
+        );
         pair.settle();
     }
     assert!(pair.flows(1).is_empty(), "closed");
@@ -736,8 +986,17 @@ fn a_ping_gets_its_pong() {
     let (flow, _) = pair.flows(1)[0];
     let now = pair.now;
     let endpoint = &mut pair.ends[1].endpoint;
-    endpoint.handle_input(Input::Received { flow, data: Bytes::from_static(b"\r\n\r\n") }, now);
-    let pong = Transmit::Send { flow, data: Bytes::from_static(b"\r\n") };
+    endpoint.handle_input(
+        Input::Received {
+            flow,
+            data: Bytes::from_static(b"\r\n\r\n"),
+        },
+        now,
+    );
+    let pong = Transmit::Send {
+        flow,
+        data: Bytes::from_static(b"\r\n"),
+    };
     assert_eq!(endpoint.poll_transmit(now), Some(pong));
     assert_eq!(endpoint.poll_transmit(now), None);
 }
@@ -754,12 +1013,23 @@ fn commands_that_cannot_be_done_change_nothing() {
     let now = pair.now;
     let target = pair.target(1, Transport::Udp);
     let endpoint = &mut pair.ends[0].endpoint;
-    let refused = |endpoint: &mut sip_im::endpoint::Endpoint, method, target| endpoint.send(request(method, "c"), target, now);
-    assert_eq!(refused(endpoint, Method::Ack, target.clone()), Err(SendError::Method));
-    assert_eq!(refused(endpoint, Method::Message, Target::Flow(FlowId(9))), Err(SendError::UnknownFlow));
+    let refused = |endpoint: &mut sip_im::endpoint::Endpoint, method, target| {
+        endpoint.send(request(method, "c"), target, now)
+    };
+    assert_eq!(
+        refused(endpoint, Method::Ack, target.clone()),
+        Err(SendError::Method)
+    );
+    assert_eq!(
+        refused(endpoint, Method::Message, Target::Flow(FlowId(9))),
+        Err(SendError::UnknownFlow)
+    );
     assert!(endpoint.is_drained() && endpoint.armed_timers() == 0);
     let id = refused(endpoint, Method::Message, target.clone()).expect("sent");
-    assert_eq!(refused(endpoint, Method::Message, target.clone()), Err(SendError::TableFull));
+    assert_eq!(
+        refused(endpoint, Method::Message, target.clone()),
+        Err(SendError::TableFull)
+    );
     let ack = request(Method::Ack, "c");
     assert_eq!(endpoint.forward(ack, target, now), Err(SendError::WaitingFull));
     assert_eq!(endpoint.cancel(id, now), Err(CancelError::NotAnInvite));

@@ -51,8 +51,12 @@ pub(crate) struct Weather {
     pub(crate) jitter: Duration,
 }
 
-pub(crate) const FINE: Weather =
-    Weather { loss: 0, repeat: 0, latency: Duration::from_millis(10), jitter: Duration::ZERO };
+pub(crate) const FINE: Weather = Weather {
+    loss: 0,
+    repeat: 0,
+    latency: Duration::from_millis(10),
+    jitter: Duration::ZERO,
+};
 
 /// One end.
 pub(crate) struct End {
@@ -85,11 +89,29 @@ pub(crate) struct Pair {
 }
 
 enum Letter {
-    Datagram { to: usize, from: SocketAddr, data: Bytes },
-    Stream { to: usize, flow: FlowId, data: Bytes },
-    Opened { to: usize, open: OpenId, transport: Transport },
-    OpenFailed { to: usize, open: OpenId },
-    Closed { to: usize, flow: FlowId },
+    Datagram {
+        to: usize,
+        from: SocketAddr,
+        data: Bytes,
+    },
+    Stream {
+        to: usize,
+        flow: FlowId,
+        data: Bytes,
+    },
+    Opened {
+        to: usize,
+        open: OpenId,
+        transport: Transport,
+    },
+    OpenFailed {
+        to: usize,
+        open: OpenId,
+    },
+    Closed {
+        to: usize,
+        flow: FlowId,
+    },
 }
 
 impl Pair {
@@ -112,7 +134,10 @@ impl Pair {
         Self {
             now,
             start: now,
-            ends: [end("192.0.2.1:5060", seed.wrapping_add(11)), end("192.0.2.2:5060", seed.wrapping_add(77))],
+            ends: [
+                end("192.0.2.1:5060", seed.wrapping_add(11)),
+                end("192.0.2.2:5060", seed.wrapping_add(77)),
+            ],
             weather,
             streams: true,
             dice: Dice::new(seed),
@@ -131,7 +156,11 @@ impl Pair {
     /// Where end `to` is reached.
     pub(crate) fn target(&self, to: usize, transport: Transport) -> Target {
         let address = self.ends[to].address;
-        Target::Address { transport, host: address.ip().to_string(), port: address.port() }
+        Target::Address {
+            transport,
+            host: address.ip().to_string(),
+            port: address.port(),
+        }
     }
 
     /// Does everything that happens up to now, then goes to the next instant at which something does. `false` when nothing will.
@@ -144,7 +173,10 @@ impl Pair {
             .chain(self.wire.first().map(|(at, _)| *at))
             .min();
         let Some(next) = next else { return false };
-        assert!(next > self.now || self.wire.first().is_some_and(|(at, _)| *at <= self.now), "a timer that spins");
+        assert!(
+            next > self.now || self.wire.first().is_some_and(|(at, _)| *at <= self.now),
+            "a timer that spins"
+        );
         self.now = next.max(self.now);
         while let Some((at, letter)) = self.wire.first().copied() {
             if at > self.now {
@@ -183,11 +215,20 @@ impl Pair {
     }
 
     /// Goes on until an end has an event that matches, or `limit` is over.
-    pub(crate) fn wait<T>(&mut self, end: usize, limit: Duration, pick: impl Fn(&Event) -> Option<T>) -> Option<T> {
+    pub(crate) fn wait<T>(
+        &mut self,
+        end: usize,
+        limit: Duration,
+        pick: impl Fn(&Event) -> Option<T>,
+    ) -> Option<T> {
         let until = self.now + limit;
         loop {
             self.settle();
-            if let Some(at) = self.ends[end].events.iter().position(|event| pick(event).is_some()) {
+            if let Some(at) = self.ends[end]
+                .events
+                .iter()
+                .position(|event| pick(event).is_some())
+            {
                 return pick(&self.ends[end].events.remove(at));
             }
             if self.now >= until || !self.step() {
@@ -223,13 +264,21 @@ impl Pair {
     pub(crate) fn break_stream(&mut self, at: usize, flow: FlowId) {
         if let Some(peer) = self.peers.remove(&(at, flow)) {
             self.peers.remove(&(1 - at, peer));
-            self.ends[1 - at].endpoint.handle_input(Input::Closed { flow: peer }, self.now);
+            self.ends[1 - at]
+                .endpoint
+                .handle_input(Input::Closed { flow: peer }, self.now);
         }
-        self.ends[at].endpoint.handle_input(Input::Closed { flow }, self.now);
+        self.ends[at]
+            .endpoint
+            .handle_input(Input::Closed { flow }, self.now);
     }
 
     pub(crate) fn flows(&self, at: usize) -> Vec<(FlowId, Transport)> {
-        self.ends[at].flows.iter().map(|(flow, (transport, _))| (*flow, *transport)).collect()
+        self.ends[at]
+            .flows
+            .iter()
+            .map(|(flow, (transport, _))| (*flow, *transport))
+            .collect()
     }
 
     fn open(&mut self, at: usize, transport: Transport, remote: SocketAddr, open: Option<OpenId>) -> FlowId {
@@ -238,7 +287,14 @@ impl Pair {
         end.next_flow += 1;
         end.flows.insert(flow, (transport, remote));
         let local = end.address;
-        let input = Input::Opened { flow, transport, local, remote, open, trusted: false };
+        let input = Input::Opened {
+            flow,
+            transport,
+            local,
+            remote,
+            open,
+            trusted: false,
+        };
         end.endpoint.handle_input(input, self.now);
         flow
     }
@@ -246,40 +302,74 @@ impl Pair {
     fn transmit(&mut self, at: usize, transmit: Transmit) {
         let other = 1 - at;
         match transmit {
-            Transmit::Open { open, transport, host, port } => {
-                let reached = SocketAddr::new(host.parse().expect("an address"), port) == self.ends[other].address;
+            Transmit::Open {
+                open,
+                transport,
+                host,
+                port,
+            } => {
+                let reached =
+                    SocketAddr::new(host.parse().expect("an address"), port) == self.ends[other].address;
                 let possible = reached && (self.streams || transport == Transport::Udp);
                 let letter = if possible {
-                    Letter::Opened { to: at, open, transport }
+                    Letter::Opened {
+                        to: at,
+                        open,
+                        transport,
+                    }
                 } else {
                     Letter::OpenFailed { to: at, open }
                 };
                 self.post(self.now + self.weather.latency * 2, letter);
             }
             Transmit::Send { flow, data } => {
-                if let Ok(message) = sip_im::codec::parse_datagram(data.clone(), &sip_im::codec::Limits::default()) {
+                if let Ok(message) =
+                    sip_im::codec::parse_datagram(data.clone(), &sip_im::codec::Limits::default())
+                {
                     self.ends[at].sent.push(message);
                 }
-                let Some((transport, _)) = self.ends[at].flows.get(&flow).copied() else { panic!("{flow} is not open") };
+                let Some((transport, _)) = self.ends[at].flows.get(&flow).copied() else {
+                    panic!("{flow} is not open")
+                };
                 if transport == Transport::Udp {
-                    let copies = if self.dice.percent(self.weather.loss) { 0 } else { 1 };
+                    let copies = if self.dice.percent(self.weather.loss) {
+                        0
+                    } else {
+                        1
+                    };
                     let copies = copies + u32::from(self.dice.percent(self.weather.repeat));
                     for _ in 0..copies {
                         let jitter = u64::try_from(self.weather.jitter.as_micros()).unwrap_or(0);
                         let delay = self.weather.latency + Duration::from_micros(self.dice.below(jitter + 1));
                         let from = self.ends[at].address;
-                        self.post(self.now + delay, Letter::Datagram { to: other, from, data: data.clone() });
+                        self.post(
+                            self.now + delay,
+                            Letter::Datagram {
+                                to: other,
+                                from,
+                                data: data.clone(),
+                            },
+                        );
                     }
                 } else if let Some(peer) = self.peers.get(&(at, flow)).copied() {
                     // Streams are cut anywhere.
                     let mut data = data;
                     while !data.is_empty() {
-                        let cut = usize::try_from(self.dice.below(u64::try_from(data.len()).unwrap_or(1)) + 1).unwrap_or(1);
+                        let cut =
+                            usize::try_from(self.dice.below(u64::try_from(data.len()).unwrap_or(1)) + 1)
+                                .unwrap_or(1);
                         let piece = data.split_to(cut);
                         let earliest = self.arrival.get(&(at, flow)).copied().unwrap_or(self.now);
                         let arrives = (self.now + self.weather.latency).max(earliest);
                         self.arrival.insert((at, flow), arrives);
-                        self.post(arrives, Letter::Stream { to: other, flow: peer, data: piece });
+                        self.post(
+                            arrives,
+                            Letter::Stream {
+                                to: other,
+                                flow: peer,
+                                data: piece,
+                            },
+                        );
                     }
                 }
             }
@@ -288,7 +378,13 @@ impl Pair {
                 self.ends[at].datagrams.retain(|_, known| *known != flow);
                 if let Some(peer) = self.peers.remove(&(at, flow)) {
                     self.peers.remove(&(other, peer));
-                    self.post(self.now + self.weather.latency, Letter::Closed { to: other, flow: peer });
+                    self.post(
+                        self.now + self.weather.latency,
+                        Letter::Closed {
+                            to: other,
+                            flow: peer,
+                        },
+                    );
                 }
             }
         }
@@ -305,10 +401,14 @@ impl Pair {
             Letter::Datagram { to, from, data } => {
                 assert_eq!(from, self.ends[1 - to].address);
                 let flow = self.datagram_flow(to);
-                self.ends[to].endpoint.handle_input(Input::Received { flow, data }, self.now);
+                self.ends[to]
+                    .endpoint
+                    .handle_input(Input::Received { flow, data }, self.now);
             }
             Letter::Stream { to, flow, data } => {
-                self.ends[to].endpoint.handle_input(Input::Received { flow, data }, self.now);
+                self.ends[to]
+                    .endpoint
+                    .handle_input(Input::Received { flow, data }, self.now);
             }
             Letter::Opened { to, open, transport } => {
                 let remote = self.ends[1 - to].address;
@@ -327,11 +427,15 @@ impl Pair {
                 self.settle();
             }
             Letter::OpenFailed { to, open } => {
-                self.ends[to].endpoint.handle_input(Input::OpenFailed { open }, self.now);
+                self.ends[to]
+                    .endpoint
+                    .handle_input(Input::OpenFailed { open }, self.now);
             }
             Letter::Closed { to, flow } => {
                 self.ends[to].flows.remove(&flow);
-                self.ends[to].endpoint.handle_input(Input::Closed { flow }, self.now);
+                self.ends[to]
+                    .endpoint
+                    .handle_input(Input::Closed { flow }, self.now);
             }
         }
     }
@@ -341,11 +445,23 @@ impl Pair {
         self.run_for(Duration::from_secs(200));
         for (at, end) in self.ends.iter_mut().enumerate() {
             end.events.clear();
-            assert_eq!(end.endpoint.client_transactions(), 0, "client transactions of end {at}");
-            assert_eq!(end.endpoint.server_transactions(), 0, "server transactions of end {at}");
+            assert_eq!(
+                end.endpoint.client_transactions(),
+                0,
+                "client transactions of end {at}"
+            );
+            assert_eq!(
+                end.endpoint.server_transactions(),
+                0,
+                "server transactions of end {at}"
+            );
             assert!(end.endpoint.is_drained(), "end {at}: {:?}", end.endpoint);
             // One timer, of idleness, for each flow.
-            assert_eq!(end.endpoint.armed_timers(), end.endpoint.open_flows(), "timers of end {at}");
+            assert_eq!(
+                end.endpoint.armed_timers(),
+                end.endpoint.open_flows(),
+                "timers of end {at}"
+            );
         }
     }
 }
