@@ -1,16 +1,20 @@
 //! Documents of the RFCs are read, and what is written is read back.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+use std::time::Duration;
+
 use im_xdm_model::document::conference_info::{
     Endpoint, EndpointStatus, JoiningMethod, MergeError, Merged, State, User,
 };
-use im_xdm_model::document::imdn::{DeliveryStatus, Imdn, Notification};
+use im_xdm_model::document::deferred::{DeferredList, DeferredMessage};
+use im_xdm_model::document::imdn::{DeliveryStatus, DisplayStatus, Imdn, Notification, ProcessingStatus};
 use im_xdm_model::document::is_composing::{self, IsComposing};
 use im_xdm_model::document::{
-    Action, AllowInvite, Condition, ConferenceInfo, CopyControl, DisplayName, Entry, EntryRef, External,
-    Group, Item, List, Permission, ResourceLists, Rule, Ruleset,
+    Action, AllowInvite, Condition, ConferenceInfo, CopyControl, DisplayName, Entry, EntryRef, Except,
+    External, Group, IdentityMatch, Item, List, Permission, ResourceLists, Rule, Ruleset, SubHandling,
+    Validity,
 };
-use im_xdm_model::xml::Limits;
+use im_xdm_model::xml::{DateTime, Limits};
 use im_xdm_model::{DocumentError, DocumentErrorKind};
 use proptest::prelude::*;
 
@@ -405,6 +409,60 @@ fn item() -> impl Strategy<Value = Item> {
     })
 }
 
+fn condition() -> impl Strategy<Value = Condition> {
+    let instant = || (0..253_402_300_800_u64).prop_map(|s| DateTime::from_unix(Duration::from_secs(s)));
+    let except = (proptest::option::of(text()), proptest::option::of(text())).prop_map(|(id, domain)| {
+        let mut except = Except::default();
+        (except.id, except.domain) = (id, domain);
+        except
+    });
+    let identity = prop_oneof![
+        text().prop_map(|id| IdentityMatch::One { id }),
+        (
+            proptest::option::of(text()),
+            proptest::collection::vec(except, 0..3)
+        )
+            .prop_map(|(domain, except)| IdentityMatch::Many { domain, except }),
+    ];
+    prop_oneof![
+        proptest::collection::vec(identity, 0..3).prop_map(Condition::Identity),
+        text().prop_map(Condition::Sphere),
+        proptest::collection::vec(
+            (instant(), instant()).prop_map(|(a, b)| Validity::new(a, b)),
+            1..3
+        )
+        .prop_map(Condition::Validity),
+        proptest::collection::vec(text(), 0..3).prop_map(Condition::ExternalList),
+        Just(Condition::IsListMember),
+        Just(Condition::OtherIdentity),
+        Just(Condition::AnonymousRequest),
+    ]
+}
+
+fn rule() -> impl Strategy<Value = Rule> {
+    let action = prop_oneof![
+        prop_oneof![
+            Just(AllowInvite::Reject),
+            Just(AllowInvite::Pass),
+            Just(AllowInvite::Accept)
+        ]
+        .prop_map(Action::AllowInvite),
+        Just(Action::SubHandling(SubHandling::PoliteBlock)),
+        any::<bool>().prop_map(Action::AllowOfflineStorage),
+        any::<bool>().prop_map(|granted| Action::Permission(Permission::AllowExpelling, granted)),
+    ];
+    (
+        text(),
+        proptest::collection::vec(condition(), 0..4),
+        proptest::collection::vec(action, 0..4),
+    )
+        .prop_map(|(id, conditions, actions)| {
+            let mut rule = Rule::new(id);
+            (rule.conditions, rule.actions) = (conditions, actions);
+            rule
+        })
+}
+
 proptest! {
     #[test]
     fn lists_that_are_written_are_read_back(items in proptest::collection::vec(item(), 0..5)) {
@@ -412,6 +470,32 @@ proptest! {
         list.children = items;
         let lists = ResourceLists::of(vec![list]);
         prop_assert_eq!(ResourceLists::parse(&lists.write(), &limits()), Ok(lists));
+    }
+
+    #[test]
+    fn rules_that_are_written_are_read_back(rules in proptest::collection::vec(rule(), 0..5)) {
+        let rules = Ruleset::of(rules);
+        prop_assert_eq!(Ruleset::parse(&rules.write(), &limits()), Ok(rules));
+    }
+
+    #[test]
+    fn notifications_that_are_written_are_read_back(
+        id in "[a-zA-Z0-9@.]{1,20}", at in 0..253_402_300_800_u64, subject in proptest::option::of(text()), kind in 0..4_u8,
+    ) {
+        let mut imdn = Imdn::new(id.clone(), DateTime::from_unix(Duration::from_secs(at)));
+        imdn.subject = subject.clone();
+        imdn.notification = match kind {
+            0 => None,
+            1 => Some(Notification::Delivery(DeliveryStatus::Failed)),
+            2 => Some(Notification::Display(DisplayStatus::Forbidden)),
+            _ => Some(Notification::Processing(ProcessingStatus::Stored)),
+        };
+        prop_assert_eq!(Imdn::parse(&imdn.write(), &limits()), Ok(imdn));
+        let mut message = DeferredMessage::new(id);
+        (message.subject, message.size) = (subject, Some(at));
+        message.date = Some(DateTime::from_unix(Duration::from_secs(at)));
+        let list = DeferredList::of(vec![message]);
+        prop_assert_eq!(DeferredList::parse(&list.write(), &limits()), Ok(list));
     }
 
     #[test]

@@ -522,6 +522,13 @@ fn parents_must_exist() {
     );
     let nowhere = put("other/x", ELEMENT, "<x/>", ROOT);
     assert!(matches!(conflict(&nowhere), Condition::NoParent { ancestor: Some(a) } if a.ends_with("/index")));
+    let directory = uri("/xcap/test/users/sip:joe@example.com/none/index");
+    let outcome = apply(
+        &Request::put(directory, "application/test+xml", "<a/>"),
+        None,
+        &usages(),
+    );
+    assert_eq!(conflict(&outcome), Condition::NoParent { ancestor: None });
     let no_document = apply(&Request::put(node("root"), ELEMENT, "<root/>"), None, &usages());
     assert_eq!(conflict(&no_document), Condition::NoParent { ancestor: None });
     assert!(matches!(

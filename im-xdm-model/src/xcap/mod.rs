@@ -358,6 +358,10 @@ fn put(request: &Request, stored: Option<&Stored>, usage: &Usage, limits: &Limit
             Ok(tree) => tree,
             Err(error) => return refused(error.kind),
         };
+        // Nothing creates sub-directories, so there is none to put a new document into.
+        if stored.is_none() && request.uri.is_in_directory() {
+            return Outcome::conflict(&Condition::NoParent { ancestor: None }.into());
+        }
         let created = stored.is_none();
         return finish(usage, &tree, request.body.clone(), created);
     };

@@ -57,7 +57,10 @@ pub(crate) fn rls_services(root: &Element) -> Check {
                 inner.rename(crate::xml::Name::known(lists::NAMESPACE, "list"));
                 let mut wrapper = Element::known(lists::NAMESPACE, "resource-lists");
                 wrapper.push(inner);
-                resource_lists(&wrapper)?;
+                resource_lists(&wrapper).map_err(|violation| match violation {
+                    Violation::Unique(_) => Violation::Unique(format!("rls-services/service%5B{at}%5D/list")),
+                    other => other,
+                })?;
             }
         }
         if last == 0 {

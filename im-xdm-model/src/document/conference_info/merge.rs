@@ -1,6 +1,8 @@
 //! Building one coherent state out of full and partial documents (RFC 4575 section 4.6).
 
-use super::{ConferenceInfo, Endpoint, State, User};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{ConferenceInfo, Endpoint, Media, State, User};
 
 /// What a document did to the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,69 +89,124 @@ impl ConferenceInfo {
             None => {}
             Some(State::Full) => self.users.clone_from(&update.users),
             Some(State::Deleted) => self.users.clear(),
-            Some(State::Partial) => {
-                for user in &update.users {
-                    merge_user(&mut self.users, user);
-                }
-            }
+            Some(State::Partial) => merge_all(&mut self.users, &update.users),
         }
         Ok(Merged::Changed)
     }
 }
 
-fn merge_user(users: &mut Vec<User>, update: &User) {
-    let known = users.iter_mut().find(|u| u.entity == update.entity);
-    match (update.state, known) {
-        (State::Deleted, Some(_)) => users.retain(|u| u.entity != update.entity),
-        (State::Deleted, None) => {}
-        (State::Full, Some(known)) => *known = update.clone(),
-        (_, None) => users.push(User {
-            state: State::Full,
-            ..update.clone()
-        }),
-        (State::Partial, Some(known)) => {
-            replace(&mut known.display_text, update.display_text.as_ref());
-            replace(&mut known.nickname, update.nickname.as_ref());
-            replace(&mut known.own, update.own.as_ref());
-            replace(&mut known.cascaded_focus, update.cascaded_focus.as_ref());
-            if !update.roles.is_empty() {
-                known.roles.clone_from(&update.roles);
+/// What has a key and a state of its own.
+trait Keyed: Clone {
+    fn key(&self) -> Option<&str>;
+    fn state(&self) -> State;
+    fn set_state(&mut self, state: State);
+    /// Takes over what a partial update holds.
+    fn update(&mut self, update: &Self);
+}
+
+/// Applies updates to what is known, in one pass over each.
+fn merge_all<T: Keyed>(known: &mut Vec<T>, updates: &[T]) {
+    let mut places: BTreeMap<Option<String>, usize> = known
+        .iter()
+        .enumerate()
+        .map(|(at, one)| (one.key().map(str::to_owned), at))
+        .collect();
+    let mut gone = BTreeSet::new();
+    for update in updates {
+        let key = update.key().map(str::to_owned);
+        let place = places.get(&key).copied();
+        let row = place.and_then(|at| known.get_mut(at));
+        match (update.state(), row) {
+            (State::Deleted, Some(_)) => {
+                gone.extend(place);
+                places.remove(&key);
             }
-            for endpoint in &update.endpoints {
-                merge_endpoint(&mut known.endpoints, endpoint);
+            (State::Deleted, None) => {}
+            (State::Full, Some(row)) => *row = update.clone(),
+            (State::Partial, Some(row)) => row.update(update),
+            (_, None) => {
+                let mut row = update.clone();
+                row.set_state(State::Full);
+                places.insert(key, known.len());
+                known.push(row);
             }
         }
     }
+    let mut at = 0_usize;
+    known.retain(|_| {
+        let stays = !gone.contains(&at);
+        at = at.saturating_add(1);
+        stays
+    });
 }
 
-fn merge_endpoint(endpoints: &mut Vec<Endpoint>, update: &Endpoint) {
-    let known = endpoints.iter_mut().find(|e| e.entity == update.entity);
-    match (update.state, known) {
-        (State::Deleted, Some(_)) => endpoints.retain(|e| e.entity != update.entity),
-        (State::Deleted, None) => {}
-        (State::Full, Some(known)) => *known = update.clone(),
-        (_, None) => endpoints.push(Endpoint {
-            state: State::Full,
-            ..update.clone()
-        }),
-        (State::Partial, Some(known)) => {
-            replace(&mut known.display_text, update.display_text.as_ref());
-            replace(&mut known.referred, update.referred.as_ref());
-            replace(&mut known.status, update.status.as_ref());
-            replace(&mut known.joining_method, update.joining_method.as_ref());
-            replace(&mut known.joining_info, update.joining_info.as_ref());
-            replace(
-                &mut known.disconnection_method,
-                update.disconnection_method.as_ref(),
-            );
-            replace(&mut known.disconnection_info, update.disconnection_info.as_ref());
-            for media in &update.media {
-                match known.media.iter_mut().find(|m| m.id == media.id) {
-                    Some(found) => *found = media.clone(),
-                    None => known.media.push(media.clone()),
-                }
-            }
+impl Keyed for User {
+    fn key(&self) -> Option<&str> {
+        self.entity.as_deref()
+    }
+
+    fn state(&self) -> State {
+        self.state
+    }
+
+    fn set_state(&mut self, state: State) {
+        self.state = state;
+    }
+
+    fn update(&mut self, update: &Self) {
+        replace(&mut self.display_text, update.display_text.as_ref());
+        replace(&mut self.nickname, update.nickname.as_ref());
+        replace(&mut self.own, update.own.as_ref());
+        replace(&mut self.cascaded_focus, update.cascaded_focus.as_ref());
+        if !update.roles.is_empty() {
+            self.roles.clone_from(&update.roles);
         }
+        merge_all(&mut self.endpoints, &update.endpoints);
+    }
+}
+
+impl Keyed for Endpoint {
+    fn key(&self) -> Option<&str> {
+        self.entity.as_deref()
+    }
+
+    fn state(&self) -> State {
+        self.state
+    }
+
+    fn set_state(&mut self, state: State) {
+        self.state = state;
+    }
+
+    fn update(&mut self, update: &Self) {
+        replace(&mut self.display_text, update.display_text.as_ref());
+        replace(&mut self.referred, update.referred.as_ref());
+        replace(&mut self.status, update.status.as_ref());
+        replace(&mut self.joining_method, update.joining_method.as_ref());
+        replace(&mut self.joining_info, update.joining_info.as_ref());
+        replace(
+            &mut self.disconnection_method,
+            update.disconnection_method.as_ref(),
+        );
+        replace(&mut self.disconnection_info, update.disconnection_info.as_ref());
+        merge_all(&mut self.media, &update.media);
+    }
+}
+
+impl Keyed for Media {
+    fn key(&self) -> Option<&str> {
+        Some(&self.id)
+    }
+
+    // A medium has no state of its own, so it is always replaced as a whole.
+    fn state(&self) -> State {
+        State::Full
+    }
+
+    fn set_state(&mut self, _: State) {}
+
+    fn update(&mut self, update: &Self) {
+        self.clone_from(update);
     }
 }
 
