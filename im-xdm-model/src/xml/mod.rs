@@ -14,6 +14,7 @@ mod limits;
 mod name;
 mod reader;
 mod scope;
+mod token;
 mod writer;
 
 pub use datetime::{DateTime, DateTimeError};

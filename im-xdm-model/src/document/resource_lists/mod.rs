@@ -1,18 +1,18 @@
 //! Resource lists (RFC 4826 section 3), with the copy control of RFC 5364.
 
+mod copy_control;
+
 use bytes::Bytes;
 
-use super::{boolean, elements_only, number, once, other_attributes, required};
+pub use copy_control::{CopyControl, NAMESPACE as COPY_CONTROL_NAMESPACE};
+use copy_control::{is_copy_control, read_copy_control, read_count, write_copy_control, write_count};
+
+use super::{elements_only, once, other_attributes, required};
 use crate::error::{DocumentError, DocumentErrorKind};
 use crate::xml::{Element, Extensions, Limits, Name, XML_NAMESPACE};
 
 /// The namespace of resource lists.
 pub const NAMESPACE: &str = "urn:ietf:params:xml:ns:resource-lists";
-/// The namespace of copy control.
-pub const COPY_CONTROL_NAMESPACE: &str = "urn:ietf:params:xml:ns:copycontrol";
-/// The spelling of the copy control namespace in an example of RFC 5366; read, never written.
-const COPY_CONTROL_MISSPELT: &str = "urn:ietf:params:xml:ns:copyControl";
-
 /// A `resource-lists` document: a buddy list, a block list, or the recipients of one request.
 ///
 /// # Examples
@@ -142,41 +142,6 @@ pub struct DisplayName {
     pub text: String,
 }
 
-/// The role of a recipient, from the weakest to the strongest (RFC 5364 section 4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "lowercase"))]
-#[non_exhaustive]
-pub enum CopyControl {
-    /// A blind copy: other recipients do not learn of it.
-    Bcc,
-    /// A carbon copy.
-    Cc,
-    /// A primary recipient.
-    To,
-}
-
-impl CopyControl {
-    /// Returns the value as written in documents.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::To => "to",
-            Self::Cc => "cc",
-            Self::Bcc => "bcc",
-        }
-    }
-
-    /// Reads the value of the attribute.
-    pub fn from_value(value: &str) -> Option<Self> {
-        match value {
-            "to" => Some(Self::To),
-            "cc" => Some(Self::Cc),
-            "bcc" => Some(Self::Bcc),
-            _ => None,
-        }
-    }
-}
-
 impl DisplayName {
     /// Makes a display name without language.
     pub fn new(text: impl Into<String>) -> Self {
@@ -214,19 +179,12 @@ impl Entry {
 
     pub(crate) fn from_element(element: &Element) -> Result<Self, DocumentError> {
         let shared = Shared::read(element, "entry", "uri")?;
-        let count = match copy_control_attribute(element, "count") {
-            None => None,
-            Some(text) => Some(
-                number(text)
-                    .ok_or_else(|| DocumentError::at(element, DocumentErrorKind::BadValue("count")))?,
-            ),
-        };
         Ok(Self {
             uri: required(element, "uri")?,
             display_name: shared.display_name,
             copy_control: shared.copy_control,
             anonymize: shared.anonymize,
-            count,
+            count: read_count(element)?,
             extensions: shared.extensions,
         })
     }
@@ -236,9 +194,7 @@ impl Entry {
         let mut element = Element::known(namespace, "entry");
         element.set("uri", self.uri.as_str());
         write_copy_control(&mut element, self.copy_control, self.anonymize);
-        if let Some(count) = self.count {
-            element.set_attribute(Name::known(COPY_CONTROL_NAMESPACE, "count"), count.to_string());
-        }
+        write_count(&mut element, self.count);
         finish(element, self.display_name.as_ref(), &self.extensions)
     }
 }
@@ -506,39 +462,6 @@ fn foreign(element: &Element, place: &'static str) -> Result<Element, DocumentEr
             element,
             DocumentErrorKind::UnexpectedElement(place),
         )),
-    }
-}
-
-fn is_copy_control(name: &Name) -> bool {
-    (name.is_in(COPY_CONTROL_NAMESPACE) || name.is_in(COPY_CONTROL_MISSPELT))
-        && matches!(name.local(), "copyControl" | "anonymize" | "count")
-}
-
-fn copy_control_attribute<'e>(element: &'e Element, local: &str) -> Option<&'e str> {
-    element
-        .qualified(COPY_CONTROL_NAMESPACE, local)
-        .or_else(|| element.qualified(COPY_CONTROL_MISSPELT, local))
-}
-
-fn read_copy_control(element: &Element) -> Result<(Option<CopyControl>, bool), DocumentError> {
-    let bad = |name| DocumentError::at(element, DocumentErrorKind::BadValue(name));
-    let role = match copy_control_attribute(element, "copyControl") {
-        None => None,
-        Some(value) => Some(CopyControl::from_value(value).ok_or_else(|| bad("copyControl"))?),
-    };
-    let anonymize = match copy_control_attribute(element, "anonymize") {
-        None => false,
-        Some(value) => boolean(value).ok_or_else(|| bad("anonymize"))?,
-    };
-    Ok((role, anonymize))
-}
-
-fn write_copy_control(element: &mut Element, role: Option<CopyControl>, anonymize: bool) {
-    if let Some(role) = role {
-        element.set_attribute(Name::known(COPY_CONTROL_NAMESPACE, "copyControl"), role.as_str());
-    }
-    if anonymize {
-        element.set_attribute(Name::known(COPY_CONTROL_NAMESPACE, "anonymize"), "true");
     }
 }
 
