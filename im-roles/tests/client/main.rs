@@ -1,0 +1,9 @@
+//! The client against a scripted server: SIP and MSRP as octets, in virtual time.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod laws;
+mod messages;
+mod registration;
+mod roster;
+mod sessions;
+mod world;
