@@ -213,6 +213,8 @@ fn nobody_matches_without_an_identity() {
     assert_eq!(evaluate(&rules, &query).rule_ids, ["always"]);
 }
 
+//= R-5.3.3-06
+//= type=test
 #[test]
 fn the_strongest_handling_counts_and_silence_is_the_default() {
     use AllowInvite::{Accept, Pass, Reject};

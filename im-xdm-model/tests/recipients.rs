@@ -93,6 +93,8 @@ fn an_entry_without_a_role_is_a_blind_copy() {
     assert_eq!(shown(&found.history_for(0)), []);
 }
 
+//= R-5.3.2.1.3-01
+//= type=test
 #[test]
 fn nested_lists_are_flattened_and_hand_their_role_down() {
     let found = found(

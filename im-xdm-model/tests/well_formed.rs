@@ -1,6 +1,8 @@
 //! What is not well-formed, or is dangerous, is refused; what is well-formed is read.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use im_xdm_model::document::ResourceLists;
+use im_xdm_model::list::{Options, recipients};
 use im_xdm_model::xml::{Element, Limits, Name, Writer, XmlErrorKind, XmlErrorKind as Kind};
 use proptest::prelude::*;
 
@@ -137,6 +139,29 @@ fn every_limit_holds() {
 
     let long = format!("<a xmlns='{}'/>", "u".repeat(limits.namespace_octets + 1));
     assert_eq!(kind(&long, &limits).unwrap_err(), XmlErrorKind::BadNamespace);
+}
+
+#[test]
+fn the_deepest_document_fits_into_a_small_stack() {
+    let limits = Limits::default();
+    let inner = limits.depth - 2;
+    let lists = format!(
+        "<resource-lists xmlns='urn:ietf:params:xml:ns:resource-lists'><list>{}{}</list></resource-lists>",
+        "<list>".repeat(inner),
+        "</list>".repeat(inner)
+    );
+    let run = move || {
+        let root = Element::parse(lists.as_bytes(), &limits).unwrap();
+        assert_eq!(root.clone(), root);
+        let read = ResourceLists::parse(&root.to_bytes(), &limits).unwrap();
+        assert_eq!(ResourceLists::parse(&read.write(), &limits).as_ref(), Ok(&read));
+        assert!(recipients(&read, &Options::default()).unwrap().is_empty());
+    };
+    let thread = std::thread::Builder::new()
+        .stack_size(256 * 1024)
+        .spawn(run)
+        .unwrap();
+    assert!(thread.join().is_ok());
 }
 
 #[test]

@@ -179,6 +179,8 @@ fn paths_name_documents() {
     );
 }
 
+//= R-5.3.3-02
+//= type=test
 #[test]
 fn documents_are_created_fetched_replaced_and_deleted() {
     let body =

@@ -11,6 +11,7 @@ use crate::xml::{DateTime, Element, Extensions, Limits};
 
 /// The namespace, which the list shares with that of histories.
 pub const NAMESPACE: &str = "urn:oma:xml:im:history-list";
+
 /// The namespace that the document might rather be expected in; read, never written.
 const OTHER_NAMESPACE: &str = "urn:oma:xml:im:deferred-list";
 

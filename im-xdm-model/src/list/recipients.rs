@@ -119,6 +119,7 @@ pub fn recipients(lists: &ResourceLists, options: &Options) -> Result<Recipients
                 None => {
                     open.pop();
                 }
+                //= R-5.3.2.1.3-01
                 Some(Item::List(inner)) => {
                     open.push((
                         inner.children.iter(),

@@ -9,6 +9,7 @@ use crate::document::{Action, AllowInvite, Permission, Rule, Ruleset, SubHandlin
 /// The strongest handling of all rules that apply counts. A rule that only lets messages be kept, and says nothing about
 /// letting them through, defers.
 pub fn evaluate(rules: &Ruleset, query: &Query<'_>) -> Verdict {
+    //= R-5.3.3-06
     let (matching, rule_ids) = matching(rules, query);
     let mut handling: Option<Decision> = None;
     let mut automatic = false;

@@ -29,10 +29,13 @@ use index::{Index, Selected};
 
 /// The usage whose one document tells what the server supports.
 pub const CAPS_AUID: &str = "xcap-caps";
+
 /// The media type of an element.
 pub const ELEMENT_MEDIA_TYPE: &str = "application/xcap-el+xml";
+
 /// The media type of an attribute value.
 pub const ATTRIBUTE_MEDIA_TYPE: &str = "application/xcap-att+xml";
+
 /// The media type of namespace bindings.
 pub const NAMESPACES_MEDIA_TYPE: &str = "application/xcap-ns+xml";
 
@@ -259,6 +262,7 @@ fn capabilities(request: &Request, usages: &Usages, limits: &Limits) -> Outcome 
 fn answer(request: &Request, stored: Option<&Stored>, usage: &Usage, limits: &Limits) -> Outcome {
     let node = request.uri.node();
     let namespaces = node.is_some_and(|n| matches!(n.terminal(), Some(Terminal::Namespaces)));
+    //= R-5.3.3-02
     let outcome = match request.method {
         Method::Get => get(request, stored, usage, limits),
         //= https://www.rfc-editor.org/rfc/rfc4825#section-8.2

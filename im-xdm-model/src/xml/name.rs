@@ -7,6 +7,7 @@ use super::chars::is_ncname;
 
 /// The namespace that the prefix `xml` is bound to.
 pub const XML_NAMESPACE: &str = "http://www.w3.org/XML/1998/namespace";
+
 /// The namespace that the prefix `xmlns` is bound to.
 pub const XMLNS_NAMESPACE: &str = "http://www.w3.org/2000/xmlns/";
 

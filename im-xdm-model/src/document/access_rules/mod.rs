@@ -14,14 +14,19 @@ use crate::xml::{Element, Limits};
 
 /// The namespace of common policy.
 pub const NAMESPACE: &str = "urn:ietf:params:xml:ns:common-policy";
+
 /// OMA's conditions.
 pub const OMA_NAMESPACE: &str = "urn:oma:xml:xdm:common-policy";
+
 /// OMA's extensions of XDM 2.0.
 pub const EXTENSIONS_NAMESPACE: &str = "urn:oma:xml:xdm:extensions";
+
 /// Actions on invitations.
 pub const INVITE_NAMESPACE: &str = "urn:oma:xml:poc:poc-rules";
+
 /// Conditions and actions of groups.
 pub const LIST_SERVICE_NAMESPACE: &str = "urn:oma:xml:poc:list-service";
+
 /// The graded handling of presence rules (RFC 5025), which is the only one that can say "politely".
 pub const PRESENCE_RULES_NAMESPACE: &str = "urn:ietf:params:xml:ns:pres-rules";
 

@@ -16,6 +16,7 @@ pub use user::{
 
 /// The namespace of conference state.
 pub const NAMESPACE: &str = "urn:ietf:params:xml:ns:conference-info";
+
 /// The namespace of nicknames.
 pub const NICKNAME_NAMESPACE: &str = "urn:ietf:params:xml:ns:xcon-conference-info";
 

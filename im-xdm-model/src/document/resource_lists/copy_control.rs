@@ -6,6 +6,7 @@ use crate::xml::{Element, Name};
 
 /// The namespace of copy control.
 pub const NAMESPACE: &str = "urn:ietf:params:xml:ns:copycontrol";
+
 /// The spelling of the copy control namespace in an example of RFC 5366; read, never written.
 const MISSPELT: &str = "urn:ietf:params:xml:ns:copyControl";
 

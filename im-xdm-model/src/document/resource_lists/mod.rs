@@ -13,6 +13,7 @@ use crate::xml::{Element, Extensions, Limits, Name, XML_NAMESPACE};
 
 /// The namespace of resource lists.
 pub const NAMESPACE: &str = "urn:ietf:params:xml:ns:resource-lists";
+
 /// A `resource-lists` document: a buddy list, a block list, or the recipients of one request.
 ///
 /// # Examples
