@@ -1,4 +1,5 @@
 //! Dialogs (RFC 3261 section 12).
+#![cfg(test)]
 
 mod machines;
 

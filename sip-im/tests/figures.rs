@@ -1,6 +1,7 @@
 //! The four figures of RFC 3261 section 17 (two of them as RFC 6026 redraws them) as tables: every pair of state and input.
 //!
 //! A row is a state; `-` stands where the figure has no arrow. Beside an arrow stands what the figure writes beside it.
+#![cfg(test)]
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

@@ -1,4 +1,5 @@
 //! What a proxy does to requests (RFC 3261 section 16).
+#![cfg(test)]
 
 mod machines;
 

@@ -1,11 +1,12 @@
 //! Subscriptions at both ends (RFC 6665).
+#![cfg(test)]
 
 mod machines;
 
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use machines::{answer, request, uri};
+use machines::{answer, epoch, request, uri};
 use sip_im::header::{Event, Expires, MinExpires, SubscriptionState, SubscriptionStateValue};
 use sip_im::subscription::{
     Notifier, NotifierConfig, NotifierState, Subscriber, SubscriberEvent, SubscriberState,
@@ -39,11 +40,6 @@ fn both(now: Instant) -> (Notifier, Subscriber) {
     let mut subscriber = Subscriber::new(subscribe, 32 * SECOND, now).expect("a subscriber");
     subscriber.handle_response(Some(&ok), now);
     (notifier, subscriber)
-}
-
-/// The one reading of a clock: an epoch for virtual time.
-fn epoch() -> Instant {
-    Instant::now()
 }
 
 #[test]

@@ -71,7 +71,7 @@ struct Opening {
 /// All flows of an endpoint.
 #[derive(Debug, Default)]
 pub(super) struct Flows {
-    flows: BTreeMap<FlowId, Flow>,
+    open: BTreeMap<FlowId, Flow>,
     by_remote: BTreeMap<(Transport, SocketAddr), FlowId>,
     by_authority: BTreeMap<Authority, Place>,
     opening: BTreeMap<OpenId, Opening>,
@@ -86,15 +86,24 @@ pub(super) struct Flows {
 
 impl Flows {
     pub(super) fn get(&self, id: FlowId) -> Option<&Flow> {
-        self.flows.get(&id).filter(|flow| !flow.closing)
+        self.open.get(&id).filter(|flow| !flow.closing)
     }
 
     pub(super) fn get_mut(&mut self, id: FlowId) -> Option<&mut Flow> {
-        self.flows.get_mut(&id).filter(|flow| !flow.closing)
+        self.open.get_mut(&id).filter(|flow| !flow.closing)
     }
 
     pub(super) fn len(&self) -> usize {
-        self.flows.len()
+        self.open.len()
+    }
+
+    /// Flows that are open or asked for.
+    pub(super) fn committed(&self) -> usize {
+        self.open.len().saturating_add(self.opening.len())
+    }
+
+    pub(super) fn is_asked_for(&self, open: OpenId) -> bool {
+        self.opening.contains_key(&open)
     }
 
     pub(super) fn waiting(&self) -> usize {
@@ -125,7 +134,7 @@ impl Flows {
             self.by_authority.insert(authority.clone(), Place::Open(id));
         }
         self.by_remote.insert((info.transport, info.remote), id);
-        self.flows.insert(
+        self.open.insert(
             id,
             Flow {
                 info,
@@ -187,7 +196,7 @@ impl Flows {
         if self.waiting >= limits.waiting {
             return Err(Unreachable::WaitingFull);
         }
-        if self.flows.len().saturating_add(self.opening.len()) >= limits.flows {
+        if self.committed() >= limits.flows {
             return Err(Unreachable::TooManyFlows);
         }
         let open = OpenId(self.next_open);
@@ -233,13 +242,13 @@ impl Flows {
     }
 
     pub(super) fn block(&mut self, id: FlowId) {
-        if let Some(flow) = self.flows.get_mut(&id) {
+        if let Some(flow) = self.open.get_mut(&id) {
             flow.blocked = true;
         }
     }
 
     pub(super) fn unblock(&mut self, id: FlowId) {
-        if let Some(flow) = self.flows.get_mut(&id) {
+        if let Some(flow) = self.open.get_mut(&id) {
             flow.blocked = false;
             self.line_up(id);
         }
@@ -259,7 +268,7 @@ impl Flows {
 
     /// Drops what a flow that is being closed still has to send.
     pub(super) fn abandon(&mut self, id: FlowId) {
-        if let Some(flow) = self.flows.get_mut(&id) {
+        if let Some(flow) = self.open.get_mut(&id) {
             self.queued = self.queued.saturating_sub(flow.queue.len());
             flow.queue.clear();
             flow.queued_octets = 0;
@@ -270,7 +279,7 @@ impl Flows {
     /// Removes a flow that the host has closed; says whether anybody had to be told.
     pub(super) fn remove(&mut self, id: FlowId) -> bool {
         self.forget_names(id);
-        let Some(flow) = self.flows.remove(&id) else {
+        let Some(flow) = self.open.remove(&id) else {
             return false;
         };
         self.queued = self.queued.saturating_sub(flow.queue.len());
@@ -282,13 +291,13 @@ impl Flows {
             return Some(control);
         }
         while let Some(id) = self.line.pop_front() {
-            let Some(flow) = self.flows.get_mut(&id) else {
+            let Some(flow) = self.open.get_mut(&id) else {
                 continue;
             };
             flow.in_line = false;
             if flow.queue.is_empty() {
                 if flow.closing {
-                    self.flows.remove(&id);
+                    self.open.remove(&id);
                     return Some(Transmit::Close { flow: id });
                 }
                 continue;
@@ -308,7 +317,7 @@ impl Flows {
     }
 
     fn line_up(&mut self, id: FlowId) {
-        let Some(flow) = self.flows.get_mut(&id) else {
+        let Some(flow) = self.open.get_mut(&id) else {
             return;
         };
         if !flow.in_line && (!flow.queue.is_empty() || flow.closing) {
@@ -319,7 +328,7 @@ impl Flows {
 
     /// Makes sure that nobody finds the flow any more.
     fn forget_names(&mut self, id: FlowId) {
-        let Some(flow) = self.flows.get_mut(&id) else {
+        let Some(flow) = self.open.get_mut(&id) else {
             return;
         };
         let remote = (flow.info.transport, flow.info.remote);

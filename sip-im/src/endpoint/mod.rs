@@ -224,7 +224,8 @@ impl Endpoint {
         if self.flows.get(flow).is_some() {
             return;
         }
-        if open.is_none() && self.flows.len() >= self.config.max_flows {
+        let asked_for = open.is_some_and(|open| self.flows.is_asked_for(open));
+        if !asked_for && self.flows.committed() >= self.config.max_flows {
             self.flows.refuse(flow);
             return;
         }

@@ -2,8 +2,10 @@
 //!
 //! [`Registrar`] keeps the bindings of many addresses of record; [`Registration`] keeps one alive at a client.
 
+mod binding;
 mod client;
 mod registrar;
 
+pub use binding::{Binding, RegisterOutcome};
 pub use client::{Registration, RegistrationState};
-pub use registrar::{Binding, Config, RegisterOutcome, Registrar, RegistrarEvent};
+pub use registrar::{Config, Registrar, RegistrarEvent};

@@ -65,7 +65,6 @@ impl InviteServer {
         use InviteServerInput as I;
         Some(match (self, input) {
             (Self::Proceeding, I::Request | I::Provisional) => (Self::Proceeding, &[Action::SendResponse]),
-            (Self::Proceeding, I::Failure) => (Self::Completed, &[Action::SendResponse]),
             (Self::Proceeding | Self::Accepted, I::Success) => (Self::Accepted, &[Action::SendResponse]),
             //= https://www.rfc-editor.org/rfc/rfc6026#section-7.1
             //# Instead, the associated INVITE server transaction state
@@ -73,13 +72,14 @@ impl InviteServer {
             (Self::Proceeding | Self::Completed | Self::Accepted, I::TransportError) => {
                 (self, &[Action::ReportFailure])
             }
-            (Self::Completed, I::Request | I::TimerG) => (Self::Completed, &[Action::SendResponse]),
-            (Self::Completed, I::Ack) => (Self::Confirmed, &[]),
+            (Self::Proceeding, I::Failure) | (Self::Completed, I::Request | I::TimerG) => {
+                (Self::Completed, &[Action::SendResponse])
+            }
             // The text asks for the news that the figure leaves out: "MUST indicate to the TU that a transaction failure has
             // occurred" (RFC 3261 section 17.2.1).
             (Self::Completed, I::TimerH) => (Self::Terminated, &[Action::ReportFailure]),
             // The purpose of "Confirmed", by the text: it absorbs further ACKs.
-            (Self::Confirmed, I::Ack) => (Self::Confirmed, &[]),
+            (Self::Completed | Self::Confirmed, I::Ack) => (Self::Confirmed, &[]),
             (Self::Confirmed, I::TimerI) | (Self::Accepted, I::TimerL) => (Self::Terminated, &[]),
             (Self::Accepted, I::Request) => (Self::Accepted, &[]),
             (Self::Accepted, I::Ack) => (Self::Accepted, &[Action::Report]),

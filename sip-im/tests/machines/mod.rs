@@ -1,6 +1,8 @@
 //! Two endpoints and the network between them, in virtual time.
 #![expect(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod talk;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -120,8 +122,7 @@ impl Pair {
     }
 
     pub(crate) fn with(config: impl Fn() -> Config, weather: Weather, seed: u64) -> Self {
-        // The one reading of a clock: an epoch for virtual time.
-        let now = Instant::now();
+        let now = epoch();
         let end = |host: &str, seed| End {
             endpoint: Endpoint::new(config(), entropy(seed)),
             address: host.parse().expect("an address"),
@@ -332,11 +333,7 @@ impl Pair {
                     panic!("{flow} is not open")
                 };
                 if transport == Transport::Udp {
-                    let copies = if self.dice.percent(self.weather.loss) {
-                        0
-                    } else {
-                        1
-                    };
+                    let copies = u32::from(!self.dice.percent(self.weather.loss));
                     let copies = copies + u32::from(self.dice.percent(self.weather.repeat));
                     for _ in 0..copies {
                         let jitter = u64::try_from(self.weather.jitter.as_micros()).unwrap_or(0);
@@ -464,6 +461,11 @@ impl Pair {
             );
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "an opaque epoch for virtual time")]
+pub(crate) fn epoch() -> Instant {
+    Instant::now()
 }
 
 /// A request from one user to another.

@@ -1,63 +1,23 @@
-//! Server transactions: requests that came in, until no repetition of them can come any more (RFC 3261 sections 9.2, 17.2, 18.2).
+//! What a server transaction sends: the user's responses, their repetitions, and the way that they take.
 
-use core::net::IpAddr;
-use core::time::Duration;
 use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::error::RespondError;
-use super::event::{Event, ServerTransaction};
-use super::flows::{Place, Waiting};
-use super::schedule::{Key, ServerTimer};
-use super::{Endpoint, SHORTEST, client::LARGEST_DATAGRAM, via};
-use crate::Method;
+use super::{Address, State};
 use crate::StatusCode;
+use crate::endpoint::client::LARGEST_DATAGRAM;
+use crate::endpoint::error::RespondError;
+use crate::endpoint::event::{Event, ServerTransaction};
+use crate::endpoint::flows::{Place, Waiting};
+use crate::endpoint::schedule::{Key, ServerTimer};
+use crate::endpoint::{Endpoint, SHORTEST, via};
 use crate::flow::{FlowId, Transport};
 use crate::header::HeaderName;
-use crate::message::{Request, Response};
+use crate::message::Response;
 use crate::transaction::{
-    Action, DialogKey, InviteServer, InviteServerInput, NonInviteServer, NonInviteServerInput, ServerKey,
+    Action, DialogKey, InviteServer, InviteServerInput, NonInviteServer, NonInviteServerInput,
 };
-
-#[derive(Clone, Copy, Debug)]
-enum State {
-    Invite(InviteServer),
-    Other(NonInviteServer),
-}
-
-/// A server transaction.
-#[derive(Debug)]
-pub(super) struct Server {
-    state: State,
-    key: ServerKey,
-    /// The key of its ACK, where that is another.
-    ack_key: Option<ServerKey>,
-    dialog: Option<DialogKey>,
-    /// Without body, while a response may have to be made from it.
-    request: Option<Box<Request>>,
-    call_id: String,
-    sequence: u32,
-    from_tag: Option<String>,
-    to_tag: Option<String>,
-    flow: FlowId,
-    /// Whether responses go over the flow that the request came in on.
-    direct: bool,
-    /// Where else responses go.
-    address: Address,
-    reliable: bool,
-    latest: Option<Bytes>,
-    interval: Duration,
-    cancelled: bool,
-    acknowledged: bool,
-}
-
-#[derive(Clone, Debug)]
-struct Address {
-    transport: Transport,
-    host: IpAddr,
-    port: u16,
-}
 
 impl Endpoint {
     /// Answers a request, as the one that it was meant for. A 2xx to an INVITE is sent again until its ACK comes.
@@ -85,6 +45,10 @@ impl Endpoint {
     /// # Errors
     ///
     /// As [`Self::respond`].
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a response is given away, as it is to respond"
+    )]
     pub fn forward_response(
         &mut self,
         transaction: ServerTransaction,
@@ -92,233 +56,6 @@ impl Endpoint {
         now: Instant,
     ) -> Result<(), RespondError> {
         self.answer(transaction, &response, false, now)
-    }
-
-    pub(super) fn request(&mut self, flow: FlowId, request: Request, now: Instant) {
-        let Some(entry) = self.flows.get(flow) else { return };
-        let (info, mut request) = (entry.info.clone(), request);
-        let facts = match via::Facts::of(&request) {
-            Ok(facts) => facts,
-            Err(fault) => {
-                self.refuse(flow, &request, fault, &[], now);
-                return;
-            }
-        };
-        // The key is made from the Via as it was sent, the address from what is known.
-        let key = facts.key(&request, None);
-        via::complete_via(&mut request, &facts.via, info.remote);
-        if *request.method() == Method::Ack {
-            self.ack(flow, request, &facts, now);
-            return;
-        }
-        if let Some(id) = self.server_keys.get(&key).copied() {
-            self.repeated(id, flow, now);
-            return;
-        }
-        if self.servers.len() >= self.config.max_server_transactions {
-            let seconds = self.config.retry_after.as_secs().to_string();
-            let extra = [(HeaderName::RETRY_AFTER, seconds)];
-            self.refuse(flow, &request, StatusCode::SERVICE_UNAVAILABLE, &extra, now);
-            return;
-        }
-        let invite =
-            (*request.method() == Method::Cancel).then(|| facts.key(&request, Some(&Method::Invite)));
-        let id = self.admit(flow, &info, key, &request, &facts, now);
-        match invite {
-            Some(invite) => self.cancel_received(id, &invite, &request, &facts, now),
-            None => self.events.push_back(Event::RequestReceived {
-                transaction: id,
-                request,
-                flow,
-                trusted: info.trusted,
-            }),
-        }
-    }
-
-    fn admit(
-        &mut self,
-        flow: FlowId,
-        info: &super::FlowInfo,
-        key: ServerKey,
-        request: &Request,
-        facts: &via::Facts,
-        now: Instant,
-    ) -> ServerTransaction {
-        let id = ServerTransaction(self.next_server);
-        self.next_server = self.next_server.saturating_add(1);
-        let is_invite = *request.method() == Method::Invite;
-        let reliable = info.transport.is_reliable();
-        //= https://www.rfc-editor.org/rfc/rfc3581#section-4
-        //# the response MUST be
-        //# sent to the IP address listed in the "received" parameter, and the
-        //# port in the "rport" parameter.
-        let port = facts.via.port.unwrap_or_else(|| info.transport.default_port());
-        let direct = reliable || facts.via.rport.is_some() || port == info.remote.port();
-        let mut head = request.clone();
-        head.remove_body();
-        self.server_keys.insert(key.clone(), id);
-        self.servers.insert(
-            id,
-            Server {
-                state: if is_invite {
-                    State::Invite(InviteServer::Proceeding)
-                } else {
-                    State::Other(NonInviteServer::Trying)
-                },
-                key,
-                ack_key: None,
-                dialog: None,
-                request: Some(Box::new(head)),
-                call_id: facts.call_id.clone(),
-                sequence: facts.sequence,
-                from_tag: facts.from_tag.clone(),
-                to_tag: None,
-                flow,
-                direct,
-                address: Address {
-                    transport: info.transport,
-                    host: info.remote.ip(),
-                    port,
-                },
-                reliable,
-                latest: None,
-                interval: self.config.timers.t1.max(SHORTEST),
-                cancelled: false,
-                acknowledged: false,
-            },
-        );
-        if let Some(entry) = self.flows.get_mut(flow) {
-            entry.servers = entry.servers.saturating_add(1);
-        }
-        let timers = &self.config.timers;
-        let trying = if is_invite {
-            timers.trying
-        } else {
-            timers.non_invite_trying()
-        };
-        self.schedule
-            .arm(Key::Server(id, ServerTimer::Trying), now, trying);
-        if !is_invite {
-            // The peer's timer F: from then on nobody waits for a response.
-            self.schedule
-                .arm(Key::Server(id, ServerTimer::Linger), now, timers.transaction());
-        }
-        id
-    }
-
-    /// Takes a repetition of a request.
-    fn repeated(&mut self, id: ServerTransaction, flow: FlowId, now: Instant) {
-        let Some(server) = self.servers.get(&id) else {
-            return;
-        };
-        let (old, sends) = match server.state {
-            State::Invite(state) => (server.flow, state.arrow(InviteServerInput::Request)),
-            State::Other(state) => {
-                let arrow = state.arrow(NonInviteServerInput::Request);
-                (
-                    server.flow,
-                    arrow.map(|(_, actions)| (InviteServer::Proceeding, actions)),
-                )
-            }
-        };
-        let sends = sends.is_some_and(|(_, actions)| actions.contains(&Action::SendResponse));
-        if self.flows.get(old).is_none() {
-            self.move_server(id, flow);
-        }
-        if sends && let Some(latest) = self.servers.get(&id).and_then(|server| server.latest.clone()) {
-            self.deliver(id, latest, now);
-        }
-    }
-
-    /// Takes an ACK.
-    fn ack(&mut self, flow: FlowId, request: Request, facts: &via::Facts, now: Instant) {
-        let candidates = [
-            facts.key(&request, Some(&Method::Invite)),
-            facts.key(&request, Some(&Method::Ack)),
-        ];
-        let found = candidates
-            .iter()
-            .find_map(|key| self.server_keys.get(key).copied());
-        if let Some(id) = found
-            && let Some(server) = self.servers.get_mut(&id)
-            && let State::Invite(state) = server.state
-        {
-            let Some((next, actions)) = state.arrow(InviteServerInput::Ack) else {
-                return;
-            };
-            server.state = State::Invite(next);
-            if state == InviteServer::Completed {
-                server.latest = None;
-                let linger = self.config.timers.network(server.reliable);
-                self.schedule.disarm_server(id);
-                self.schedule
-                    .arm(Key::Server(id, ServerTimer::Linger), now, linger);
-                if linger.is_zero() {
-                    self.forget_server(id);
-                }
-            }
-            if !actions.contains(&Action::Report) {
-                return;
-            }
-        }
-        if facts.to_tag.as_deref() == Some(self.stateless_tag.as_str()) {
-            return;
-        }
-        let transaction = self.dialogs.get(&facts.dialog_key()).copied();
-        if let Some(id) = transaction
-            && let Some(server) = self.servers.get_mut(&id)
-        {
-            if server.acknowledged {
-                return;
-            }
-            server.acknowledged = true;
-            server.latest = None;
-            self.schedule.disarm(Key::Server(id, ServerTimer::Repeat));
-            self.schedule.disarm(Key::Server(id, ServerTimer::Acknowledge));
-        }
-        self.events.push_back(Event::AckReceived {
-            transaction,
-            request,
-            flow,
-        });
-    }
-
-    //= https://www.rfc-editor.org/rfc/rfc3261#section-9.2
-    //# If the UAS did not find a matching transaction for the CANCEL
-    //# according to the procedure above, it SHOULD respond to the CANCEL
-    //# with a 481 (Call Leg/Transaction Does Not Exist).
-    fn cancel_received(
-        &mut self,
-        id: ServerTransaction,
-        invite: &ServerKey,
-        request: &Request,
-        facts: &via::Facts,
-        now: Instant,
-    ) {
-        let target = self
-            .server_keys
-            .get(invite)
-            .copied()
-            .and_then(|id| self.servers.get_mut(&id).map(|server| (id, server)));
-        let target =
-            target.filter(|(_, server)| server.call_id == facts.call_id && server.sequence == facts.sequence);
-        let (status, tag, cancelled) = match target {
-            None => (StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST, None, None),
-            Some((invite, server)) => {
-                let open =
-                    matches!(server.state, State::Invite(InviteServer::Proceeding)) && !server.cancelled;
-                server.cancelled |= open;
-                (StatusCode::OK, server.to_tag.clone(), open.then_some(invite))
-            }
-        };
-        let tag = tag.unwrap_or_else(|| self.mint_tag());
-        if let Ok(response) = request.response(status).to_tag(&tag).build() {
-            // Its own transaction was made a moment ago and has no response yet, so this can't be refused.
-            let _ = self.respond(id, response, now);
-        }
-        if let Some(transaction) = cancelled {
-            self.events.push_back(Event::CancelReceived { transaction });
-        }
     }
 
     fn answer(
@@ -469,7 +206,12 @@ impl Endpoint {
         }
     }
 
-    pub(super) fn server_timeout(&mut self, id: ServerTransaction, timer: ServerTimer, now: Instant) {
+    pub(in crate::endpoint) fn server_timeout(
+        &mut self,
+        id: ServerTransaction,
+        timer: ServerTimer,
+        now: Instant,
+    ) {
         let Some(server) = self.servers.get_mut(&id) else {
             return;
         };
@@ -518,7 +260,7 @@ impl Endpoint {
         }
     }
 
-    fn send_trying(&mut self, id: ServerTransaction, now: Instant) {
+    pub(super) fn send_trying(&mut self, id: ServerTransaction, now: Instant) {
         let Some(request) = self.servers.get(&id).and_then(|server| server.request.as_deref()) else {
             return;
         };
@@ -536,7 +278,7 @@ impl Endpoint {
     //# connection to the IP address in the "received" parameter, if
     //# present, using the port in the "sent-by" value, or the default
     //# port for that transport, if no port is specified.
-    fn deliver(&mut self, id: ServerTransaction, response: Bytes, now: Instant) {
+    pub(super) fn deliver(&mut self, id: ServerTransaction, response: Bytes, now: Instant) {
         let Some(server) = self.servers.get(&id) else {
             return;
         };
@@ -564,7 +306,7 @@ impl Endpoint {
     }
 
     /// Sends a response that a flow had to be opened for.
-    pub(super) fn response_opened(
+    pub(in crate::endpoint) fn response_opened(
         &mut self,
         id: ServerTransaction,
         response: Bytes,
@@ -575,7 +317,7 @@ impl Endpoint {
         self.transmit(flow, response, now);
     }
 
-    fn move_server(&mut self, id: ServerTransaction, flow: FlowId) {
+    pub(super) fn move_server(&mut self, id: ServerTransaction, flow: FlowId) {
         let Some(server) = self.servers.get_mut(&id) else {
             return;
         };
@@ -590,7 +332,7 @@ impl Endpoint {
     }
 
     /// A response can't be delivered.
-    pub(super) fn response_failed(&mut self, id: ServerTransaction) {
+    pub(in crate::endpoint) fn response_failed(&mut self, id: ServerTransaction) {
         let Some(server) = self.servers.get_mut(&id) else {
             return;
         };
@@ -609,49 +351,6 @@ impl Endpoint {
         }
         if ends {
             self.forget_server(id);
-        }
-    }
-
-    fn forget_server(&mut self, id: ServerTransaction) {
-        self.schedule.disarm_server(id);
-        let Some(server) = self.servers.remove(&id) else {
-            return;
-        };
-        self.server_keys.remove(&server.key);
-        if let Some(key) = &server.ack_key {
-            self.server_keys.remove(key);
-        }
-        if let Some(dialog) = &server.dialog
-            && self.dialogs.get(dialog) == Some(&id)
-        {
-            self.dialogs.remove(dialog);
-        }
-        if let Some(entry) = self.flows.get_mut(server.flow) {
-            entry.servers = entry.servers.saturating_sub(1);
-        }
-    }
-
-    /// Answers a request without keeping anything of it.
-    fn refuse(
-        &mut self,
-        flow: FlowId,
-        request: &Request,
-        status: StatusCode,
-        extra: &[(HeaderName, String)],
-        now: Instant,
-    ) {
-        if *request.method() == Method::Ack {
-            return;
-        }
-        let mut builder = request.response(status).to_tag(&self.stateless_tag);
-        for (name, value) in extra {
-            match builder.header(name, value) {
-                Ok(next) => builder = next,
-                Err(_) => return,
-            }
-        }
-        if let Ok(response) = builder.build() {
-            self.transmit(flow, response.to_bytes(), now);
         }
     }
 }
