@@ -98,6 +98,13 @@ fn streams_carry_many_requests_on_one_connection_however_they_are_cut() {
             0,
             "over a stream nothing lingers"
         );
+        for end in &pair.ends {
+            assert_eq!(
+                end.endpoint.armed_timers(),
+                end.endpoint.open_flows(),
+                "nor does a timer"
+            );
+        }
         pair.assert_nothing_left();
     }
 }

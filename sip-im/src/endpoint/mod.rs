@@ -53,6 +53,37 @@ pub use event::{
 };
 
 /// Flows and transactions of one host.
+///
+/// The host polls until `None` after each input, and waits for the next one no longer than [`Self::poll_timeout`] says:
+///
+/// ```
+/// use std::time::Instant;
+/// use sip_im::endpoint::{Config, Endpoint, Event, Input, Transmit};
+/// use sip_im::{FlowId, StatusCode, Transport};
+///
+/// let mut endpoint = Endpoint::new(Config::default(), Box::new(|octets: &mut [u8]| octets.fill(7)));
+/// let now = Instant::now();
+/// let flow = FlowId(1);
+/// let (local, remote) = ("192.0.2.2:5060".parse()?, "192.0.2.1:5060".parse()?);
+/// endpoint.handle_input(
+///     Input::Opened { flow, transport: Transport::Udp, local, remote, open: None, trusted: false },
+///     now,
+/// );
+/// let data = "OPTIONS sip:b.test SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nMax-Forwards: 70\r\n\
+///             From: <sip:a@a.test>;tag=1\r\nTo: <sip:b.test>\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\n\r\n";
+/// endpoint.handle_input(Input::Received { flow, data: data.into() }, now);
+///
+/// while let Some(event) = endpoint.poll_event() {
+///     if let Event::RequestReceived { transaction, request, .. } = event {
+///         let response = request.response(StatusCode::OK).to_tag("2").build()?;
+///         endpoint.respond(transaction, response, now)?;
+///     }
+/// }
+/// let Some(Transmit::Send { data, .. }) = endpoint.poll_transmit(now) else { return Err("nothing to send".into()) };
+/// assert!(data.starts_with(b"SIP/2.0 200 OK\r\n"));
+/// assert!(endpoint.poll_timeout().is_some(), "the response is kept for repetitions of the request");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Endpoint {
     config: Config,
     entropy: Entropy,
@@ -159,7 +190,14 @@ impl Endpoint {
 
     /// Whether nothing is under way: no transaction, nothing to send, nothing to tell. Flows may be open.
     pub fn is_drained(&self) -> bool {
-        self.clients.is_empty() && self.servers.is_empty() && self.events.is_empty() && self.flows.is_quiet()
+        self.clients.is_empty()
+            && self.client_keys.is_empty()
+            && self.client_flows.is_empty()
+            && self.servers.is_empty()
+            && self.server_keys.is_empty()
+            && self.dialogs.is_empty()
+            && self.events.is_empty()
+            && self.flows.is_quiet()
     }
 
     /// Closes a flow behind what is queued for it. Client transactions on it fail.
