@@ -8,9 +8,7 @@ use std::time::{Duration, Instant};
 
 use machines::{answer, entropy, epoch, request};
 use proptest::prelude::*;
-use sip_im::auth::{
-    Authentication, AuthenticationError, Authenticator, AuthenticatorConfig, Refusal, Verdict,
-};
+use sip_im::auth::{Authentication, AuthenticationError, Authenticator, Config, Refusal, Verdict};
 use sip_im::digest::{Algorithm, Credentials, Ha1};
 use sip_im::header::{Authorization, ProxyAuthenticate, ProxyAuthorization, WwwAuthenticate};
 use sip_im::{Method, Request, Response, StatusCode};
@@ -29,7 +27,7 @@ struct Fixture {
 impl Fixture {
     fn new() -> Self {
         Self {
-            server: Authenticator::new(AuthenticatorConfig::new(REALM), entropy(3)),
+            server: Authenticator::new(Config::new(REALM), entropy(3)),
             now: epoch(),
         }
     }
@@ -138,7 +136,7 @@ fn what_was_used_once_or_is_too_old_is_stale() {
     fixture.now += Duration::from_secs(301);
     assert_eq!(fixture.check(&later), Verdict::Stale);
     // A nonce of another server, or of this one before it was started anew.
-    let mut other = Authenticator::new(AuthenticatorConfig::new(REALM), entropy(99));
+    let mut other = Authenticator::new(Config::new(REALM), entropy(99));
     let verdict = other.check("MESSAGE", &credentials(&later), secret, b"", fixture.now);
     assert_eq!(verdict, Verdict::Stale, "the password is right");
 }
@@ -206,7 +204,7 @@ fn a_client_answers_its_own_realm_only_and_a_refusal_not_at_all() {
     );
 
     // The realm of the first challenge is the one from then on.
-    let mut other = Authenticator::new(AuthenticatorConfig::new("other.example"), entropy(5));
+    let mut other = Authenticator::new(Config::new("other.example"), entropy(5));
     let foreign = other.challenges(fixture.now, false).remove(0);
     let foreign = again
         .response(StatusCode::UNAUTHORIZED)
@@ -239,7 +237,7 @@ fn an_ack_repeats_the_credentials_of_its_invite() {
 #[test]
 fn secrets_are_not_printed() {
     let client = client("hunter2", None);
-    let server = Authenticator::new(AuthenticatorConfig::new(REALM), entropy(6));
+    let server = Authenticator::new(Config::new(REALM), entropy(6));
     assert!(!format!("{client:?} {server:?}").contains("hunter2"));
 }
 

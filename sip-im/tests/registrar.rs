@@ -9,7 +9,7 @@ use machines::{epoch, uri};
 use proptest::prelude::*;
 use sip_im::header::{Contact, Expires, MinExpires, NameAddr, Path, Require, Supported, Via};
 use sip_im::registration::{
-    RegisterOutcome, Registrar, RegistrarConfig, RegistrarEvent, Registration, RegistrationState,
+    Config, RegisterOutcome, Registrar, RegistrarEvent, Registration, RegistrationState,
 };
 use sip_im::{FlowId, Identity, Method, Request, StatusCode, Uri};
 
@@ -41,7 +41,7 @@ struct Fixture {
 }
 
 impl Fixture {
-    fn new(config: RegistrarConfig) -> Self {
+    fn new(config: Config) -> Self {
         Self {
             registrar: Registrar::new(config),
             now: epoch(),
@@ -72,7 +72,7 @@ fn alice() -> Identity {
 
 #[test]
 fn a_binding_is_made_renewed_and_removed() {
-    let mut fixture = Fixture::new(RegistrarConfig::default());
+    let mut fixture = Fixture::new(Config::default());
     let outcome = fixture.give(&register("c", 1, &["<sip:a@192.0.2.4>"], Some(100)));
     assert_eq!(
         (outcome.status, outcome.first, outcome.gone),
@@ -99,7 +99,7 @@ fn a_binding_is_made_renewed_and_removed() {
 
 #[test]
 fn a_binding_ends_with_its_time() {
-    let mut fixture = Fixture::new(RegistrarConfig::default());
+    let mut fixture = Fixture::new(Config::default());
     fixture.give(&register(
         "c",
         1,
@@ -133,7 +133,7 @@ fn an_overtaken_request_changes_nothing() {
     //# also be processed atomically, meaning that a
     //# particular REGISTER request is either processed completely or not at
     //# all.
-    let mut fixture = Fixture::new(RegistrarConfig::default());
+    let mut fixture = Fixture::new(Config::default());
     fixture.give(&register("c", 5, &["<sip:a@192.0.2.4>"], None));
     for late in [4, 5] {
         let outcome = fixture.give(&register(
@@ -163,7 +163,7 @@ fn the_star_removes_everything_and_stands_alone() {
     //# fields or an expiration time other than zero, the request is
     //# invalid, and the server MUST return a 400 (Invalid Request) and
     //# skip the remaining steps.
-    let mut fixture = Fixture::new(RegistrarConfig::default());
+    let mut fixture = Fixture::new(Config::default());
     fixture.give(&register(
         "c",
         1,
@@ -193,7 +193,7 @@ fn durations_are_bounded() {
     //# less than a registrar-configured minimum, the registrar MAY
     //# reject the registration with a response of 423 (Interval Too
     //# Brief).
-    let mut fixture = Fixture::new(RegistrarConfig::default());
+    let mut fixture = Fixture::new(Config::default());
     let request = register("c", 1, &["<sip:a@192.0.2.4>"], Some(59));
     let response = fixture
         .give(&request)
@@ -212,7 +212,7 @@ fn durations_are_bounded() {
 
 #[test]
 fn what_is_held_is_bounded() {
-    let mut config = RegistrarConfig::default();
+    let mut config = Config::default();
     config.max_contacts = 3;
     config.max_aors = 2;
     config.max_contact_octets = 200;
@@ -258,7 +258,7 @@ fn the_path_is_kept_and_repeated() {
     //# The recommended
     //# policy is for the registrar to reject the request with a 420 "Bad
     //# Extension" response indicating the Path extension.
-    let mut fixture = Fixture::new(RegistrarConfig::default());
+    let mut fixture = Fixture::new(Config::default());
     let mut request = register("c", 1, &["<sip:a@192.0.2.4>"], None);
     request
         .headers_mut()
@@ -305,7 +305,7 @@ fn flows_of_an_instance_are_told_apart_and_end_with_their_connection() {
     //# combination of the instance-id (from the "+sip.instance" Contact
     //# header parameter) and the value of "reg-id" Contact header field
     //# parameter parameter.
-    let mut fixture = Fixture::new(RegistrarConfig::default());
+    let mut fixture = Fixture::new(Config::default());
     let aor = uri("sip:alice@example.com");
     for (flow, call, reg, port) in [(1, "c1", 1, 1000), (2, "c2", 2, 1001), (3, "c3", 1, 1002)] {
         let contact = format!("<sip:a@192.0.2.4:{port}>;+sip.instance=\"<urn:uuid:x>\";reg-id={reg}");
@@ -349,7 +349,7 @@ fn flows_of_an_instance_are_told_apart_and_end_with_their_connection() {
 
 #[test]
 fn a_client_registers_renews_and_gives_up() {
-    let mut fixture = Fixture::new(RegistrarConfig::default());
+    let mut fixture = Fixture::new(Config::default());
     let contact = NameAddr::new(uri("sip:alice@192.0.2.4:5060"));
     let aor = uri("sip:alice@example.com");
     let mut client = Registration::new(aor, uri("sip:example.com"), contact, "call", "tag", 30);
@@ -405,7 +405,7 @@ proptest! {
     fn the_registrar_does_what_a_list_does(
         steps in proptest::collection::vec((0..4_usize, 0..3_usize, prop_oneof![Just(0_u32), 60..200_u32], 0..120_u64), 0..40)
     ) {
-        let mut fixture = Fixture::new(RegistrarConfig::default());
+        let mut fixture = Fixture::new(Config::default());
         let mut model: Vec<(Uri, Instant)> = Vec::new();
         for (at, (contact, call, expires, wait)) in steps.into_iter().enumerate() {
             let sequence = u32::try_from(at).unwrap_or(0) + 1;

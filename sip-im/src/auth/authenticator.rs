@@ -11,7 +11,7 @@ use crate::digest::{Algorithm, Challenge, Credentials, Ha1};
 /// What an [`Authenticator`] asks for and holds.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct AuthenticatorConfig {
+pub struct Config {
     /// The protection space.
     pub realm: String,
     /// The algorithms offered, the preferred one first (RFC 8760 section 2.3). SHA-256, then MD5 for those who know no other.
@@ -22,7 +22,7 @@ pub struct AuthenticatorConfig {
     pub max_nonces: usize,
 }
 
-impl AuthenticatorConfig {
+impl Config {
     /// The defaults, for a realm.
     pub fn new(realm: &str) -> Self {
         Self {
@@ -32,7 +32,7 @@ impl AuthenticatorConfig {
     }
 }
 
-impl Default for AuthenticatorConfig {
+impl Default for Config {
     fn default() -> Self {
         Self {
             realm: String::from("localhost"),
@@ -80,10 +80,10 @@ pub enum Refusal {
 ///
 /// ```
 /// use std::time::Instant;
-/// use sip_im::auth::{Authenticator, AuthenticatorConfig, Verdict};
+/// use sip_im::auth::{Authenticator, Config, Verdict};
 /// use sip_im::digest::Ha1;
 ///
-/// let mut authenticator = Authenticator::new(AuthenticatorConfig::new("example.com"), Box::new(|b: &mut [u8]| b.fill(7)));
+/// let mut authenticator = Authenticator::new(Config::new("example.com"), Box::new(|b: &mut [u8]| b.fill(7)));
 /// let now = Instant::now();
 /// let challenge = authenticator.challenges(now, false).remove(0);
 /// let ha1 = Ha1::of_password(challenge.algorithm, "alice", "example.com", "secret");
@@ -93,14 +93,14 @@ pub enum Refusal {
 /// assert_eq!(check(), Verdict::Stale, "the same credentials count once");
 /// ```
 pub struct Authenticator {
-    config: AuthenticatorConfig,
+    config: Config,
     nonces: Nonces,
     entropy: Entropy,
 }
 
 impl Authenticator {
     /// Makes an authenticator with a secret of its own.
-    pub fn new(config: AuthenticatorConfig, mut entropy: Entropy) -> Self {
+    pub fn new(config: Config, mut entropy: Entropy) -> Self {
         let nonces = Nonces::new(config.nonce_lifetime, config.max_nonces, &mut entropy);
         Self {
             config,

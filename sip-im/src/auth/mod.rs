@@ -7,5 +7,5 @@ mod authenticator;
 mod client;
 mod nonce;
 
-pub use authenticator::{Authenticator, AuthenticatorConfig, Refusal, Verdict};
+pub use authenticator::{Authenticator, Config, Refusal, Verdict};
 pub use client::{Authentication, AuthenticationError};

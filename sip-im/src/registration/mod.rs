@@ -8,4 +8,4 @@ mod registrar;
 
 pub use binding::{Binding, RegisterOutcome};
 pub use client::{Registration, RegistrationState};
-pub use registrar::{Registrar, RegistrarConfig, RegistrarEvent};
+pub use registrar::{Config, Registrar, RegistrarEvent};

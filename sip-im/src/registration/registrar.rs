@@ -15,7 +15,7 @@ use crate::uri::{Identity, Uri};
 /// What a [`Registrar`] grants and holds.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct RegistrarConfig {
+pub struct Config {
     /// The shortest duration granted; a shorter wish is answered 423. 60 s.
     pub min_expires: u32,
     /// The duration granted when none is wished for. 3600 s.
@@ -30,7 +30,7 @@ pub struct RegistrarConfig {
     pub max_contact_octets: usize,
 }
 
-impl Default for RegistrarConfig {
+impl Default for Config {
     fn default() -> Self {
         Self {
             min_expires: 60,
@@ -63,10 +63,10 @@ pub enum RegistrarEvent {
 /// ```
 /// use std::time::Instant;
 /// use sip_im::header::Contact;
-/// use sip_im::registration::{RegistrarConfig, Registrar};
+/// use sip_im::registration::{Config, Registrar};
 /// use sip_im::{FlowId, Method, Request, Uri};
 ///
-/// let mut registrar = Registrar::new(RegistrarConfig::default());
+/// let mut registrar = Registrar::new(Config::default());
 /// let aor = Uri::parse("sip:alice@example.com")?;
 /// let request = Request::builder(Method::Register, Uri::parse("sip:example.com")?)
 ///     .from(&aor, None, "f1")
@@ -83,7 +83,7 @@ pub enum RegistrarEvent {
 /// ```
 #[derive(Debug)]
 pub struct Registrar {
-    config: RegistrarConfig,
+    config: Config,
     bindings: BTreeMap<Identity, Vec<Binding>>,
     /// The earliest end of each user's bindings.
     deadlines: BTreeSet<(Instant, Identity)>,
@@ -93,7 +93,7 @@ pub struct Registrar {
 
 impl Registrar {
     /// Makes a registrar without bindings.
-    pub fn new(config: RegistrarConfig) -> Self {
+    pub fn new(config: Config) -> Self {
         Self {
             config,
             bindings: BTreeMap::new(),
