@@ -34,7 +34,7 @@ impl Fixture {
 
     fn challenge(&mut self, request: &Request, status: StatusCode, stale: bool) -> Response {
         let mut builder = request.response(status).to_tag("t");
-        for challenge in self.server.challenges(self.now, stale) {
+        for challenge in self.server.challenges(stale, self.now) {
             builder = if status == StatusCode::UNAUTHORIZED {
                 builder.header_typed(&WwwAuthenticate::digest_of(challenge))
             } else {
@@ -205,7 +205,7 @@ fn a_client_answers_its_own_realm_only_and_a_refusal_not_at_all() {
 
     // The realm of the first challenge is the one from then on.
     let mut other = Authenticator::new(Config::new("other.example"), entropy(5));
-    let foreign = other.challenges(fixture.now, false).remove(0);
+    let foreign = other.challenges(false, fixture.now).remove(0);
     let foreign = again
         .response(StatusCode::UNAUTHORIZED)
         .header_typed(&WwwAuthenticate::digest_of(foreign))
@@ -248,7 +248,7 @@ proptest! {
     #[test]
     fn no_replay_is_accepted(uses in proptest::collection::vec((0..3_usize, 1..60_u32), 0..100)) {
         let mut fixture = Fixture::new();
-        let challenges: Vec<_> = (0..3).map(|_| fixture.server.challenges(fixture.now, false).remove(0)).collect();
+        let challenges: Vec<_> = (0..3).map(|_| fixture.server.challenges(false, fixture.now).remove(0)).collect();
         let ha1 = Ha1::of_password(Algorithm::Sha256, "alice", REALM, "secret");
         let mut seen = BTreeSet::new();
         for (nonce, count) in uses {

@@ -85,7 +85,7 @@ pub enum Refusal {
 ///
 /// let mut authenticator = Authenticator::new(Config::new("example.com"), Box::new(|b: &mut [u8]| b.fill(7)));
 /// let now = Instant::now();
-/// let challenge = authenticator.challenges(now, false).remove(0);
+/// let challenge = authenticator.challenges(false, now).remove(0);
 /// let ha1 = Ha1::of_password(challenge.algorithm, "alice", "example.com", "secret");
 /// let credentials = challenge.answer("alice", &ha1, "REGISTER", "sip:example.com", "c", 1, b"");
 /// let mut check = || authenticator.check("REGISTER", &credentials, |_, _| Some(ha1.clone()), b"", now);
@@ -121,7 +121,7 @@ impl Authenticator {
     //# MUST add these header fields to the response in the order in which it
     //# would prefer to see them used, starting with the most preferred
     //# algorithm at the top.
-    pub fn challenges(&mut self, now: Instant, stale: bool) -> Vec<Challenge> {
+    pub fn challenges(&mut self, stale: bool, now: Instant) -> Vec<Challenge> {
         let nonce = self.nonces.mint(&mut self.entropy, now);
         self.config
             .algorithms
