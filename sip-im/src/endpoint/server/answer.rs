@@ -130,9 +130,8 @@ impl Endpoint {
         };
         server.state = state;
         server.latest = Some(bytes.clone());
-        if code >= 200 {
-            server.request = None;
-        }
+        // It serves to make a 100 (Trying), which is not owed any more, and keeps the buffer that it came in alive.
+        server.request = None;
         if code > 100 {
             if let Some(key) = server.key.acknowledging(tag.as_deref()) {
                 if let Some(old) = server.ack_key.replace(key.clone()) {

@@ -44,7 +44,7 @@ pub(super) struct Server {
     /// The key of its ACK, where that is another.
     ack_key: Option<ServerKey>,
     dialog: Option<DialogKey>,
-    /// Without body, while a response may have to be made from it.
+    /// Without body, until a response is sent.
     request: Option<Box<Request>>,
     call_id: String,
     sequence: u32,
@@ -123,6 +123,13 @@ impl Endpoint {
         self.next_server = self.next_server.saturating_add(1);
         let is_invite = *request.method() == Method::Invite;
         let reliable = info.transport.is_reliable();
+        //= https://www.rfc-editor.org/rfc/rfc3261#section-18.2.2
+        //= type=exception
+        //= reason=no multicast is served, and a request must not direct its response at a third party
+        //# Otherwise, if the Via header field value contains a "maddr"
+        //# parameter, the response MUST be forwarded to the address listed
+        //# there, using the port indicated in "sent-by", or port 5060 if
+        //# none is present.
         //= https://www.rfc-editor.org/rfc/rfc3581#section-4
         //# the response MUST be
         //# sent to the IP address listed in the "received" parameter, and the
