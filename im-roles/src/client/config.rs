@@ -77,7 +77,11 @@ impl Config {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn new(user: Uri, password: impl Into<String>, server: NextHop) -> Result<Self, ConfigError> {
-        let domain = user.host().ok_or(ConfigError::NoDomain)?.to_string().to_ascii_lowercase();
+        let domain = user
+            .host()
+            .ok_or(ConfigError::NoDomain)?
+            .to_string()
+            .to_ascii_lowercase();
         let service = |name: &str| Uri::sip(name, &domain).map_err(|_| ConfigError::NoDomain);
         Ok(Self {
             conference_factory: service("conference")?,
@@ -87,7 +91,12 @@ impl Config {
             display_name: None,
             server,
             realm: domain,
-            algorithms: vec![Algorithm::Sha256, Algorithm::Sha256Sess, Algorithm::Md5, Algorithm::Md5Sess],
+            algorithms: vec![
+                Algorithm::Sha256,
+                Algorithm::Sha256Sess,
+                Algorithm::Md5,
+                Algorithm::Md5Sess,
+            ],
             asserted: None,
             instance: None,
             media_listen: None,

@@ -22,8 +22,6 @@ pub(super) struct Notice {
     message_id: String,
     datetime: String,
     original_to: Option<String>,
-    /// What the message's IMDN-Record-Route said, in its order.
-    route: Vec<String>,
     wanted: Notifications,
     kind: Kind,
 }
@@ -55,16 +53,29 @@ impl Notice {
         // Without them there is nothing to copy into a notification, and the sender could not tell what it is about.
         let message_id = message.head().imdn_message_id()?.to_string();
         let datetime = message.head().date_time()?.to_string();
+        // A notification would have to go back by the servers named there, with their addresses copied (RFC 5438 7.2.1);
+        // none at all is better than one that goes past them.
+        if message
+            .head()
+            .named(cpim::IMDN_NAMESPACE, "IMDN-Record-Route")
+            .next()
+            .is_some()
+        {
+            return None;
+        }
         if !wanted.any() || own.host().is_some_and(|host| host.ends_with(".invalid")) {
             return None;
         }
         Some(Self {
             to: own,
-            name: message.head().from().and_then(|from| from.name.as_ref()).map(ToString::to_string),
+            name: message
+                .head()
+                .from()
+                .and_then(|from| from.name.as_ref())
+                .map(ToString::to_string),
             message_id,
             datetime,
             original_to: message.head().original_to().map(|to| to.uri.to_string()),
-            route: record_route(message),
             wanted,
             kind: Kind::Delivered,
         })
@@ -88,7 +99,10 @@ impl Client {
     /// or when the client is shutting down.
     pub fn displayed(&mut self, message_id: &str, now: Instant) -> Result<(), CommandError> {
         self.admit()?;
-        let notice = self.notices.get_mut(&message_id.to_owned()).ok_or(CommandError::NoMessage)?;
+        let notice = self
+            .notices
+            .get_mut(&message_id.to_owned())
+            .ok_or(CommandError::NoMessage)?;
         if !notice.wanted.display {
             return Err(CommandError::NoMessage);
         }
@@ -98,16 +112,19 @@ impl Client {
         notice.wanted.display = false;
         let mut notice = notice.clone();
         notice.kind = Kind::Displayed;
-        self.start(Job { command: None, work: Work::Pager(Queued::Notice(Box::new(notice))) }, now);
+        self.start(Job {
+            command: None,
+            work: Work::Pager(Queued::Notice(Box::new(notice))),
+        });
         self.settle(now);
         Ok(())
     }
 
     /// Keeps what is needed to tell of the display later, and tells of the delivery.
-    pub(super) fn remember_notice(&mut self, notice: Notice, now: Instant) {
+    pub(super) fn remember_notice(&mut self, notice: Notice) {
         if notice.wanted.positive_delivery && self.config.notify_delivery && self.admit().is_ok() {
             let work = Work::Pager(Queued::Notice(Box::new(notice.clone())));
-            self.start(Job { command: None, work }, now);
+            self.start(Job { command: None, work });
         }
         self.notices.insert(notice.message_id.clone(), notice);
     }
@@ -116,12 +133,16 @@ impl Client {
         let request = self.build_notice(&notice, now);
         match request {
             Some(request) => self.transmit(request, Purpose::Notice(Box::new(notice)), now),
-            None => self.ended(Purpose::Notice(Box::new(notice)), Failure::local("cannot be written"), now),
+            None => self.ended(
+                Purpose::Notice(Box::new(notice)),
+                Failure::local("cannot be written"),
+                now,
+            ),
         }
     }
 
-    pub(super) fn notice_done(&mut self, notice: &Notice, now: Instant) {
-        self.next_pager(&notice.to, now);
+    pub(super) fn notice_done(&mut self, notice: &Notice) {
+        self.next_pager(&notice.to);
     }
 
     fn build_notice(&self, notice: &Notice, now: Instant) -> Option<sip_im::Request> {
@@ -133,19 +154,11 @@ impl Client {
         document.recipient_uri = Some(self.config.user.to_string());
         document.original_recipient_uri.clone_from(&notice.original_to);
         let (name, from) = self.sender(false);
-        let mut builder = cpim::Message::builder()
+        let builder = cpim::Message::builder()
             .from(name.as_deref(), &from)
             .to(notice.name.as_deref(), &notice.to.to_string())
             .date_time(cpim::DateTime::from_unix(self.clock.unix(now)))
             .imdn_message_id(&self.shared.token());
-        //= https://www.rfc-editor.org/rfc/rfc5438#section-7.2.1
-        //# If IMDN-Record-Route header fields appear in the IM,
-        //# the IM Recipient constructing the IMDN MUST copy the contents of the
-        //# IMDN-Record-Route header fields into IMDN-Route header fields in the
-        //# IMDN and maintain their order.
-        for hop in &notice.route {
-            builder = builder.imdn_route(None, hop);
-        }
         let wrapped = builder
             .content(ContentType::parse("message/imdn+xml").ok()?, document.write())
             //= https://www.rfc-editor.org/rfc/rfc5438#section-7.2.1
@@ -154,19 +167,20 @@ impl Client {
             .content_disposition(ContentDisposition::new("notification").ok()?)
             .build()
             .ok()?;
-        let target = match notice.route.first() {
-            Some(hop) => Uri::parse(hop).ok()?,
-            None => notice.to.clone(),
-        };
-        let request = Self::accept_contact(self.fresh(Method::Message, &target, false));
-        request.body(&ContentType::message_cpim(), wrapped.to_bytes()).build().ok()
+        let request = Self::accept_contact(self.fresh(Method::Message, &notice.to, false));
+        request
+            .body(&ContentType::message_cpim(), wrapped.to_bytes())
+            .build()
+            .ok()
     }
 
     /// A notification on a message of this user's has come.
     pub(super) fn on_notification(&mut self, from: Option<Party>, body: &Bytes) {
-        let Ok(document) = Imdn::parse(body, &im_xdm_model::xml::Limits::default()) else { return };
+        let Ok(document) = Imdn::parse(body, &im_xdm_model::xml::Limits::default()) else {
+            return;
+        };
         let command = self.sent.get(&document.message_id).copied();
-        self.push_event(Event::Notification {
+        self.tell(Event::Notification {
             from,
             message_id: document.message_id,
             command,
@@ -185,10 +199,4 @@ fn word(notification: Notification) -> &'static str {
         Notification::Processing(status) => status.as_str(),
         _ => "",
     }
-}
-
-/// The addresses that a notification is to pass on its way back, in the order of the message.
-fn record_route(message: &cpim::Message) -> Vec<String> {
-    let fields = message.head().named(cpim::IMDN_NAMESPACE, "IMDN-Record-Route");
-    fields.map(|field| field.value.to_string()).collect()
 }

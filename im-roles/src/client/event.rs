@@ -174,7 +174,10 @@ pub struct Party {
 impl Party {
     /// Puts the parts together.
     pub fn new(uri: impl Into<String>, name: Option<String>) -> Self {
-        Self { uri: uri.into(), name }
+        Self {
+            uri: uri.into(),
+            name,
+        }
     }
 }
 
@@ -193,11 +196,19 @@ pub struct Failure {
 impl Failure {
     /// A failure that no answer has told.
     pub(crate) fn local(reason: &str) -> Self {
-        Self { status: None, reason: reason.to_owned(), warning: None }
+        Self {
+            status: None,
+            reason: reason.to_owned(),
+            warning: None,
+        }
     }
 
     pub(crate) fn status(status: u16, reason: &str) -> Self {
-        Self { status: Some(status), reason: reason.to_owned(), warning: None }
+        Self {
+            status: Some(status),
+            reason: reason.to_owned(),
+            warning: None,
+        }
     }
 }
 
@@ -215,7 +226,7 @@ pub struct ReceivedMessage {
     pub private: bool,
     /// The id of the sender's choice: imdn.Message-ID, or the Message-ID of MSRP.
     pub message_id: Option<String>,
-    /// When it was sent, as written: the CPIM DateTime, or the Date header field.
+    /// When it was sent, as written: the CPIM `DateTime`, or the Date header field.
     pub datetime: Option<String>,
     /// What it is about.
     pub subject: Option<String>,
@@ -232,7 +243,11 @@ pub struct ReceivedMessage {
 impl ReceivedMessage {
     /// The text, if the content is text in UTF-8.
     pub fn text(&self) -> Option<&str> {
-        if self.content_type.is("text", "plain") { std::str::from_utf8(&self.body).ok() } else { None }
+        if self.content_type.is("text", "plain") {
+            std::str::from_utf8(&self.body).ok()
+        } else {
+            None
+        }
     }
 }
 

@@ -29,11 +29,19 @@ impl Client {
     }
 
     fn build_invite(&mut self, session: SessionKey, now: Instant) -> Option<Request> {
-        let (conference, privacy) = self.sessions.table.get(&session).map(|entry| (entry.conference, entry.privacy))?;
+        let (conference, privacy) = self
+            .sessions
+            .table
+            .get(&session)
+            .map(|entry| (entry.conference, entry.privacy))?;
         let (media, local) = self.offer_media(session, conference, now)?;
         let entry = self.sessions.table.get_mut(&session)?;
         entry.media = media;
-        let (peer, subject, members) = (entry.peer.clone(), entry.subject.clone(), std::mem::take(&mut entry.members));
+        let (peer, subject, members) = (
+            entry.peer.clone(),
+            entry.subject.clone(),
+            std::mem::take(&mut entry.members),
+        );
         let offer = Bytes::from(sdp::offer(&local).to_string());
         let sdp_type = ContentType::application_sdp();
         let mut builder = Self::accept_contact(self.fresh(Method::Invite, &peer, privacy))
@@ -47,21 +55,36 @@ impl Client {
         }
         //= https://www.rfc-editor.org/rfc/rfc5366#section-4
         // The factory must not take the list for something it may leave aside.
-        let (multipart, body) = self.with_list(Part::new(sdp_type).body(offer), &members)?;
-        builder.header_typed(&Require::new(["recipient-list-invite"])).body(&multipart, body).build().ok()
+        let (multipart, body) = self.with_list(Part::new(sdp_type).with_body(offer), &members)?;
+        builder
+            .header_typed(&Require::new(["recipient-list-invite"]))
+            .body(&multipart, body)
+            .build()
+            .ok()
     }
 
     /// An INVITE is out, for the first time or with credentials.
     pub(super) fn calling(&mut self, session: SessionKey, transaction: ClientTransaction) {
         if let Some(entry) = self.sessions.table.get_mut(&session) {
             let cancelled = matches!(entry.stage, Stage::Calling { cancelled: true, .. });
-            entry.stage = Stage::Calling { transaction, provisional: false, cancelled };
+            entry.stage = Stage::Calling {
+                transaction,
+                provisional: false,
+                cancelled,
+            };
         }
     }
 
     pub(super) fn provisional(&mut self, session: SessionKey, now: Instant) {
-        let Some(entry) = self.sessions.table.get_mut(&session) else { return };
-        if let Stage::Calling { transaction, provisional, cancelled } = &mut entry.stage {
+        let Some(entry) = self.sessions.table.get_mut(&session) else {
+            return;
+        };
+        if let Stage::Calling {
+            transaction,
+            provisional,
+            cancelled,
+        } = &mut entry.stage
+        {
             let first = !std::mem::replace(provisional, true);
             let transaction = *transaction;
             if first && *cancelled {
@@ -96,12 +119,18 @@ impl Client {
             entry.peer = focus;
         }
         let id = dialog.id().clone();
-        entry.stage = Stage::Up { dialog: Box::new(dialog) };
+        entry.stage = Stage::Up {
+            dialog: Box::new(dialog),
+        };
         self.sessions.by_dialog.insert(id, session);
-        self.sessions.by_invite.insert(transaction, (session, Box::new(request.clone())));
+        self.sessions
+            .by_invite
+            .insert(transaction, (session, Box::new(request.clone())));
         let bound = answer.is_some_and(|answer| self.answered_media(session, &answer, now));
         if cancelled || !bound {
-            let Some(entry) = self.sessions.table.get_mut(&session) else { return };
+            let Some(entry) = self.sessions.table.get_mut(&session) else {
+                return;
+            };
             if !cancelled {
                 entry.lost = Some("the answer offers no session that can be used");
             }
@@ -125,7 +154,10 @@ impl Client {
         self.authentication.repeat(request, &mut ack);
         if let Link::Up { flow, .. } = self.wire.link() {
             // Should it fail, the peer repeats its 2xx.
-            let _ = self.wire.sip.acknowledge(transaction, ack, Target::Flow(flow), now);
+            let _ = self
+                .wire
+                .sip
+                .acknowledge(transaction, ack, Target::Flow(flow), now);
         }
         Some(dialog)
     }
@@ -137,11 +169,18 @@ impl Client {
     }
 
     /// A 2xx of another branch of a forked INVITE: its dialog is ended at once.
-    pub(super) fn on_stray_response(&mut self, transaction: ClientTransaction, response: &Response, now: Instant) {
+    pub(super) fn on_stray_response(
+        &mut self,
+        transaction: ClientTransaction,
+        response: &Response,
+        now: Instant,
+    ) {
         if !(200..300).contains(&response.status().code()) {
             return;
         }
-        let Some((_, request)) = self.sessions.by_invite.get(&transaction) else { return };
+        let Some((_, request)) = self.sessions.by_invite.get(&transaction) else {
+            return;
+        };
         let request = request.clone();
         if let Some(mut dialog) = self.acknowledge(transaction, &request, response, now) {
             self.end_dialog(&mut dialog, now);
@@ -149,7 +188,9 @@ impl Client {
     }
 
     pub(super) fn invite_failed(&mut self, session: SessionKey, failure: Failure, now: Instant) {
-        let Some(entry) = self.sessions.table.get(&session) else { return };
+        let Some(entry) = self.sessions.table.get(&session) else {
+            return;
+        };
         if let Stage::Calling { cancelled: true, .. } = entry.stage {
             return self.left(session, None, now);
         }
@@ -158,46 +199,67 @@ impl Client {
 
     /// Tells that a session is there, once it is both agreed and connected.
     pub(super) fn started(&mut self, session: SessionKey) {
-        let Some(entry) = self.sessions.table.get_mut(&session) else { return };
+        let Some(entry) = self.sessions.table.get_mut(&session) else {
+            return;
+        };
         if entry.started || !entry.media.bound || !matches!(entry.stage, Stage::Up { .. }) {
             return;
         }
         entry.started = true;
         let (command, peer, conference) = (entry.command, entry.peer.clone(), entry.conference);
-        self.push_event(Event::SessionStarted { session, command, peer, conference });
+        self.push_event(Event::SessionStarted {
+            session,
+            command,
+            peer,
+            conference,
+        });
     }
 
     /// An INVITE outside of a dialog.
-    pub(super) fn on_invite(&mut self, transaction: ServerTransaction, request: Request, now: Instant) {
+    pub(super) fn on_invite(&mut self, transaction: ServerTransaction, request: &Request, now: Instant) {
         let refusal = if self.shutting_down
             || self.sessions.table.len() >= self.config.limits.max_sessions
             || self.is_crowded()
         {
             Some(StatusCode::BUSY_HERE)
-        } else if request_sdp(&request).is_none() {
+        } else if request_sdp(request).is_none() {
             Some(StatusCode::NOT_ACCEPTABLE_HERE)
         } else {
             None
         };
         if let Some(status) = refusal {
-            return self.answer(transaction, &request, status, now);
+            return self.answer(transaction, request, status, now);
         }
         let focus = focus(request.headers());
-        let originator = sip_im::identity::asserted_identity(&request, sip_im::identity::Trust::Trusted).ok();
-        let from = self.inviter(&request);
+        let originator = sip_im::identity::asserted_identity(request, sip_im::identity::Trust::Trusted).ok();
+        let from = inviter(request);
         let asserted = originator.and_then(|originator| originator.identities.into_iter().next());
         let peer = focus.clone().or(asserted).or_else(|| Uri::parse(&from.uri).ok());
-        let Some(peer) = peer else { return self.answer(transaction, &request, StatusCode::BAD_REQUEST, now) };
-        let subject = request.headers().value(&sip_im::header::HeaderName::SUBJECT).map(|subject| subject.to_string());
-        let recipients = invited_list(&request);
+        let Some(peer) = peer else {
+            return self.answer(transaction, request, StatusCode::BAD_REQUEST, now);
+        };
+        let subject = request
+            .headers()
+            .value(&sip_im::header::HeaderName::SUBJECT)
+            .map(|subject| subject.to_string());
+        let recipients = invited_list(request);
         let ringing = request.response(StatusCode::RINGING);
-        let stage = Stage::Invited { transaction, invite: Box::new(request.clone()) };
+        let stage = Stage::Invited {
+            transaction,
+            invite: Box::new(request.clone()),
+        };
         let mut entry = Session::new(peer, focus.is_some(), stage, Media::default());
         entry.privacy = self.privacy;
         entry.subject.clone_from(&subject);
         let session = self.sessions.add(entry);
         self.sessions.by_incoming.insert(transaction, session);
-        self.push_event(Event::Invited { session, from, conference: focus, subject, recipients });
+        self.push_event(Event::Invited {
+            session,
+            from,
+            conference: focus,
+            subject,
+            recipients,
+        });
         if self.config.auto_accept {
             // A failure has answered the INVITE and is told as the session's end.
             let _ = self.accept_invite(session, now);
@@ -206,19 +268,11 @@ impl Client {
         }
     }
 
-    /// Who invites: in a conference not the focus but whom it acts for.
-    fn inviter(&self, request: &Request) -> Party {
-        let referred = request.headers().get::<ReferredBy>().ok().flatten().map(|referred| referred.name_addr);
-        let header = request.from().ok().map(|from| from.name_addr);
-        referred.or(header).map_or_else(
-            || Party::new("sip:anonymous@anonymous.invalid", None),
-            |address| Party::new(address.uri.to_string(), address.display.map(|name| name.to_string())),
-        )
-    }
-
     pub(super) fn accept_invite(&mut self, session: SessionKey, now: Instant) -> Result<(), CommandError> {
         let entry = self.sessions.table.get(&session).ok_or(CommandError::NoSession)?;
-        let Stage::Invited { transaction, invite } = &entry.stage else { return Err(CommandError::WrongState) };
+        let Stage::Invited { transaction, invite } = &entry.stage else {
+            return Err(CommandError::WrongState);
+        };
         let (transaction, invite, privacy) = (*transaction, invite.clone(), entry.privacy);
         let prepared = request_sdp(&invite).and_then(|offer| self.answer_media(session, &offer, now));
         let Some(answer) = prepared else {
@@ -227,7 +281,9 @@ impl Client {
             return Err(CommandError::NotAccepted);
         };
         let response = self.build_accept(&invite, answer, privacy);
-        let dialog = response.as_ref().and_then(|response| Dialog::from_uas(&invite, response).ok());
+        let dialog = response
+            .as_ref()
+            .and_then(|response| Dialog::from_uas(&invite, response).ok());
         let (Some(response), Some(dialog)) = (response, dialog) else {
             self.answer(transaction, &invite, StatusCode::BAD_REQUEST, now);
             self.left(session, Some("the invitation makes no dialog".to_owned()), now);
@@ -239,7 +295,9 @@ impl Client {
         }
         self.sessions.by_dialog.insert(dialog.id().clone(), session);
         if let Some(entry) = self.sessions.table.get_mut(&session) {
-            entry.stage = Stage::Up { dialog: Box::new(dialog) };
+            entry.stage = Stage::Up {
+                dialog: Box::new(dialog),
+            };
         }
         self.started(session);
         Ok(())
@@ -259,9 +317,15 @@ impl Client {
 
     /// The caller does not want it any more.
     pub(super) fn on_cancel(&mut self, transaction: ServerTransaction, now: Instant) {
-        let Some(session) = self.sessions.by_incoming.get(&transaction).copied() else { return };
-        let Some(entry) = self.sessions.table.get(&session) else { return };
-        let Stage::Invited { invite, .. } = &entry.stage else { return };
+        let Some(session) = self.sessions.by_incoming.get(&transaction).copied() else {
+            return;
+        };
+        let Some(entry) = self.sessions.table.get(&session) else {
+            return;
+        };
+        let Stage::Invited { invite, .. } = &entry.stage else {
+            return;
+        };
         let invite = invite.clone();
         self.answer(transaction, &invite, StatusCode::REQUEST_TERMINATED, now);
         self.left(session, Some("cancelled".to_owned()), now);
@@ -275,7 +339,9 @@ impl Client {
         request: &Request,
         now: Instant,
     ) {
-        let Some(entry) = self.sessions.table.get_mut(&session) else { return };
+        let Some(entry) = self.sessions.table.get_mut(&session) else {
+            return;
+        };
         let local = entry.media.local_sdp.clone();
         if let Some(dialog) = entry.dialog()
             && dialog.accept_request(request).is_err()
@@ -290,8 +356,15 @@ impl Client {
         match request.method() {
             Method::Bye => {
                 self.answer(transaction, request, StatusCode::OK, now);
-                let reason = request.headers().value(&sip_im::header::HeaderName::REASON).map(|reason| reason.to_string());
-                self.left(session, Some(reason.unwrap_or_else(|| "the other side has ended it".to_owned())), now);
+                let reason = request
+                    .headers()
+                    .value(&sip_im::header::HeaderName::REASON)
+                    .map(|reason| reason.to_string());
+                self.left(
+                    session,
+                    Some(reason.unwrap_or_else(|| "the other side has ended it".to_owned())),
+                    now,
+                );
             }
             // The media stays as it was agreed; what a new offer asks for beyond that is not taken up.
             Method::Invite | Method::Update => {
@@ -300,12 +373,15 @@ impl Client {
                 let Some((contact, (content_type, body))) = contact.zip(body) else {
                     return self.answer(transaction, request, StatusCode::NOT_ACCEPTABLE_HERE, now);
                 };
-                let response = request.response(StatusCode::OK).header_typed(&contact).body(&content_type, body);
+                let response = request
+                    .response(StatusCode::OK)
+                    .header_typed(&contact)
+                    .body(&content_type, body);
                 self.respond(transaction, response, now);
             }
             Method::Info | Method::Options => self.answer(transaction, request, StatusCode::OK, now),
             Method::Message => {
-                let status = self.on_message(request, now);
+                let status = self.on_message(request);
                 self.answer(transaction, request, status, now);
             }
             _ => self.refuse_method(transaction, request, now),
@@ -325,10 +401,33 @@ impl Client {
     }
 }
 
+/// Who invites: in a conference not the focus but whom it acts for.
+fn inviter(request: &Request) -> Party {
+    let referred = request
+        .headers()
+        .get::<ReferredBy>()
+        .ok()
+        .flatten()
+        .map(|referred| referred.name_addr);
+    let header = request.from().ok().map(|from| from.name_addr);
+    referred.or(header).map_or_else(
+        || Party::new("sip:anonymous@anonymous.invalid", None),
+        |address| {
+            Party::new(
+                address.uri.to_string(),
+                address.display.map(|name| name.to_string()),
+            )
+        },
+    )
+}
+
 /// The conference, if the far end is one (RFC 4579 4.2).
 fn focus(headers: &sip_im::header::Headers) -> Option<Uri> {
     let contact = headers.get::<Contact>().ok().flatten()?;
-    contact.has_feature("isfocus").then(|| contact.uri().cloned()).flatten()
+    contact
+        .has_feature("isfocus")
+        .then(|| contact.uri().cloned())
+        .flatten()
 }
 
 fn response_sdp(response: &Response) -> Option<sdp::Session> {
@@ -345,15 +444,25 @@ fn find_sdp(content_type: &ContentType, body: &Bytes) -> Option<sdp::Session> {
         return sdp::Session::parse(body).ok();
     }
     let multipart = Multipart::parse(content_type, body, &sip_im::mime::Limits::default()).ok()?;
-    let part = multipart.parts().iter().find(|part| part.content_type().is("application", "sdp"))?;
-    sdp::Session::parse(&part.body).ok()
+    let part = multipart
+        .parts()
+        .iter()
+        .find(|part| part.content_type().is("application", "sdp"))?;
+    sdp::Session::parse(part.body()).ok()
 }
 
 fn invited_list(request: &Request) -> Vec<String> {
-    let Ok(Some(content_type)) = request.content_type() else { return Vec::new() };
+    let Ok(Some(content_type)) = request.content_type() else {
+        return Vec::new();
+    };
     let limits = sip_im::mime::Limits::default();
-    let Ok(multipart) = Multipart::parse(&content_type, request.body(), &limits) else { return Vec::new() };
-    let list = multipart.parts().iter().find(|part| part.content_type().is("application", "resource-lists+xml"));
+    let Ok(multipart) = Multipart::parse(&content_type, request.body(), &limits) else {
+        return Vec::new();
+    };
+    let list = multipart
+        .parts()
+        .iter()
+        .find(|part| part.content_type().is("application", "resource-lists+xml"));
     list.map(visible).unwrap_or_default()
 }
 

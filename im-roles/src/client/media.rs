@@ -6,8 +6,8 @@ use bytes::Bytes;
 use im_xdm_model::document::is_composing::{IsComposing, State};
 use msrp::cpim;
 use msrp::endpoint::{
-    Acknowledge, Delivery, EndReason, Event as MediaEvent, NicknameError, OutgoingBody, OutgoingMessage, Role, SendError,
-    SessionConfig,
+    Acknowledge, Delivery, EndReason, Event as MediaEvent, NicknameError, OutgoingBody, OutgoingMessage,
+    Role, SendError, SessionConfig,
 };
 use sip_im::sdp::{self, LocalMedia, Setup};
 use sip_im::{ContentType, Uri};
@@ -73,7 +73,13 @@ impl Client {
         document.content_type = Some("text/plain".to_owned());
         let content_type =
             ContentType::parse("application/im-iscomposing+xml").map_err(|_| CommandError::Unwritable)?;
-        self.send_content(session, Content::new(content_type, document.write()), None, false, now)?;
+        self.send_content(
+            session,
+            Content::new(content_type, document.write()),
+            None,
+            false,
+            now,
+        )?;
         self.settle(now);
         Ok(())
     }
@@ -83,16 +89,28 @@ impl Client {
     /// # Errors
     ///
     /// Fails when the session is not there or not a conference, or the name cannot be asked for.
-    pub fn nickname(&mut self, session: SessionKey, name: &str, now: Instant) -> Result<CommandId, CommandError> {
+    pub fn nickname(
+        &mut self,
+        session: SessionKey,
+        name: &str,
+        now: Instant,
+    ) -> Result<CommandId, CommandError> {
         let entry = self.sessions.table.get(&session).ok_or(CommandError::NoSession)?;
         if !entry.conference {
             return Err(CommandError::NotAConference);
         }
         let media = entry.media.session.ok_or(CommandError::WrongState)?;
-        let transaction = self.wire.msrp.nickname(media, name, now).map_err(|error| match error {
-            NicknameError::Malformed => CommandError::Unwritable,
-            _ => CommandError::WrongState,
-        })?;
+        if entry.nicknames.len() >= NICKNAMES {
+            return Err(CommandError::TooMany);
+        }
+        let transaction = self
+            .wire
+            .msrp
+            .nickname(media, name, now)
+            .map_err(|error| match error {
+                NicknameError::Malformed => CommandError::Unwritable,
+                _ => CommandError::WrongState,
+            })?;
         let command = self.mint_command();
         if let Some(entry) = self.sessions.table.get_mut(&session) {
             entry.nicknames.insert(transaction, (command, name.to_owned()));
@@ -110,15 +128,15 @@ impl Client {
         now: Instant,
     ) -> Result<msrp::MessageId, CommandError> {
         let entry = self.sessions.table.get(&session).ok_or(CommandError::NoSession)?;
-        let (Stage::Up { .. }, false, Some(media)) = (&entry.stage, entry.media.closing, entry.media.session) else {
+        let (Stage::Up { .. }, false, Some(media)) = (&entry.stage, entry.media.closing, entry.media.session)
+        else {
             return Err(CommandError::WrongState);
         };
         let bare = !entry.conference && takes(&entry.media.accept_types, &content.content_type);
         let wrapper = ContentType::message_cpim();
-        if !bare
-            && !(takes(&entry.media.accept_types, &wrapper)
-                && takes(&entry.media.accept_wrapped_types, &content.content_type))
-        {
+        let wrappable = takes(&entry.media.accept_types, &wrapper)
+            && takes(&entry.media.accept_wrapped_types, &content.content_type);
+        if !bare && !wrappable {
             return Err(CommandError::NotAccepted);
         }
         let (content_type, body) = if bare {
@@ -141,11 +159,14 @@ impl Client {
         }
         let mut message = OutgoingMessage::new(content_type, OutgoingBody::Whole(body));
         message.success_report = report;
-        self.wire.msrp.send(media, message, now).map_err(|error| match error {
-            SendError::QueueFull => CommandError::TooMany,
-            SendError::TooLarge => CommandError::NotAccepted,
-            _ => CommandError::WrongState,
-        })
+        self.wire
+            .msrp
+            .send(media, message, now)
+            .map_err(|error| match error {
+                SendError::QueueFull => CommandError::TooMany,
+                SendError::TooLarge => CommandError::NotAccepted,
+                _ => CommandError::WrongState,
+            })
     }
 
     /// This end of a session that is to be offered. Where the host takes connections, the peer may choose who connects.
@@ -159,7 +180,10 @@ impl Client {
         let path = self.mint_path(listening)?;
         let setup = if listening { Setup::ActPass } else { Setup::Active };
         let local = self.local_media(path.clone(), setup, conference);
-        let mut media = Media { local: Some(path), ..Media::default() };
+        let mut media = Media {
+            local: Some(path),
+            ..Media::default()
+        };
         media.local_sdp = Some(Bytes::from(sdp::offer(&local).to_string()));
         if listening {
             // The peer may connect before its answer arrives.
@@ -169,28 +193,42 @@ impl Client {
     }
 
     /// The answer to this end's offer has come.
-    pub(super) fn answered_media(&mut self, session: SessionKey, answer: &sdp::Session, now: Instant) -> bool {
-        let Some(remote) = answer.message_media() else { return false };
+    pub(super) fn answered_media(
+        &mut self,
+        session: SessionKey,
+        answer: &sdp::Session,
+        now: Instant,
+    ) -> bool {
+        let Some(remote) = answer.message_media() else {
+            return false;
+        };
         if remote.port == 0 || remote.path.is_empty() {
             return false;
         }
-        let Some(entry) = self.sessions.table.get_mut(&session) else { return false };
+        let Some(entry) = self.sessions.table.get_mut(&session) else {
+            return false;
+        };
         let mut media = std::mem::take(&mut entry.media);
         media.learn(&remote);
         //= https://www.rfc-editor.org/rfc/rfc6135#section-4.2
         // Whoever answers `active` connects; without an answer it is the offerer (RFC 4975 5.4).
         let bound = match (media.session, remote.setup) {
-            (Some(passive), Some(Setup::Active)) => {
-                self.wire.msrp.set_remote_path(passive, remote.path.clone(), now).is_ok()
-            }
+            (Some(passive), Some(Setup::Active)) => self
+                .wire
+                .msrp
+                .set_remote_path(passive, remote.path.clone(), now)
+                .is_ok(),
             (Some(passive), _) => {
                 self.sessions.by_media.remove(&passive);
                 self.wire.msrp.close_session(passive, now);
                 media.session = None;
-                self.open_media(session, &mut media, remote.path.clone(), Role::Active, now).is_some()
+                self.open_media(session, &mut media, remote.path.clone(), Role::Active, now)
+                    .is_some()
             }
             (None, Some(Setup::Active)) => false,
-            (None, _) => self.open_media(session, &mut media, remote.path.clone(), Role::Active, now).is_some(),
+            (None, _) => self
+                .open_media(session, &mut media, remote.path.clone(), Role::Active, now)
+                .is_some(),
         };
         if let Some(entry) = self.sessions.table.get_mut(&session) {
             entry.media = media;
@@ -199,7 +237,12 @@ impl Client {
     }
 
     /// Answers an offer, and opens the session; gives the description.
-    pub(super) fn answer_media(&mut self, session: SessionKey, offer: &sdp::Session, now: Instant) -> Option<Bytes> {
+    pub(super) fn answer_media(
+        &mut self,
+        session: SessionKey,
+        offer: &sdp::Session,
+        now: Instant,
+    ) -> Option<Bytes> {
         let remote = offer.message_media()?;
         let conference = self.sessions.table.get(&session)?.conference;
         // Who connects: the one that is able to, the answerer rather than the offerer (RFC 4145 4.1, RFC 6135 4.2).
@@ -211,9 +254,16 @@ impl Client {
             _ => true,
         };
         let path = self.mint_path(!active)?;
-        let local = self.local_media(path.clone(), if active { Setup::Active } else { Setup::Passive }, conference);
+        let local = self.local_media(
+            path.clone(),
+            if active { Setup::Active } else { Setup::Passive },
+            conference,
+        );
         let answer = sdp::answer(offer, &local).ok()?;
-        let mut media = Media { local: Some(path), ..Media::default() };
+        let mut media = Media {
+            local: Some(path),
+            ..Media::default()
+        };
         media.learn(&remote);
         let role = if active { Role::Active } else { Role::Passive };
         self.open_media(session, &mut media, remote.path.clone(), role, now)?;
@@ -224,7 +274,9 @@ impl Client {
     }
 
     fn mint_path(&mut self, listening: bool) -> Option<msrp::Uri> {
-        let Link::Up { local, .. } = self.wire.link() else { return None };
+        let Link::Up { local, .. } = self.wire.link() else {
+            return None;
+        };
         let (host, port) = match &self.config.media_listen {
             Some((host, port)) if listening => (host.clone(), *port),
             // Nobody connects there (RFC 4145 4.1 has 9, the discard port, for it).
@@ -235,7 +287,11 @@ impl Client {
 
     fn local_media(&self, path: msrp::Uri, setup: Setup, conference: bool) -> LocalMedia {
         let mut local = LocalMedia::new(path);
-        let types: &[&str] = if conference { &["message/cpim"] } else { &["text/plain", "message/cpim", "*"] };
+        let types: &[&str] = if conference {
+            &["message/cpim"]
+        } else {
+            &["text/plain", "message/cpim", "*"]
+        };
         local.accept_types = types.iter().map(|name| (*name).to_owned()).collect();
         local.accept_wrapped_types = vec!["*".to_owned()];
         local.max_size = Some(self.config.limits.max_message_size);
@@ -252,7 +308,9 @@ impl Client {
         now: Instant,
     ) -> Option<()> {
         let mut config = SessionConfig::new(media.local.clone()?, remote_path, role);
-        config.delivery = Delivery::Whole { max: self.config.limits.max_message_size };
+        config.delivery = Delivery::Whole {
+            max: self.config.limits.max_message_size,
+        };
         config.acknowledge = Acknowledge::Automatic;
         config.max_size = media.max_size;
         let opened = self.wire.msrp.open_session(config, now).ok()?;
@@ -263,7 +321,10 @@ impl Client {
 
     /// News of a session's media.
     pub(super) fn on_media(&mut self, event: MediaEvent, now: Instant) {
-        let Some(session) = event.session().and_then(|media| self.sessions.by_media.get(&media).copied()) else {
+        let Some(session) = event
+            .session()
+            .and_then(|media| self.sessions.by_media.get(&media).copied())
+        else {
             return;
         };
         match event {
@@ -273,13 +334,23 @@ impl Client {
                 }
                 self.started(session);
             }
-            MediaEvent::MessageReceived { message, content_type: Some(content_type), body, .. } => {
+            MediaEvent::MessageReceived {
+                message,
+                content_type: Some(content_type),
+                body,
+                ..
+            } => {
                 self.on_said(session, &message, content_type, body);
             }
             MediaEvent::MessageSent { message, .. } => {
                 if let Some(command) = self.sending(session, &message) {
                     let message_id = Some(message.to_string());
-                    self.push_event(Event::Sent { command, session: Some(session), message_id, status: 200 });
+                    self.push_event(Event::Sent {
+                        command,
+                        session: Some(session),
+                        message_id,
+                        status: 200,
+                    });
                 }
             }
             MediaEvent::MessageFailed { message, status, .. } => {
@@ -292,9 +363,18 @@ impl Client {
                     self.failed_in(session, command, Some(message.to_string()), failure);
                 }
             }
-            MediaEvent::ReportReceived { message, range, status, .. } => {
-                let command = self.sessions.table.get(&session).and_then(|entry| entry.reported.get(&message).copied());
-                self.push_event(Event::Report {
+            MediaEvent::ReportReceived {
+                message,
+                range,
+                status,
+                ..
+            } => {
+                let command = self
+                    .sessions
+                    .table
+                    .get(&session)
+                    .and_then(|entry| entry.reported.get(&message).copied());
+                self.tell(Event::Report {
                     session,
                     command,
                     message_id: message.to_string(),
@@ -302,17 +382,34 @@ impl Client {
                     status: status.code.code(),
                 });
             }
-            MediaEvent::NicknameAnswered { transaction, status, .. } => {
+            MediaEvent::NicknameAnswered {
+                transaction, status, ..
+            } => {
                 let entry = self.sessions.table.get_mut(&session);
                 if let Some((command, name)) = entry.and_then(|entry| entry.nicknames.remove(&transaction)) {
-                    self.push_event(Event::Nickname { session, command, name, status: status.code() });
+                    self.push_event(Event::Nickname {
+                        session,
+                        command,
+                        name,
+                        status: status.code(),
+                    });
                 }
             }
-            MediaEvent::NicknameRequested { session: media, transaction, .. } => {
+            MediaEvent::NicknameRequested {
+                session: media,
+                transaction,
+                ..
+            } => {
                 // Only a conference gives names.
-                let _ = self.wire.msrp.respond(media, &transaction, msrp::StatusCode::FORBIDDEN, now);
+                let _ = self
+                    .wire
+                    .msrp
+                    .respond(media, &transaction, msrp::StatusCode::FORBIDDEN, now);
             }
-            MediaEvent::SessionEnded { session: media, reason } => self.on_media_ended(session, media, &reason, now),
+            MediaEvent::SessionEnded {
+                session: media,
+                reason,
+            } => self.on_media_ended(session, media, reason),
             _ => {}
         }
     }
@@ -325,22 +422,20 @@ impl Client {
         Some(command)
     }
 
-    fn on_media_ended(
-        &mut self,
-        session: SessionKey,
-        media: msrp::endpoint::SessionKey,
-        reason: &EndReason,
-        now: Instant,
-    ) {
+    fn on_media_ended(&mut self, session: SessionKey, media: msrp::endpoint::SessionKey, reason: EndReason) {
         self.sessions.by_media.remove(&media);
-        let Some(entry) = self.sessions.table.get_mut(&session) else { return };
+        let Some(entry) = self.sessions.table.get_mut(&session) else {
+            return;
+        };
         if entry.media.session != Some(media) {
             return;
         }
         entry.media.session = None;
         let lost: Vec<CommandId> = std::mem::take(&mut entry.sending).into_values().collect();
-        let nicknames: Vec<CommandId> =
-            std::mem::take(&mut entry.nicknames).into_values().map(|(command, _)| command).collect();
+        let nicknames: Vec<CommandId> = std::mem::take(&mut entry.nicknames)
+            .into_values()
+            .map(|(command, _)| command)
+            .collect();
         let (up, ending) = (matches!(entry.stage, Stage::Up { .. }), entry.ending);
         for command in lost.into_iter().chain(nicknames) {
             self.failed_in(session, command, None, Failure::local("the session has ended"));
@@ -358,13 +453,18 @@ impl Client {
                     entry.lost = Some(text);
                 }
             }
-            self.start(super::Job { command: ending, work: super::Work::Bye(session) }, now);
+            self.start(super::Job {
+                command: ending,
+                work: super::Work::Bye(session),
+            });
         }
     }
 
     /// Something was said in a session.
     fn on_said(&mut self, session: SessionKey, id: &msrp::MessageId, content_type: ContentType, body: Bytes) {
-        let Some(entry) = self.sessions.table.get(&session) else { return };
+        let Some(entry) = self.sessions.table.get(&session) else {
+            return;
+        };
         let peer = entry.peer.clone();
         let conference = entry.conference;
         let mut said = Said {
@@ -387,7 +487,7 @@ impl Client {
         }
         let to_all = |to: &String| Uri::parse(to).is_ok_and(|to| to.identity() == peer.identity());
         let private = conference && !said.to.is_empty() && !said.to.iter().any(to_all);
-        self.push_event(Event::MessageReceived(ReceivedMessage {
+        self.tell(Event::MessageReceived(ReceivedMessage {
             session: Some(session),
             from: said.from,
             to: said.to,
@@ -403,8 +503,14 @@ impl Client {
     }
 
     pub(super) fn on_composing(&mut self, session: Option<SessionKey>, from: Option<Party>, body: &Bytes) {
-        let Ok(document) = IsComposing::parse(body, &im_xdm_model::xml::Limits::default()) else { return };
-        self.push_event(Event::Composing { session, from, active: document.state == State::Active });
+        let Ok(document) = IsComposing::parse(body, &im_xdm_model::xml::Limits::default()) else {
+            return;
+        };
+        self.tell(Event::Composing {
+            session,
+            from,
+            active: document.state == State::Active,
+        });
     }
 }
 
@@ -434,11 +540,23 @@ impl Said {
         let message = cpim::Message::parse(&self.body).ok()?;
         if conference {
             let from = message.head().from()?;
-            self.from = Some(Party::new(from.uri.to_string(), from.name.as_ref().map(ToString::to_string)));
+            self.from = Some(Party::new(
+                from.uri.to_string(),
+                from.name.as_ref().map(ToString::to_string),
+            ));
         }
-        self.to = message.head().to().iter().map(|address| address.uri.to_string()).collect();
+        self.to = message
+            .head()
+            .to()
+            .iter()
+            .map(|address| address.uri.to_string())
+            .collect();
         self.datetime = message.head().date_time().map(ToString::to_string);
-        self.subject = message.head().subjects().first().map(|subject| subject.text.to_string());
+        self.subject = message
+            .head()
+            .subjects()
+            .first()
+            .map(|subject| subject.text.to_string());
         self.content_type = message.head().content_type().clone();
         self.body = message.content().clone();
         Some(())
@@ -449,3 +567,6 @@ impl Said {
 fn takes(ranges: &[String], content_type: &ContentType) -> bool {
     ranges.iter().any(|range| content_type.matches(range))
 }
+
+/// Requests for a nickname that one session may have under way.
+const NICKNAMES: usize = 16;

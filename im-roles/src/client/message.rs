@@ -24,18 +24,28 @@ impl Content {
 
     /// Plain text.
     pub fn text(text: impl Into<String>) -> Self {
-        Self { content_type: ContentType::text_plain(), body: Bytes::from(text.into()) }
+        Self {
+            content_type: ContentType::text_plain(),
+            body: Bytes::from(text.into()),
+        }
     }
 }
 
 impl std::fmt::Debug for Content {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Content").field("content_type", &self.content_type).field("octets", &self.body.len()).finish()
+        f.debug_struct("Content")
+            .field("content_type", &self.content_type)
+            .field("octets", &self.body.len())
+            .finish()
     }
 }
 
 /// Which notifications on a message its sender wants (RFC 5438).
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the four are asked for independently of one another"
+)]
 #[non_exhaustive]
 pub struct Notifications {
     /// When it has reached the recipient.
@@ -56,7 +66,12 @@ impl Notifications {
 
     /// All of delivery and display.
     pub fn delivery_and_display() -> Self {
-        Self { positive_delivery: true, negative_delivery: true, display: true, processing: false }
+        Self {
+            positive_delivery: true,
+            negative_delivery: true,
+            display: true,
+            processing: false,
+        }
     }
 
     /// Whether any is wanted.
@@ -112,11 +127,19 @@ pub struct ListEntry {
 impl ListEntry {
     /// A visible recipient.
     pub fn to(uri: Uri) -> Self {
-        Self { uri, copy_control: CopyControl::To, anonymize: false }
+        Self {
+            uri,
+            copy_control: CopyControl::To,
+            anonymize: false,
+        }
     }
 
     /// A recipient of whom the others do not learn.
     pub fn bcc(uri: Uri) -> Self {
-        Self { uri, copy_control: CopyControl::Bcc, anonymize: false }
+        Self {
+            uri,
+            copy_control: CopyControl::Bcc,
+            anonymize: false,
+        }
     }
 }

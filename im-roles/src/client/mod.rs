@@ -16,7 +16,8 @@
 //! | `session` | sessions and their commands |
 //! | `invite` | INVITE out and in, requests within a session |
 //! | `media` | what is said in sessions, nicknames, is-composing |
-//! | `group` | adding, expelling, the subscription to a conference's state |
+//! | `group` | adding, expelling |
+//! | `subscription` | the subscription to a conference's state |
 //! | `roster` | participants out of full and partial documents |
 //! | `wire` | flows and endpoints |
 //!
@@ -39,6 +40,7 @@ mod remembered;
 mod requests;
 mod roster;
 mod session;
+mod subscription;
 mod timers;
 mod wire;
 
@@ -53,7 +55,7 @@ use sip_im::{Identity, Method, Request, StatusCode};
 use self::delivery::Notice;
 use self::entropy::Shared;
 use self::pager::{Queued, Queues};
-use self::registration::{Registration, Step};
+use self::registration::{Registered, Step};
 use self::remembered::Remembered;
 use self::requests::Pending;
 use self::session::{Sessions, Stage};
@@ -84,7 +86,10 @@ enum Work {
     PagerTurn(Queued),
     Invite(SessionKey),
     Bye(SessionKey),
-    Refer { session: SessionKey, target: sip_im::Uri },
+    Refer {
+        session: SessionKey,
+        target: sip_im::Uri,
+    },
     Subscribe(SessionKey),
 }
 
@@ -114,7 +119,7 @@ pub struct Client {
     shared: Shared,
     wire: Wire,
     authentication: Authentication,
-    registration: Registration,
+    registration: Registered,
     pending: BTreeMap<ClientTransaction, Pending>,
     /// What is to be done, in order, once the link is up.
     jobs: VecDeque<Job>,
@@ -152,7 +157,7 @@ impl Client {
             clock,
             wire: Wire::new(sip, msrp, config.server.clone()),
             authentication,
-            registration: Registration::new(shared.token(), config.register_expires),
+            registration: Registered::new(),
             pending: BTreeMap::new(),
             jobs: VecDeque::new(),
             pager: Queues::default(),
@@ -218,7 +223,7 @@ impl Client {
         if self.registration.step == Step::Idle {
             self.timers.clear(Timer::Register);
         } else {
-            self.stop_registration(None, now);
+            self.stop_registration(None);
         }
         self.settle(now);
     }
@@ -237,15 +242,16 @@ impl Client {
         self.wire.msrp.handle_timeout(now);
         while let Some(timer) = self.timers.due(now) {
             match timer {
-                Timer::Register => self.start(Job { command: None, work: Work::Register }, now),
+                Timer::Register => self.start(Job {
+                    command: None,
+                    work: Work::Register,
+                }),
                 Timer::KeepAlive => {
                     self.wire.ping();
                     self.timers.set(Timer::KeepAlive, self.config.keep_alive, now);
                 }
                 Timer::Reconnect => self.wire.open_link(),
-                Timer::Subscription(session) => {
-                    self.start(Job { command: None, work: Work::Subscribe(session) }, now);
-                }
+                Timer::Subscription(session) => self.subscription_due(session, now),
             }
         }
         self.settle(now);
@@ -265,7 +271,10 @@ impl Client {
 
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.wire.poll_timeout(), self.timers.next()].into_iter().flatten().min()
+        [self.wire.poll_timeout(), self.timers.next()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Whether the client was [shut down](Self::shut_down) and has nothing left to do.
@@ -300,27 +309,49 @@ impl Client {
     }
 
     /// Queues something to be done over the link, which is opened if need be.
-    fn start(&mut self, job: Job, now: Instant) {
+    fn start(&mut self, job: Job) {
         self.jobs.push_back(job);
         if self.wire.link() == Link::Down {
             self.timers.clear(Timer::Reconnect);
             self.wire.open_link();
         }
-        let _ = now;
     }
 
     fn push_event(&mut self, event: Event) {
         self.events.push_back(event);
     }
 
-    fn failed(&mut self, command: Option<CommandId>, failure: Failure) {
-        if command.is_some() {
-            self.push_event(Event::Failed { command, session: None, message_id: None, failure });
+    /// News of peers, of which there may be any amount; what the application is too far behind for is dropped.
+    fn tell(&mut self, event: Event) {
+        if !self.is_crowded() {
+            self.push_event(event);
         }
     }
 
-    fn failed_in(&mut self, session: SessionKey, command: CommandId, message_id: Option<String>, failure: Failure) {
-        self.push_event(Event::Failed { command: Some(command), session: Some(session), message_id, failure });
+    fn failed(&mut self, command: Option<CommandId>, failure: Failure) {
+        if command.is_some() {
+            self.push_event(Event::Failed {
+                command,
+                session: None,
+                message_id: None,
+                failure,
+            });
+        }
+    }
+
+    fn failed_in(
+        &mut self,
+        session: SessionKey,
+        command: CommandId,
+        message_id: Option<String>,
+        failure: Failure,
+    ) {
+        self.push_event(Event::Failed {
+            command: Some(command),
+            session: Some(session),
+            message_id,
+            failure,
+        });
     }
 
     /// Does what can be done, and takes the news of both endpoints, until there is nothing left.
@@ -335,15 +366,20 @@ impl Client {
             {
                 self.run(job, now);
             } else {
-                return;
+                break;
             }
+        }
+        let idle = self.pending.is_empty() && self.jobs.is_empty() && self.sessions.table.is_empty();
+        if self.shutting_down && idle {
+            self.timers.clear_all();
+            self.wire.close_link(now);
         }
     }
 
     fn run(&mut self, Job { command, work }: Job, now: Instant) {
         match work {
-            Work::Register => self.send_register(command, self.wanted_expires(), now),
-            Work::Unregister => self.send_register(command, Duration::ZERO, now),
+            Work::Register => self.send_register(command, false, now),
+            Work::Unregister => self.send_register(command, true, now),
             Work::Pager(queued) => self.queue_pager(queued, now),
             Work::PagerTurn(queued) => self.send_queued(queued, now),
             Work::Invite(session) => self.send_invite(session, now),
@@ -368,8 +404,8 @@ impl Client {
                 self.failed(command, failure);
             }
             Work::Pager(Queued::Notice(_)) => {}
-            Work::PagerTurn(Queued::Message(outgoing)) => self.message_failed(*outgoing, failure, now),
-            Work::PagerTurn(Queued::Notice(notice)) => self.notice_done(&notice, now),
+            Work::PagerTurn(Queued::Message(outgoing)) => self.message_failed(*outgoing, failure),
+            Work::PagerTurn(Queued::Notice(notice)) => self.notice_done(&notice),
             Work::Invite(session) => self.never_came(session, failure, now),
             Work::Bye(session) => self.bye_done(session, command, now),
             Work::Refer { session, .. } => {
@@ -390,13 +426,17 @@ impl Client {
                     // The server knows the user by the connection that is gone.
                     let underway = self.jobs.iter().any(|job| matches!(job.work, Work::Register));
                     if !underway {
-                        self.jobs.push_front(Job { command: None, work: Work::Register });
+                        self.jobs.push_front(Job {
+                            command: None,
+                            work: Work::Register,
+                        });
                     }
                 }
             }
             LinkChange::Down => {
                 self.push_event(Event::Disconnected);
                 self.timers.clear(Timer::KeepAlive);
+                self.registration.link_lost();
                 let jobs = std::mem::take(&mut self.jobs);
                 for job in jobs {
                     self.give_up(job, now);
@@ -419,14 +459,20 @@ impl Client {
 
     fn on_sip(&mut self, event: SipEvent, now: Instant) {
         match event {
-            SipEvent::RequestReceived { transaction, request, .. } => self.on_request(transaction, request, now),
+            SipEvent::RequestReceived {
+                transaction, request, ..
+            } => self.on_request(transaction, &request, now),
             SipEvent::CancelReceived { transaction } => self.on_cancel(transaction, now),
-            SipEvent::ResponseReceived { transaction, response } => self.on_response(transaction, response, now),
+            SipEvent::ResponseReceived {
+                transaction,
+                response,
+            } => self.on_response(transaction, &response, now),
             SipEvent::RequestFailed { transaction, reason } => self.on_failure(transaction, reason, now),
             SipEvent::AckTimedOut { transaction } => self.on_ack_timeout(transaction, now),
             SipEvent::TransactionFailed { transaction } => {
                 if let Some(session) = self.sessions.by_incoming.get(&transaction).copied()
-                    && let Some(Stage::Invited { .. }) = self.sessions.table.get(&session).map(|entry| &entry.stage)
+                    && let Some(Stage::Invited { .. }) =
+                        self.sessions.table.get(&session).map(|entry| &entry.stage)
                 {
                     self.left(session, Some("the caller is gone".to_owned()), now);
                 }
@@ -435,31 +481,41 @@ impl Client {
         }
     }
 
-    fn on_request(&mut self, transaction: ServerTransaction, request: Request, now: Instant) {
-        if let Some(options) = requests::required(&request) {
-            return self.refuse_options(transaction, &request, &options, now);
+    fn on_request(&mut self, transaction: ServerTransaction, request: &Request, now: Instant) {
+        if let Some(options) = requests::required(request) {
+            return self.refuse_options(transaction, request, &options, now);
         }
         if self.is_crowded() && !matches!(request.method(), Method::Bye) {
-            return self.answer(transaction, &request, StatusCode::SERVICE_UNAVAILABLE, now);
+            return self.answer(transaction, request, StatusCode::SERVICE_UNAVAILABLE, now);
         }
-        if let Some(session) = self.session_of(&request) {
-            return self.on_session_request(session, transaction, &request, now);
+        if let Some(session) = self.session_of(request) {
+            return self.on_session_request(session, transaction, request, now);
         }
         match request.method() {
-            Method::Notify => self.on_notify(transaction, &request, now),
-            Method::Options => self.answer(transaction, &request, StatusCode::OK, now),
-            Method::Message | Method::Invite if requests::in_dialog(&request) => {
-                self.answer(transaction, &request, StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST, now);
+            Method::Notify => self.on_notify(transaction, request, now),
+            Method::Options => self.answer(transaction, request, StatusCode::OK, now),
+            Method::Message | Method::Invite if requests::in_dialog(request) => {
+                self.answer(
+                    transaction,
+                    request,
+                    StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST,
+                    now,
+                );
             }
             Method::Message => {
-                let status = self.on_message(&request, now);
-                self.answer(transaction, &request, status, now);
+                let status = self.on_message(request);
+                self.answer(transaction, request, status, now);
             }
             Method::Invite => self.on_invite(transaction, request, now),
             Method::Bye | Method::Update | Method::Info => {
-                self.answer(transaction, &request, StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST, now);
+                self.answer(
+                    transaction,
+                    request,
+                    StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST,
+                    now,
+                );
             }
-            _ => self.refuse_method(transaction, &request, now),
+            _ => self.refuse_method(transaction, request, now),
         }
     }
 }

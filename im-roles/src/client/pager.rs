@@ -52,7 +52,16 @@ impl Client {
         self.admit()?;
         let to = message.to.clone();
         let command = self.mint_command();
-        Ok(self.send_pager(Outgoing { command, to, list: Vec::new(), request: message, message_id: None }, now))
+        Ok(self.send_pager(
+            Outgoing {
+                command,
+                to,
+                list: Vec::new(),
+                request: message,
+                message_id: None,
+            },
+            now,
+        ))
     }
 
     /// Sends a message to a list of users, through the URI-list service (RFC 5365).
@@ -75,12 +84,24 @@ impl Client {
         let mut request = MessageRequest::text(to.clone(), "");
         request.content = content;
         let command = self.mint_command();
-        Ok(self.send_pager(Outgoing { command, to, list: recipients, request, message_id: None }, now))
+        Ok(self.send_pager(
+            Outgoing {
+                command,
+                to,
+                list: recipients,
+                request,
+                message_id: None,
+            },
+            now,
+        ))
     }
 
     fn send_pager(&mut self, outgoing: Outgoing, now: Instant) -> CommandId {
         let command = outgoing.command;
-        self.start(Job { command: Some(command), work: Work::Pager(Queued::Message(Box::new(outgoing))) }, now);
+        self.start(Job {
+            command: Some(command),
+            work: Work::Pager(Queued::Message(Box::new(outgoing))),
+        });
         self.settle(now);
         command
     }
@@ -112,12 +133,17 @@ impl Client {
     }
 
     /// A request is over: the next one to the same address has its turn.
-    pub(super) fn next_pager(&mut self, to: &Uri, now: Instant) {
+    pub(super) fn next_pager(&mut self, to: &Uri) {
         let to = to.identity();
-        let Some(queue) = self.pager.busy.get_mut(&to) else { return };
+        let Some(queue) = self.pager.busy.get_mut(&to) else {
+            return;
+        };
         if let Some(next) = queue.pop_front() {
             self.pager.waiting = self.pager.waiting.saturating_sub(1);
-            self.start(Job { command: None, work: Work::PagerTurn(next) }, now);
+            self.start(Job {
+                command: None,
+                work: Work::PagerTurn(next),
+            });
         } else {
             self.pager.busy.remove(&to);
         }
@@ -125,18 +151,22 @@ impl Client {
 
     fn send_message(&mut self, mut outgoing: Outgoing, now: Instant) {
         let privacy = outgoing.request.privacy || self.privacy;
-        let limit = if outgoing.list.is_empty() { self.config.max_pager_octets } else { self.config.max_list_octets };
+        let limit = if outgoing.list.is_empty() {
+            self.config.max_pager_octets
+        } else {
+            self.config.max_list_octets
+        };
         match self.build_message(&mut outgoing, privacy, now) {
             Some(mut request) => {
                 // What the limit is about is the request as it will be sent.
                 self.authentication.authorize(&mut request);
                 if request.to_bytes().len() > limit {
                     let failure = Failure::local("too large for a MESSAGE request");
-                    return self.message_failed(outgoing, failure, now);
+                    return self.message_failed(outgoing, failure);
                 }
                 self.transmit(request, Purpose::Message(Box::new(outgoing)), now);
             }
-            None => self.message_failed(outgoing, Failure::local("the message cannot be written"), now),
+            None => self.message_failed(outgoing, Failure::local("the message cannot be written")),
         }
     }
 
@@ -165,21 +195,36 @@ impl Client {
         //= https://www.rfc-editor.org/rfc/rfc5365#section-6
         //# The UAC MUST also include the 'recipient-list-message'
         //# option-tag, defined in Section 5, in a Require header field.
-        let (multipart, body) = self.with_list(Part::new(content_type).body(body), &outgoing.list)?;
-        builder.header_typed(&Require::new(["recipient-list-message"])).body(&multipart, body).build().ok()
+        let (multipart, body) = self.with_list(Part::new(content_type).with_body(body), &outgoing.list)?;
+        builder
+            .header_typed(&Require::new(["recipient-list-message"]))
+            .body(&multipart, body)
+            .build()
+            .ok()
     }
 
     /// A body with a URI list beside it.
     pub(super) fn with_list(&self, part: Part, list: &[ListEntry]) -> Option<(ContentType, Bytes)> {
         let list_type = ContentType::parse("application/resource-lists+xml").ok()?;
         let recipients = Part::new(list_type)
-            .disposition(ContentDisposition::parse("recipient-list").ok()?)
-            .body(resource_list(list).write());
-        Multipart::builder().part(part).part(recipients).build(&mut self.shared.source()).ok()
+            .with_disposition(ContentDisposition::new("recipient-list").ok()?)
+            .with_body(resource_list(list).write());
+        Multipart::builder()
+            .part(part)
+            .part(recipients)
+            .build(&mut self.shared.source())
+            .ok()
     }
 
     /// Wraps content so that its sender can be told what becomes of it (RFC 5438 7.1.1).
-    fn wrap(&self, message: &MessageRequest, to: &Uri, privacy: bool, id: &str, unix: Duration) -> Option<Bytes> {
+    fn wrap(
+        &self,
+        message: &MessageRequest,
+        to: &Uri,
+        privacy: bool,
+        id: &str,
+        unix: Duration,
+    ) -> Option<Bytes> {
         let (name, from) = self.sender(privacy);
         let mut builder = cpim::Message::builder()
             .from(name.as_deref(), &from)
@@ -205,24 +250,46 @@ impl Client {
         }
     }
 
-    pub(super) fn message_sent(&mut self, outgoing: Outgoing, status: u16, now: Instant) {
-        let Outgoing { command, to, message_id, .. } = outgoing;
+    pub(super) fn message_sent(&mut self, outgoing: Outgoing, status: u16) {
+        let Outgoing {
+            command,
+            to,
+            message_id,
+            ..
+        } = outgoing;
         if let Some(id) = &message_id {
             self.sent.insert(id.clone(), command);
         }
-        self.push_event(Event::Sent { command, session: None, message_id, status });
-        self.next_pager(&to, now);
+        self.push_event(Event::Sent {
+            command,
+            session: None,
+            message_id,
+            status,
+        });
+        self.next_pager(&to);
     }
 
-    pub(super) fn message_failed(&mut self, outgoing: Outgoing, failure: Failure, now: Instant) {
-        let Outgoing { command, to, message_id, .. } = outgoing;
-        self.push_event(Event::Failed { command: Some(command), session: None, message_id, failure });
-        self.next_pager(&to, now);
+    pub(super) fn message_failed(&mut self, outgoing: Outgoing, failure: Failure) {
+        let Outgoing {
+            command,
+            to,
+            message_id,
+            ..
+        } = outgoing;
+        self.push_event(Event::Failed {
+            command: Some(command),
+            session: None,
+            message_id,
+            failure,
+        });
+        self.next_pager(&to);
     }
 
     /// Takes in a MESSAGE request; the status to answer it with.
-    pub(super) fn on_message(&mut self, request: &Request, now: Instant) -> StatusCode {
-        let Some(mut incoming) = self.read_message(request) else { return StatusCode::UNSUPPORTED_MEDIA_TYPE };
+    pub(super) fn on_message(&mut self, request: &Request) -> StatusCode {
+        let Some(mut incoming) = read_message(request) else {
+            return StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        };
         let key = (incoming.sender.clone(), incoming.key.clone());
         if !self.seen.insert(key, ()) {
             // The same message again: its sender did not get the answer.
@@ -235,7 +302,7 @@ impl Client {
         } else {
             let wanted = incoming.notice.as_ref().map(Notice::wanted).unwrap_or_default();
             if let Some(notice) = incoming.notice.take() {
-                self.remember_notice(notice, now);
+                self.remember_notice(notice);
             }
             self.push_event(Event::MessageReceived(ReceivedMessage {
                 session: None,
@@ -253,40 +320,61 @@ impl Client {
         }
         StatusCode::OK
     }
+}
 
-    fn read_message(&self, request: &Request) -> Option<Incoming> {
-        let originator = sip_im::identity::asserted_identity(request, sip_im::identity::Trust::Trusted).ok();
-        let header = request.from().ok()?;
-        let asserted = originator.as_ref().filter(|originator| !originator.anonymous).and_then(|originator| {
+fn read_message(request: &Request) -> Option<Incoming> {
+    let originator = sip_im::identity::asserted_identity(request, sip_im::identity::Trust::Trusted).ok();
+    let header = request.from().ok()?;
+    let asserted = originator
+        .as_ref()
+        .filter(|originator| !originator.anonymous)
+        .and_then(|originator| {
             let uri = originator.identities.first()?;
-            Some(Party::new(uri.to_string(), originator.display.as_ref().map(ToString::to_string)))
+            Some(Party::new(
+                uri.to_string(),
+                originator.display.as_ref().map(ToString::to_string),
+            ))
         });
-        let from = asserted.unwrap_or_else(|| {
-            Party::new(header.name_addr.uri.to_string(), header.name_addr.display.as_ref().map(ToString::to_string))
-        });
-        let sender = Uri::parse(&from.uri).ok()?.identity();
-        let (content_type, body, recipients) = main_part(request)?;
-        let date = request.headers().value(&sip_im::header::HeaderName::DATE).map(|date| date.to_string());
-        let call = request.headers().value(&sip_im::header::HeaderName::CALL_ID)?.to_string();
-        let sequence = request.headers().value(&sip_im::header::HeaderName::CSEQ)?.to_string();
-        let mut incoming = Incoming {
-            sender,
-            key: format!("{call} {sequence}"),
-            to: vec![request.uri().to_string()],
-            from: Some(from),
-            message_id: None,
-            datetime: date,
-            subject: request.headers().value(&sip_im::header::HeaderName::SUBJECT).map(|subject| subject.to_string()),
-            content_type,
-            body,
-            recipients,
-            notice: None,
-        };
-        if incoming.content_type.is("message", "cpim") {
-            incoming.unwrap_cpim()?;
-        }
-        Some(incoming)
+    let from = asserted.unwrap_or_else(|| {
+        Party::new(
+            header.name_addr.uri.to_string(),
+            header.name_addr.display.as_ref().map(ToString::to_string),
+        )
+    });
+    let sender = Uri::parse(&from.uri).ok()?.identity();
+    let (content_type, body, recipients) = main_part(request)?;
+    let date = request
+        .headers()
+        .value(&sip_im::header::HeaderName::DATE)
+        .map(|date| date.to_string());
+    let call = request
+        .headers()
+        .value(&sip_im::header::HeaderName::CALL_ID)?
+        .to_string();
+    let sequence = request
+        .headers()
+        .value(&sip_im::header::HeaderName::CSEQ)?
+        .to_string();
+    let mut incoming = Incoming {
+        sender,
+        key: format!("{call} {sequence}"),
+        to: vec![request.uri().to_string()],
+        from: Some(from),
+        message_id: None,
+        datetime: date,
+        subject: request
+            .headers()
+            .value(&sip_im::header::HeaderName::SUBJECT)
+            .map(|subject| subject.to_string()),
+        content_type,
+        body,
+        recipients,
+        notice: None,
+    };
+    if incoming.content_type.is("message", "cpim") {
+        incoming.unwrap_cpim()?;
     }
+    Some(incoming)
 }
 
 /// A MESSAGE request, taken apart.
@@ -312,11 +400,22 @@ impl Incoming {
             self.key = format!("imdn {id}");
             self.message_id = Some(id.to_string());
         }
-        self.datetime = message.head().date_time().map(ToString::to_string).or_else(|| self.datetime.take());
-        self.to = message.head().to().iter().map(|address| address.uri.to_string()).collect();
+        self.datetime = message
+            .head()
+            .date_time()
+            .map(ToString::to_string)
+            .or_else(|| self.datetime.take());
+        self.to = message
+            .head()
+            .to()
+            .iter()
+            .map(|address| address.uri.to_string())
+            .collect();
         self.notice = message.head().from().and_then(|from| {
             // A notification goes to the address in the envelope, so that has to be the sender's own.
-            let own = Uri::parse(&from.uri).ok().filter(|uri| uri.identity() == self.sender)?;
+            let own = Uri::parse(&from.uri)
+                .ok()
+                .filter(|uri| uri.identity() == self.sender)?;
             Notice::wanted_by(&message, own)
         });
         self.content_type = message.head().content_type().clone();
@@ -337,20 +436,37 @@ fn main_part(request: &Request) -> Option<(ContentType, Bytes, Vec<String>)> {
         return Some((content_type, body, Vec::new()));
     }
     let multipart = Multipart::parse(&content_type, &body, &sip_im::mime::Limits::default()).ok()?;
-    let recipients = multipart.parts().iter().find(|part| is_history(part)).map(visible).unwrap_or_default();
+    let recipients = multipart
+        .parts()
+        .iter()
+        .find(|part| is_history(part))
+        .map(visible)
+        .unwrap_or_default();
     let main = multipart.parts().iter().find(|part| !is_history(part))?;
-    Some((main.content_type().clone(), main.body.clone(), recipients))
+    Some((main.content_type().clone(), main.body().clone(), recipients))
 }
 
 fn is_history(part: &Part) -> bool {
-    part.disposition().is_some_and(|disposition| disposition.is("recipient-list") || disposition.is("recipient-list-history"))
+    part.disposition().is_some_and(|disposition| {
+        disposition.is("recipient-list") || disposition.is("recipient-list-history")
+    })
 }
 
 /// The recipients that a list shows.
 pub(super) fn visible(part: &Part) -> Vec<String> {
-    let Ok(lists) = ResourceLists::parse(&part.body, &im_xdm_model::xml::Limits::default()) else { return Vec::new() };
+    let Ok(lists) = ResourceLists::parse(part.body(), &im_xdm_model::xml::Limits::default()) else {
+        return Vec::new();
+    };
     let items = lists.lists.iter().flat_map(|list| &list.children);
-    items.filter_map(|item| if let Item::Entry(entry) = item { Some(entry.uri.clone()) } else { None }).collect()
+    items
+        .filter_map(|item| {
+            if let Item::Entry(entry) = item {
+                Some(entry.uri.clone())
+            } else {
+                None
+            }
+        })
+        .collect()
 }
 
 fn resource_list(entries: &[ListEntry]) -> ResourceLists {
@@ -367,10 +483,23 @@ fn resource_list(entries: &[ListEntry]) -> ResourceLists {
 
 fn wanted(notifications: Notifications) -> Vec<cpim::DispositionNotification> {
     let pairs = [
-        (notifications.positive_delivery, cpim::DispositionNotification::PositiveDelivery),
-        (notifications.negative_delivery, cpim::DispositionNotification::NegativeDelivery),
-        (notifications.processing, cpim::DispositionNotification::Processing),
+        (
+            notifications.positive_delivery,
+            cpim::DispositionNotification::PositiveDelivery,
+        ),
+        (
+            notifications.negative_delivery,
+            cpim::DispositionNotification::NegativeDelivery,
+        ),
+        (
+            notifications.processing,
+            cpim::DispositionNotification::Processing,
+        ),
         (notifications.display, cpim::DispositionNotification::Display),
     ];
-    pairs.into_iter().filter(|(wanted, _)| *wanted).map(|(_, disposition)| disposition).collect()
+    pairs
+        .into_iter()
+        .filter(|(wanted, _)| *wanted)
+        .map(|(_, disposition)| disposition)
+        .collect()
 }

@@ -1,14 +1,15 @@
 //! Registering with the server (RFC 3261 10.2), and keeping it so.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use sip_im::header::{Contact, Expires, MinExpires};
-use sip_im::{Method, Request, Response};
+use sip_im::header::Contact;
+use sip_im::registration::{Registration, RegistrationState};
+use sip_im::{Request, Response};
 
 use super::event::{CommandId, Event, Failure};
-use super::requests::Purpose;
+use super::requests::{Purpose, failure_of};
 use super::timers::Timer;
-use super::{Client, Job, Work};
+use super::{Client, CommandError, Job, Work};
 
 /// Where the registration stands.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -23,16 +24,23 @@ pub(super) enum Step {
 
 /// The registration of one contact.
 #[derive(Debug)]
-pub(super) struct Registration {
+pub(super) struct Registered {
     pub(super) step: Step,
-    call_id: String,
-    sequence: u32,
-    expires: Duration,
+    /// What is registered at present: the contact of one link.
+    machine: Option<Registration>,
 }
 
-impl Registration {
-    pub(super) fn new(call_id: String, expires: Duration) -> Self {
-        Self { step: Step::Idle, call_id, sequence: 0, expires }
+impl Registered {
+    pub(super) fn new() -> Self {
+        Self {
+            step: Step::Idle,
+            machine: None,
+        }
+    }
+
+    /// The contact is gone with its link; the next one is another.
+    pub(super) fn link_lost(&mut self) {
+        self.machine = None;
     }
 }
 
@@ -42,12 +50,17 @@ impl Client {
     /// # Errors
     ///
     /// Fails when too much waits already, or the client is shutting down.
-    pub fn register(&mut self, now: Instant) -> Result<CommandId, super::CommandError> {
+    pub fn register(&mut self, now: Instant) -> Result<CommandId, CommandError> {
         //= R-5.3.1-02
         self.admit()?;
         let command = self.mint_command();
-        self.registration.step = Step::Wanted;
-        self.start(Job { command: Some(command), work: Work::Register }, now);
+        if self.registration.step == Step::Idle {
+            self.registration.step = Step::Wanted;
+        }
+        self.start(Job {
+            command: Some(command),
+            work: Work::Register,
+        });
         self.settle(now);
         Ok(command)
     }
@@ -57,88 +70,114 @@ impl Client {
     /// # Errors
     ///
     /// Fails when too much waits already, or the client is shutting down.
-    pub fn unregister(&mut self, now: Instant) -> Result<CommandId, super::CommandError> {
+    pub fn unregister(&mut self, now: Instant) -> Result<CommandId, CommandError> {
         self.admit()?;
         let command = self.mint_command();
-        self.stop_registration(Some(command), now);
+        self.stop_registration(Some(command));
         self.settle(now);
         Ok(command)
     }
 
-    pub(super) fn stop_registration(&mut self, command: Option<CommandId>, now: Instant) {
+    pub(super) fn stop_registration(&mut self, command: Option<CommandId>) {
         self.registration.step = Step::Idle;
         self.timers.clear(Timer::Register);
-        self.start(Job { command, work: Work::Unregister }, now);
+        self.start(Job {
+            command,
+            work: Work::Unregister,
+        });
     }
 
-    pub(super) fn send_register(&mut self, command: Option<CommandId>, expires: Duration, now: Instant) {
-        let Some(contact) = self.contact(false) else { return };
-        self.registration.sequence = self.registration.sequence.wrapping_add(1);
-        let user = self.config.user.clone();
-        let domain = self.registrar();
-        let built = Request::builder(Method::Register, domain)
-            .from(&user, self.config.display_name.as_deref(), &self.shared.token())
-            .to(&user, None)
-            .call_id(&self.registration.call_id)
-            .cseq(self.registration.sequence)
-            .header_typed(&contact)
-            .header_typed(&Expires(seconds(expires)))
-            .build();
-        match built {
-            Ok(request) => self.transmit(request, Purpose::Register { command, expires }, now),
-            Err(_) => self.failed(command, Failure::local("the REGISTER request cannot be written")),
+    pub(super) fn send_register(&mut self, command: Option<CommandId>, ending: bool, now: Instant) {
+        if !ending && self.registration.step == Step::Idle {
+            // It was ended before its turn came.
+            return self.failed(command, Failure::local("ended meanwhile"));
+        }
+        let made = match self.registration.machine.take() {
+            Some(machine) => Some(machine),
+            None => self.new_registration(),
+        };
+        let request = made.and_then(|mut machine| {
+            let request = if ending {
+                machine.unregister()
+            } else {
+                machine.register()
+            };
+            self.registration.machine = Some(machine);
+            request.ok()
+        });
+        match request {
+            Some(request) => self.transmit(request, Purpose::Register { command, ending }, now),
+            None => self.register_failed(
+                command,
+                Failure::local("the REGISTER request cannot be written"),
+                now,
+            ),
         }
     }
 
-    pub(super) fn registered(
+    fn new_registration(&self) -> Option<Registration> {
+        let Contact::Addr(contact) = self.contact(false)? else {
+            return None;
+        };
+        let expires = u32::try_from(self.config.register_expires.as_secs()).unwrap_or(u32::MAX);
+        let (call_id, tag) = (self.shared.token(), self.shared.token());
+        Some(Registration::new(
+            self.config.user.clone(),
+            self.registrar(),
+            contact,
+            &call_id,
+            &tag,
+            expires,
+        ))
+    }
+
+    /// A REGISTER request was sent again with credentials.
+    pub(super) fn register_sent(&mut self, request: &Request) {
+        if let Some(machine) = &mut self.registration.machine {
+            machine.sent(request);
+        }
+    }
+
+    pub(super) fn register_answered(
         &mut self,
         command: Option<CommandId>,
-        asked: Duration,
-        request: &Request,
+        ending: bool,
         response: &Response,
         now: Instant,
     ) {
-        // Digest has counted on from the number that was minted.
-        if let Ok(sequence) = request.cseq() {
-            self.registration.sequence = self.registration.sequence.max(sequence.seq);
-        }
-        let status = response.status();
-        match status.code() {
-            200..=299 if asked.is_zero() => {
+        let Some(machine) = &mut self.registration.machine else {
+            return self.register_failed(command, failure_of(response), now);
+        };
+        match machine.handle_response(response, now) {
+            _ if ending && response.status().is_success() => {
+                self.registration.machine = None;
                 self.push_event(Event::Unregistered { command });
             }
-            200..=299 => {
-                let granted = self.granted(response).unwrap_or(asked);
+            RegistrationState::Registered { until } => {
+                let renewal = machine.poll_timeout();
                 if self.registration.step != Step::Idle {
                     self.registration.step = Step::Registered;
-                    self.timers.set(Timer::Register, renewal(granted), now);
+                    if let Some(at) = renewal {
+                        self.timers
+                            .set(Timer::Register, at.saturating_duration_since(now), now);
+                    }
                 }
                 self.reconnects = 0;
-                self.push_event(Event::Registered { command, expires: granted });
+                self.push_event(Event::Registered {
+                    command,
+                    expires: until.saturating_duration_since(now),
+                });
             }
-            423 => {
-                //= https://www.rfc-editor.org/rfc/rfc3261#section-10.2.8
-                //# If a UA receives a 423 (Interval Too Brief) response, it MAY retry
-                //# the registration after making the expiration interval of all contact
-                //# addresses in the REGISTER request equal to or greater than the
-                //# expiration interval within the Min-Expires header field of the 423
-                //# (Interval Too Brief) response.
-                let least = response.headers().get::<MinExpires>().ok().flatten();
-                match least.map(|least| Duration::from_secs(u64::from(least.0))) {
-                    Some(least) if least > asked && least <= LONGEST => {
-                        self.registration.expires = least;
-                        self.send_register(command, least, now);
-                    }
-                    _ => self.register_failed(command, super::requests::failure_of(response), now),
-                }
-            }
-            _ => self.register_failed(command, super::requests::failure_of(response), now),
+            RegistrationState::TooBrief => self.send_register(command, ending, now),
+            _ => self.register_failed(command, failure_of(response), now),
         }
     }
 
     /// A registration that was in force is tried again; one that never was is given up, since a wrong secret stays wrong.
     pub(super) fn register_failed(&mut self, command: Option<CommandId>, failure: Failure, now: Instant) {
-        let refused = failure.status.is_some_and(|status| (400..500).contains(&status) && status != 408);
+        let refused = failure
+            .status
+            .is_some_and(|status| (400..500).contains(&status) && status != 408);
         match self.registration.step {
             Step::Registered if !refused => {
                 let after = self.back_off();
@@ -153,31 +192,4 @@ impl Client {
         }
         self.failed(command, failure);
     }
-
-    pub(super) fn wanted_expires(&self) -> Duration {
-        self.registration.expires
-    }
-
-    /// What the registrar grants this contact: the parameter of the contact itself, else that of the message.
-    fn granted(&self, response: &Response) -> Option<Duration> {
-        let own = self.contact(false)?;
-        let own = own.uri()?;
-        let bindings = response.headers().all::<Contact>().filter_map(Result::ok);
-        let mut listed = bindings.filter(|contact| contact.uri().is_some_and(|uri| uri.equivalent(own)));
-        let listed = listed.find_map(|contact| contact.expires());
-        let granted = listed.or_else(|| response.headers().get::<Expires>().ok().flatten().map(|expires| expires.0))?;
-        (granted > 0).then(|| Duration::from_secs(u64::from(granted)))
-    }
 }
-
-/// When to renew what was granted: half way, or ten minutes before the end of a long one (3GPP TS 24.229 5.1.1.4.1).
-fn renewal(granted: Duration) -> Duration {
-    if granted > Duration::from_secs(1_200) { granted.saturating_sub(Duration::from_secs(600)) } else { granted / 2 }
-}
-
-fn seconds(duration: Duration) -> u32 {
-    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
-}
-
-/// The longest interval that a registrar's Min-Expires may push the client to.
-const LONGEST: Duration = Duration::from_secs(7 * 24 * 3_600);

@@ -12,7 +12,11 @@ pub(super) struct Remembered<K, V> {
 
 impl<K: Ord + Clone, V> Remembered<K, V> {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { entries: BTreeMap::new(), order: VecDeque::new(), capacity }
+        Self {
+            entries: BTreeMap::new(),
+            order: VecDeque::new(),
+            capacity,
+        }
     }
 
     /// Puts an entry in, unless its key is there already; tells whether it was put in.
@@ -21,7 +25,9 @@ impl<K: Ord + Clone, V> Remembered<K, V> {
             return self.capacity == 0;
         }
         while self.entries.len() >= self.capacity {
-            let Some(oldest) = self.order.pop_front() else { break };
+            let Some(oldest) = self.order.pop_front() else {
+                break;
+            };
             self.entries.remove(&oldest);
         }
         self.order.push_back(key.clone());

@@ -1,13 +1,13 @@
 //! Requests out and what answers them: identity, authentication, and whose answer it is.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use sip_im::digest::Challenge;
 use sip_im::endpoint::{ClientTransaction, RequestFailure, ServerTransaction, Target};
 use sip_im::header::{
-    AcceptContact, Contact, HeaderName, NameAddr, PAssertedIdentity, PPreferredIdentity, Privacy, PrivacyValue, Require,
-    Unsupported, Warning,
+    AcceptContact, Contact, HeaderName, NameAddr, PAssertedIdentity, PPreferredIdentity, Privacy,
+    PrivacyValue, Require, Unsupported, Warning,
 };
-use sip_im::digest::Challenge;
 use sip_im::{Method, Request, RequestBuilder, Response, ResponseBuilder, StatusCode, Transport, Uri};
 
 use super::Client;
@@ -21,13 +21,26 @@ use super::wire::Link;
 /// What a request is for.
 #[derive(Debug)]
 pub(super) enum Purpose {
-    Register { command: Option<CommandId>, expires: Duration },
+    Register {
+        command: Option<CommandId>,
+        ending: bool,
+    },
     Message(Box<Outgoing>),
     Notice(Box<Notice>),
-    Invite { session: SessionKey },
-    Bye { session: SessionKey, command: Option<CommandId> },
-    Refer { session: SessionKey, command: CommandId },
-    Subscribe { session: SessionKey },
+    Invite {
+        session: SessionKey,
+    },
+    Bye {
+        session: SessionKey,
+        command: Option<CommandId>,
+    },
+    Refer {
+        session: SessionKey,
+        command: CommandId,
+    },
+    Subscribe {
+        session: SessionKey,
+    },
     /// Nobody waits for it.
     Nothing,
 }
@@ -45,7 +58,10 @@ impl Client {
     /// A request that begins something: fresh tag and Call-ID, the user's identity, or none if he wants none.
     pub(super) fn fresh(&self, method: Method, to: &Uri, privacy: bool) -> RequestBuilder {
         let tag = self.shared.token();
-        let builder = Request::builder(method, to.clone()).to(to, None).call_id(&self.shared.token()).cseq(1);
+        let builder = Request::builder(method, to.clone())
+            .to(to, None)
+            .call_id(&self.shared.token())
+            .cseq(1);
         self.identified(builder, &tag, privacy)
     }
 
@@ -77,26 +93,38 @@ impl Client {
 
     /// Where this client is reached, while the link is up.
     pub(super) fn contact(&self, privacy: bool) -> Option<Contact> {
-        let Link::Up { local, transport, .. } = self.wire.link() else { return None };
-        let user = if privacy { "anonymous" } else { self.config.user.user().unwrap_or("user") };
+        let Link::Up { local, transport, .. } = self.wire.link() else {
+            return None;
+        };
+        let user = if privacy {
+            "anonymous"
+        } else {
+            self.config.user.user().unwrap_or("user")
+        };
         let host = match local.ip() {
             std::net::IpAddr::V4(address) => address.to_string(),
             std::net::IpAddr::V6(address) => format!("[{address}]"),
         };
         let transport = match transport {
             Transport::Udp => "udp",
-            Transport::Tcp => "tcp",
             Transport::Tls => "tls",
             Transport::Ws | Transport::Wss => "ws",
             _ => "tcp",
         };
-        let uri = Uri::parse(&format!("sip:{user}@{host}:{};transport={transport}", local.port())).ok()?;
+        let uri = Uri::parse(&format!(
+            "sip:{user}@{host}:{};transport={transport}",
+            local.port()
+        ))
+        .ok()?;
         let mut address = NameAddr::new(uri);
         address.params.set(FEATURE, None).ok()?;
         if let Some(instance) = &self.config.instance
             && !privacy
         {
-            address.params.set("+sip.instance", Some(&format!("<{instance}>"))).ok()?;
+            address
+                .params
+                .set("+sip.instance", Some(&format!("<{instance}>")))
+                .ok()?;
         }
         Some(Contact::Addr(address))
     }
@@ -125,47 +153,75 @@ impl Client {
                 if let Purpose::Invite { session } = purpose {
                     self.calling(session, transaction);
                 }
-                self.pending.insert(transaction, Pending { request, purpose, answered });
+                self.pending.insert(
+                    transaction,
+                    Pending {
+                        request,
+                        purpose,
+                        answered,
+                    },
+                );
             }
             Err(_) => self.ended(purpose, Failure::local("the request cannot be sent"), now),
         }
     }
 
-    pub(super) fn on_response(&mut self, transaction: ClientTransaction, response: Response, now: Instant) {
+    pub(super) fn on_response(&mut self, transaction: ClientTransaction, response: &Response, now: Instant) {
         if response.status().code() < 200 {
-            if let Some(Pending { purpose: Purpose::Invite { session }, .. }) = self.pending.get(&transaction) {
+            if let Some(Pending {
+                purpose: Purpose::Invite { session },
+                ..
+            }) = self.pending.get(&transaction)
+            {
                 let session = *session;
                 self.provisional(session, now);
             }
             return;
         }
         let Some(pending) = self.pending.remove(&transaction) else {
-            return self.on_stray_response(transaction, &response, now);
+            return self.on_stray_response(transaction, response, now);
         };
-        let Pending { request, purpose, answered } = pending;
-        let challenged = matches!(response.status(), StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED);
+        let Pending {
+            request,
+            purpose,
+            answered,
+        } = pending;
+        let challenged = matches!(
+            response.status(),
+            StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED
+        );
         // Twice, since the second challenge may say that the first one's nonce was stale.
         if challenged && answered < 2 && self.config.asserted.is_none() {
             //= R-5.3.1-03
             let mut response = response.clone();
             for name in [HeaderName::WWW_AUTHENTICATE, HeaderName::PROXY_AUTHENTICATE] {
-                response.headers_mut().remove_values(&name, |challenge| !self.answers(challenge));
+                response
+                    .headers_mut()
+                    .remove_values(&name, |challenge| !self.answers(challenge));
             }
             if let Ok(again) = self.authentication.answer(&request, &response) {
-                self.note_sequence(&purpose, &again);
+                self.note_sequence(&purpose, &again, now);
                 return self.transmit_again(again, purpose, answered + 1, now);
             }
         }
-        self.finished(transaction, purpose, &request, &response, now);
+        self.finished(transaction, purpose, &request, response, now);
     }
 
     /// Whether a challenge asks for an algorithm that may be used.
     fn answers(&self, challenge: &str) -> bool {
-        Challenge::parse(challenge).is_ok_and(|challenge| self.config.algorithms.contains(&challenge.algorithm))
+        Challenge::parse(challenge)
+            .is_ok_and(|challenge| self.config.algorithms.contains(&challenge.algorithm))
     }
 
-    pub(super) fn on_failure(&mut self, transaction: ClientTransaction, reason: RequestFailure, now: Instant) {
-        let Some(pending) = self.pending.remove(&transaction) else { return };
+    pub(super) fn on_failure(
+        &mut self,
+        transaction: ClientTransaction,
+        reason: RequestFailure,
+        now: Instant,
+    ) {
+        let Some(pending) = self.pending.remove(&transaction) else {
+            return;
+        };
         //= https://www.rfc-editor.org/rfc/rfc3261#section-8.1.3.1
         //# When a
         //# timeout error is received from the transaction layer, it MUST be
@@ -182,18 +238,23 @@ impl Client {
         &mut self,
         transaction: ClientTransaction,
         purpose: Purpose,
-        request: &Request, response: &Response, now: Instant) {
+        request: &Request,
+        response: &Response,
+        now: Instant,
+    ) {
         let accepted = (200..300).contains(&response.status().code());
         match purpose {
-            Purpose::Register { command, expires } => self.registered(command, expires, request, response, now),
+            Purpose::Register { command, ending } => self.register_answered(command, ending, response, now),
             Purpose::Invite { session } => self.invite_answered(session, transaction, request, response, now),
-            Purpose::Subscribe { session } => self.subscribe_answered(session, request, response, now),
-            Purpose::Message(outgoing) if accepted => self.message_sent(*outgoing, response.status().code(), now),
-            Purpose::Refer { session, command } if accepted => self.refer_accepted(session, command, response),
+            Purpose::Subscribe { session } => self.subscribe_answered(session, response, now),
+            Purpose::Message(outgoing) if accepted => self.message_sent(*outgoing, response.status().code()),
+            Purpose::Refer { session, command } if accepted => {
+                self.refer_accepted(session, command, response);
+            }
             Purpose::Bye { session, command } => self.bye_done(session, command, now),
             purpose if accepted => {
                 if let Purpose::Notice(notice) = purpose {
-                    self.notice_done(&notice, now);
+                    self.notice_done(&notice);
                 }
             }
             purpose => self.ended(purpose, failure_of(response), now),
@@ -204,8 +265,8 @@ impl Client {
     pub(super) fn ended(&mut self, purpose: Purpose, failure: Failure, now: Instant) {
         match purpose {
             Purpose::Register { command, .. } => self.register_failed(command, failure, now),
-            Purpose::Message(outgoing) => self.message_failed(*outgoing, failure, now),
-            Purpose::Notice(notice) => self.notice_done(&notice, now),
+            Purpose::Message(outgoing) => self.message_failed(*outgoing, failure),
+            Purpose::Notice(notice) => self.notice_done(&notice),
             Purpose::Invite { session } => self.invite_failed(session, failure, now),
             Purpose::Bye { session, command } => self.bye_done(session, command, now),
             Purpose::Refer { session, command } => self.failed_in(session, command, None, failure),
@@ -228,7 +289,12 @@ impl Client {
     }
 
     /// Answers a request; the tag is added if it is outside of a dialog.
-    pub(super) fn respond(&mut self, transaction: ServerTransaction, response: ResponseBuilder, now: Instant) {
+    pub(super) fn respond(
+        &mut self,
+        transaction: ServerTransaction,
+        response: ResponseBuilder,
+        now: Instant,
+    ) {
         if let Ok(response) = response.to_tag(&self.shared.token()).build() {
             // The peer may be gone: then there is nobody to answer.
             let _ = self.wire.sip.respond(transaction, response, now);
@@ -240,7 +306,9 @@ impl Client {
         //# If the UAS recognizes
         //# but does not support the method of a request, it MUST generate a 405
         //# (Method Not Allowed) response.
-        let response = request.response(StatusCode::METHOD_NOT_ALLOWED).header_typed(&allow());
+        let response = request
+            .response(StatusCode::METHOD_NOT_ALLOWED)
+            .header_typed(&allow());
         self.respond(transaction, response, now);
     }
 
@@ -256,30 +324,35 @@ impl Client {
         //# Require header field, it MUST respond by generating a response with
         //# status code 420 (Bad Extension).
         let unsupported = Unsupported::new(options.iter());
-        let response = request.response(StatusCode::BAD_EXTENSION).header_typed(&unsupported);
+        let response = request
+            .response(StatusCode::BAD_EXTENSION)
+            .header_typed(&unsupported);
         self.respond(transaction, response, now);
     }
 
     /// A request within a dialog was sent again with credentials: the dialog counts on from there.
-    fn note_sequence(&mut self, purpose: &Purpose, again: &Request) {
-        let Ok(sequence) = again.cseq() else { return };
-        let dialog = match purpose {
-            Purpose::Refer { session, .. } => self.sessions.table.get_mut(session).and_then(Session::dialog),
-            Purpose::Subscribe { session } => {
-                let entry = self.sessions.table.get_mut(session);
-                entry.and_then(|entry| entry.subscription.as_mut()).and_then(|known| known.dialog.as_deref_mut())
+    fn note_sequence(&mut self, purpose: &Purpose, again: &Request, now: Instant) {
+        match purpose {
+            Purpose::Register { .. } => self.register_sent(again),
+            Purpose::Subscribe { session } => self.subscribe_sent(*session, again, now),
+            Purpose::Refer { session, .. } => {
+                let dialog = self.sessions.table.get_mut(session).and_then(Session::dialog);
+                if let (Some(dialog), Ok(sequence)) = (dialog, again.cseq()) {
+                    dialog.advance(sequence.seq);
+                }
             }
-            _ => None,
-        };
-        if let Some(dialog) = dialog {
-            dialog.advance(sequence.seq);
+            _ => {}
         }
     }
 }
 
 /// The extensions that a request requires; this client has none.
 pub(super) fn required(request: &Request) -> Option<Require> {
-    let options = request.headers().all::<Require>().filter_map(Result::ok).flat_map(|require| require.0);
+    let options = request
+        .headers()
+        .all::<Require>()
+        .filter_map(Result::ok)
+        .flat_map(|require| require.0);
     let options: Vec<_> = options.collect();
     (!options.is_empty()).then_some(Require(options))
 }
@@ -291,8 +364,17 @@ pub(super) fn in_dialog(request: &Request) -> bool {
 
 /// What a refusal says.
 pub(super) fn failure_of(response: &Response) -> Failure {
-    let warning = response.headers().all::<Warning>().filter_map(Result::ok).map(|warning| warning.text.to_string()).next();
-    Failure { status: Some(response.status().code()), reason: response.reason().to_string(), warning }
+    let warning = response
+        .headers()
+        .all::<Warning>()
+        .filter_map(Result::ok)
+        .map(|warning| warning.text.to_string())
+        .next();
+    Failure {
+        status: Some(response.status().code()),
+        reason: response.reason().to_string(),
+        warning,
+    }
 }
 
 /// The address of nobody (RFC 3323 4.1.1.3).

@@ -1,23 +1,9 @@
 //! The participants of a conference, as its focus tells them (RFC 4575).
 
 use im_xdm_model::document::conference_info::{ConferenceInfo, Merged, State, User};
-use sip_im::dialog::Dialog;
 use sip_im::{Identity, Uri};
 
-use super::event::{CommandId, RosterEntry};
-
-/// A subscription to a conference's state.
-#[derive(Debug)]
-pub(super) struct Subscription {
-    /// The command that asked for it and has not had its answer.
-    pub(super) command: Option<CommandId>,
-    pub(super) local_tag: String,
-    /// The first request, until a NOTIFY or a 2xx makes the dialog.
-    pub(super) request: Option<Box<sip_im::Request>>,
-    pub(super) dialog: Option<Box<Dialog>>,
-    /// Whether a request of it is under way.
-    pub(super) busy: bool,
-}
+use super::event::RosterEntry;
 
 /// What became of a document.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -85,10 +71,19 @@ fn entry(user: &User, own: &Identity) -> Option<RosterEntry> {
     Some(RosterEntry {
         display: user.display_text.clone(),
         nickname: user.nickname.clone(),
-        status: user.endpoints.iter().find_map(|endpoint| endpoint.status).map(|status| status.as_str().to_owned()),
-        own: user.own.unwrap_or_else(|| uri.as_ref().is_some_and(|uri| uri.identity() == *own)),
+        status: user
+            .endpoints
+            .iter()
+            .find_map(|endpoint| endpoint.status)
+            .map(|status| status.as_str().to_owned()),
+        own: user
+            .own
+            .unwrap_or_else(|| uri.as_ref().is_some_and(|uri| uri.identity() == *own)),
         // The host of a user who hides his address is below `.invalid` (RFC 4575 5.6).
-        anonymous: uri.as_ref().and_then(Uri::host).is_some_and(|host| host.ends_with(".invalid")),
+        anonymous: uri
+            .as_ref()
+            .and_then(Uri::host)
+            .is_some_and(|host| host.ends_with(".invalid")),
         uri: entity,
     })
 }

@@ -9,11 +9,12 @@ use sip_im::endpoint::{ClientTransaction, ServerTransaction};
 use sip_im::{Method, Request, StatusCode, Uri};
 
 use super::event::{CommandId, Event, Failure, SessionKey};
-use super::message::ListEntry;
 use super::media::Media;
+use super::message::ListEntry;
 use super::remembered::Remembered;
 use super::requests::Purpose;
-use super::roster::{Roster, Subscription};
+use super::roster::Roster;
+use super::subscription::Subscription;
 use super::timers::Timer;
 use super::{Client, CommandError, Job, Work};
 
@@ -31,7 +32,10 @@ pub(super) enum Stage {
         cancelled: bool,
     },
     /// The user is invited and has not answered.
-    Invited { transaction: ServerTransaction, invite: Box<Request> },
+    Invited {
+        transaction: ServerTransaction,
+        invite: Box<Request>,
+    },
     /// It is there.
     Up { dialog: Box<Dialog> },
     /// Its BYE is out.
@@ -89,7 +93,11 @@ impl Session {
     }
 
     pub(super) fn dialog(&mut self) -> Option<&mut Dialog> {
-        if let Stage::Up { dialog } = &mut self.stage { Some(dialog) } else { None }
+        if let Stage::Up { dialog } = &mut self.stage {
+            Some(dialog)
+        } else {
+            None
+        }
     }
 }
 
@@ -186,7 +194,10 @@ impl Client {
         session.subject = subject;
         session.members = members;
         let session = self.sessions.add(session);
-        self.start(Job { command: Some(command), work: Work::Invite(session) }, now);
+        self.start(Job {
+            command: Some(command),
+            work: Work::Invite(session),
+        });
         self.settle(now);
         Ok(command)
     }
@@ -197,8 +208,14 @@ impl Client {
     ///
     /// Fails when there is no such invitation, or what it offers cannot be answered.
     pub fn accept(&mut self, session: SessionKey, privacy: bool, now: Instant) -> Result<(), CommandError> {
-        let entry = self.sessions.table.get_mut(&session).ok_or(CommandError::NoSession)?;
-        let Stage::Invited { .. } = entry.stage else { return Err(CommandError::WrongState) };
+        let entry = self
+            .sessions
+            .table
+            .get_mut(&session)
+            .ok_or(CommandError::NoSession)?;
+        let Stage::Invited { .. } = entry.stage else {
+            return Err(CommandError::WrongState);
+        };
         //= R-6.3-03
         entry.privacy = privacy || self.privacy;
         let accepted = self.accept_invite(session, now);
@@ -213,8 +230,16 @@ impl Client {
     /// Fails when there is no such invitation.
     pub fn decline(&mut self, session: SessionKey, status: u16, now: Instant) -> Result<(), CommandError> {
         let entry = self.sessions.table.get(&session).ok_or(CommandError::NoSession)?;
-        let Stage::Invited { transaction, ref invite } = entry.stage else { return Err(CommandError::WrongState) };
-        let status = Some(status).filter(|status| (400..700).contains(status)).and_then(StatusCode::new);
+        let Stage::Invited {
+            transaction,
+            ref invite,
+        } = entry.stage
+        else {
+            return Err(CommandError::WrongState);
+        };
+        let status = Some(status)
+            .filter(|status| (400..700).contains(status))
+            .and_then(StatusCode::new);
         let response = invite.response(status.unwrap_or(StatusCode::DECLINE));
         self.respond(transaction, response, now);
         self.left(session, None, now);
@@ -230,12 +255,20 @@ impl Client {
     pub fn leave(&mut self, session: SessionKey, now: Instant) -> Result<CommandId, CommandError> {
         //= R-5.3.1-06
         let command = self.mint_command();
-        let entry = self.sessions.table.get_mut(&session).ok_or(CommandError::NoSession)?;
+        let entry = self
+            .sessions
+            .table
+            .get_mut(&session)
+            .ok_or(CommandError::NoSession)?;
         match &mut entry.stage {
             Stage::Ending => return Err(CommandError::WrongState),
             Stage::Invited { .. } => self.decline(session, 603, now)?,
             Stage::Waiting => self.left(session, None, now),
-            Stage::Calling { transaction, provisional, cancelled } => {
+            Stage::Calling {
+                transaction,
+                provisional,
+                cancelled,
+            } => {
                 entry.ending = Some(command);
                 let first = !std::mem::replace(cancelled, true);
                 let (transaction, provisional) = (*transaction, *provisional);
@@ -269,7 +302,9 @@ impl Client {
 
     /// Sends the BYE, behind what waits to be sent, and lets the media go.
     pub(super) fn hang_up(&mut self, session: SessionKey, command: Option<CommandId>, now: Instant) {
-        let Some(entry) = self.sessions.table.get_mut(&session) else { return };
+        let Some(entry) = self.sessions.table.get_mut(&session) else {
+            return;
+        };
         if let Some(media) = entry.media.session {
             if self.wire.msrp.queued(media) > 0 {
                 // The BYE goes out when the media has ended.
@@ -279,12 +314,19 @@ impl Client {
             }
             self.wire.msrp.close_session(media, now);
         }
-        self.start(Job { command, work: Work::Bye(session) }, now);
+        self.start(Job {
+            command,
+            work: Work::Bye(session),
+        });
     }
 
     pub(super) fn send_bye(&mut self, session: SessionKey, command: Option<CommandId>, now: Instant) {
-        let Some(entry) = self.sessions.table.get_mut(&session) else { return };
-        let Some(bye) = entry.dialog().map(|dialog| dialog.request(Method::Bye).build()) else { return };
+        let Some(entry) = self.sessions.table.get_mut(&session) else {
+            return;
+        };
+        let Some(bye) = entry.dialog().map(|dialog| dialog.request(Method::Bye).build()) else {
+            return;
+        };
         entry.stage = Stage::Ending;
         match bye {
             Ok(request) => self.transmit(request, Purpose::Bye { session, command }, now),
@@ -303,28 +345,50 @@ impl Client {
 
     /// The session is over: the media goes, and the application is told.
     pub(super) fn left(&mut self, session: SessionKey, reason: Option<String>, now: Instant) {
-        let Some(entry) = self.sessions.remove(session) else { return };
+        let Some(entry) = self.sessions.remove(session) else {
+            return;
+        };
         if let Some(media) = entry.media.session {
             self.wire.msrp.close_session(media, now);
         }
         self.timers.clear(Timer::Subscription(session));
         let reason = entry.lost.map(ToOwned::to_owned).or(reason);
         if entry.command.is_some() && !entry.started && entry.ending.is_none() {
-            let failure = Failure::local(reason.as_deref().unwrap_or("the session has ended before it was there"));
+            let failure = Failure::local(
+                reason
+                    .as_deref()
+                    .unwrap_or("the session has ended before it was there"),
+            );
             let command = entry.command;
-            return self.push_event(Event::Failed { command, session: Some(session), message_id: None, failure });
+            return self.push_event(Event::Failed {
+                command,
+                session: Some(session),
+                message_id: None,
+                failure,
+            });
         }
-        self.push_event(Event::Left { session, command: entry.ending, reason });
+        self.push_event(Event::Left {
+            session,
+            command: entry.ending,
+            reason,
+        });
     }
 
     /// The session never came about.
     pub(super) fn never_came(&mut self, session: SessionKey, failure: Failure, now: Instant) {
-        let Some(entry) = self.sessions.remove(session) else { return };
+        let Some(entry) = self.sessions.remove(session) else {
+            return;
+        };
         if let Some(media) = entry.media.session {
             self.wire.msrp.close_session(media, now);
         }
         let command = entry.command;
-        self.push_event(Event::Failed { command, session: Some(session), message_id: None, failure });
+        self.push_event(Event::Failed {
+            command,
+            session: Some(session),
+            message_id: None,
+            failure,
+        });
     }
 }
 

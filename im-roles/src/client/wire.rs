@@ -15,7 +15,11 @@ use crate::flow::{FlowId, Input, OpenId, Protocol, Transmit, Transport};
 pub(super) enum Link {
     Down,
     Opening(OpenId),
-    Up { flow: FlowId, local: SocketAddr, transport: Transport },
+    Up {
+        flow: FlowId,
+        local: SocketAddr,
+        transport: Transport,
+    },
 }
 
 /// What a flow that was asked for is for.
@@ -46,7 +50,11 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(sip: sip_im::endpoint::Endpoint, msrp: msrp::endpoint::Endpoint, server: NextHop) -> Self {
+    pub(super) fn new(
+        sip: sip_im::endpoint::Endpoint,
+        msrp: msrp::endpoint::Endpoint,
+        server: NextHop,
+    ) -> Self {
         Self {
             sip,
             msrp,
@@ -79,6 +87,14 @@ impl Wire {
         });
     }
 
+    /// Closes the link, behind what is to be sent over it.
+    pub(super) fn close_link(&mut self, now: Instant) {
+        if let Link::Up { flow, .. } = self.link {
+            self.sip.close(flow, now);
+            self.link = Link::Down;
+        }
+    }
+
     /// Closes the link and every connection of MSRP, as if the network had.
     pub(super) fn drop_all(&mut self, now: Instant) -> Option<LinkChange> {
         let flows: Vec<FlowId> = self.flows.keys().copied().collect();
@@ -98,23 +114,45 @@ impl Wire {
         if let Link::Up { flow, transport, .. } = self.link
             && matches!(transport, Transport::Tcp | Transport::Tls)
         {
-            self.out.push_back(Transmit::Send { flow, data: Bytes::from_static(b"\r\n\r\n").into() });
+            self.out.push_back(Transmit::Send {
+                flow,
+                data: Bytes::from_static(b"\r\n\r\n").into(),
+            });
         }
     }
 
     /// Gives an input to the endpoint it is for.
     pub(super) fn handle_input(&mut self, input: Input, now: Instant) -> Option<LinkChange> {
         match input {
-            Input::Opened { flow, protocol, transport, local, remote, open, trusted } => {
+            Input::Opened {
+                flow,
+                protocol,
+                transport,
+                local,
+                remote,
+                open,
+                trusted,
+            } => {
                 let opening = open.and_then(|open| self.opening.remove(&open));
                 self.flows.insert(flow, protocol);
                 match protocol {
                     Protocol::Sip => self.opened_sip(flow, transport, (local, remote), opening, trusted, now),
                     Protocol::Msrp => {
-                        let open = if let Some(Opening::Msrp(open)) = opening { Some(open) } else { None };
+                        let open = if let Some(Opening::Msrp(open)) = opening {
+                            Some(open)
+                        } else {
+                            None
+                        };
                         let secure = matches!(transport, Transport::Tls | Transport::Wss);
                         let connection = ConnectionId(flow.0);
-                        self.msrp.handle_input(msrp::endpoint::Input::Opened { connection, open, secure }, now);
+                        self.msrp.handle_input(
+                            msrp::endpoint::Input::Opened {
+                                connection,
+                                open,
+                                secure,
+                            },
+                            now,
+                        );
                         None
                     }
                 }
@@ -125,22 +163,26 @@ impl Wire {
                     Some(LinkChange::Down)
                 }
                 Opening::Sip(open) => {
-                    self.sip.handle_input(sip_im::endpoint::Input::OpenFailed { open }, now);
+                    self.sip
+                        .handle_input(sip_im::endpoint::Input::OpenFailed { open }, now);
                     None
                 }
                 Opening::Msrp(open) => {
-                    self.msrp.handle_input(msrp::endpoint::Input::OpenFailed { open }, now);
+                    self.msrp
+                        .handle_input(msrp::endpoint::Input::OpenFailed { open }, now);
                     None
                 }
             },
             Input::Received { flow, data } => {
                 match self.flows.get(&flow) {
                     Some(Protocol::Sip) => {
-                        self.sip.handle_input(sip_im::endpoint::Input::Received { flow, data }, now);
+                        self.sip
+                            .handle_input(sip_im::endpoint::Input::Received { flow, data }, now);
                     }
                     Some(Protocol::Msrp) => {
                         let connection = ConnectionId(flow.0);
-                        self.msrp.handle_input(msrp::endpoint::Input::Received { connection, data }, now);
+                        self.msrp
+                            .handle_input(msrp::endpoint::Input::Received { connection, data }, now);
                     }
                     None => {}
                 }
@@ -148,10 +190,13 @@ impl Wire {
             }
             Input::Blocked { flow } => {
                 match self.flows.get(&flow) {
-                    Some(Protocol::Sip) => self.sip.handle_input(sip_im::endpoint::Input::Blocked { flow }, now),
+                    Some(Protocol::Sip) => self
+                        .sip
+                        .handle_input(sip_im::endpoint::Input::Blocked { flow }, now),
                     Some(Protocol::Msrp) => {
                         let connection = ConnectionId(flow.0);
-                        self.msrp.handle_input(msrp::endpoint::Input::Blocked { connection }, now);
+                        self.msrp
+                            .handle_input(msrp::endpoint::Input::Blocked { connection }, now);
                     }
                     None => {}
                 }
@@ -159,10 +204,13 @@ impl Wire {
             }
             Input::Writable { flow } => {
                 match self.flows.get(&flow) {
-                    Some(Protocol::Sip) => self.sip.handle_input(sip_im::endpoint::Input::Writable { flow }, now),
+                    Some(Protocol::Sip) => self
+                        .sip
+                        .handle_input(sip_im::endpoint::Input::Writable { flow }, now),
                     Some(Protocol::Msrp) => {
                         let connection = ConnectionId(flow.0);
-                        self.msrp.handle_input(msrp::endpoint::Input::Writable { connection }, now);
+                        self.msrp
+                            .handle_input(msrp::endpoint::Input::Writable { connection }, now);
                     }
                     None => {}
                 }
@@ -183,13 +231,28 @@ impl Wire {
         trusted: bool,
         now: Instant,
     ) -> Option<LinkChange> {
-        let open = if let Some(Opening::Sip(open)) = opening { Some(open) } else { None };
+        let open = if let Some(Opening::Sip(open)) = opening {
+            Some(open)
+        } else {
+            None
+        };
         self.sip.handle_input(
-            sip_im::endpoint::Input::Opened { flow, transport, local, remote, open, trusted },
+            sip_im::endpoint::Input::Opened {
+                flow,
+                transport,
+                local,
+                remote,
+                open,
+                trusted,
+            },
             now,
         );
         if let Some(Opening::Link) = opening {
-            self.link = Link::Up { flow, local, transport };
+            self.link = Link::Up {
+                flow,
+                local,
+                transport,
+            };
             return Some(LinkChange::Up);
         }
         None
@@ -197,10 +260,13 @@ impl Wire {
 
     fn closed(&mut self, flow: FlowId, now: Instant) -> Option<LinkChange> {
         match self.flows.remove(&flow)? {
-            Protocol::Sip => self.sip.handle_input(sip_im::endpoint::Input::Closed { flow }, now),
+            Protocol::Sip => self
+                .sip
+                .handle_input(sip_im::endpoint::Input::Closed { flow }, now),
             Protocol::Msrp => {
                 let connection = ConnectionId(flow.0);
-                self.msrp.handle_input(msrp::endpoint::Input::Closed { connection }, now);
+                self.msrp
+                    .handle_input(msrp::endpoint::Input::Closed { connection }, now);
             }
         }
         match self.link {
@@ -219,24 +285,53 @@ impl Wire {
         }
         if let Some(transmit) = self.sip.poll_transmit(now) {
             return Some(match transmit {
-                sip_im::endpoint::Transmit::Open { open, transport, host, port } => {
+                sip_im::endpoint::Transmit::Open {
+                    open,
+                    transport,
+                    host,
+                    port,
+                } => {
                     let open = self.mint(Opening::Sip(open));
-                    Transmit::Open { open, protocol: Protocol::Sip, transport, host, port }
+                    Transmit::Open {
+                        open,
+                        protocol: Protocol::Sip,
+                        transport,
+                        host,
+                        port,
+                    }
                 }
-                sip_im::endpoint::Transmit::Send { flow, data } => Transmit::Send { flow, data: data.into() },
-                sip_im::endpoint::Transmit::Close { flow } => Transmit::Close { flow },
+                sip_im::endpoint::Transmit::Send { flow, data } => Transmit::Send {
+                    flow,
+                    data: data.into(),
+                },
+                sip_im::endpoint::Transmit::Close { flow } => {
+                    self.flows.remove(&flow);
+                    Transmit::Close { flow }
+                }
             });
         }
         let transmit = self.msrp.poll_transmit(now)?;
         Some(match transmit {
-            msrp::endpoint::Transmit::Open { open, secure, host, port } => {
+            msrp::endpoint::Transmit::Open {
+                open,
+                secure,
+                host,
+                port,
+            } => {
                 let transport = if secure { Transport::Tls } else { Transport::Tcp };
                 let open = self.mint(Opening::Msrp(open));
-                Transmit::Open { open, protocol: Protocol::Msrp, transport, host, port }
+                Transmit::Open {
+                    open,
+                    protocol: Protocol::Msrp,
+                    transport,
+                    host,
+                    port,
+                }
             }
-            msrp::endpoint::Transmit::Send { connection, data } => {
-                Transmit::Send { flow: FlowId(connection.0), data }
-            }
+            msrp::endpoint::Transmit::Send { connection, data } => Transmit::Send {
+                flow: FlowId(connection.0),
+                data,
+            },
             msrp::endpoint::Transmit::Close { connection } => {
                 let flow = FlowId(connection.0);
                 self.flows.remove(&flow);
@@ -246,7 +341,10 @@ impl Wire {
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        [self.sip.poll_timeout(), self.msrp.poll_timeout()].into_iter().flatten().min()
+        [self.sip.poll_timeout(), self.msrp.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     pub(super) fn is_drained(&self) -> bool {

@@ -28,7 +28,9 @@ fn day(cuts: Vec<usize>) -> (Vec<u8>, Vec<String>) {
     world.client.register(world.now).unwrap();
     let (transaction, request) = world.request(&Method::Register);
     let challenge = Challenge::new("example.com", "n", Algorithm::Sha256);
-    let asked = request.response(StatusCode::UNAUTHORIZED).header_typed(&WwwAuthenticate::digest_of(challenge));
+    let asked = request
+        .response(StatusCode::UNAUTHORIZED)
+        .header_typed(&WwwAuthenticate::digest_of(challenge));
     world.answer(transaction, asked);
     let (transaction, request) = world.request(&Method::Register);
     let contact: Contact = request.headers().get().unwrap().unwrap();
@@ -50,7 +52,10 @@ fn day(cuts: Vec<usize>) -> (Vec<u8>, Vec<String>) {
     let first = std::mem::take(&mut world.events);
     let (_, session) = joined(&mut world, false);
     world.events.splice(0..0, first);
-    world.client.say(session.key, Content::text("good morning"), None, true, world.now).unwrap();
+    world
+        .client
+        .say(session.key, Content::text("good morning"), None, true, world.now)
+        .unwrap();
     world.run();
     world.pass(Duration::from_secs(120));
     world.client.shut_down(world.now);
@@ -105,10 +110,20 @@ fn several_inputs_and_commands_without_polling_lose_nothing() {
             .build()
             .unwrap();
         world.deliver_unheard(request);
-        world.client.message(MessageRequest::text(uri(&format!("sip:u{number}@example.com")), "x"), world.now).unwrap();
+        world
+            .client
+            .message(
+                MessageRequest::text(uri(&format!("sip:u{number}@example.com")), "x"),
+                world.now,
+            )
+            .unwrap();
     }
     world.run();
-    let received = world.events.iter().filter(|event| matches!(event, Event::MessageReceived(_))).count();
+    let received = world
+        .events
+        .iter()
+        .filter(|event| matches!(event, Event::MessageReceived(_)))
+        .count();
     assert_eq!((received, world.requests.len()), (10, 10));
 }
 
@@ -132,11 +147,25 @@ fn late_and_repeated_inputs_are_harmless() {
     let flow = im_roles::flow::FlowId(999);
     let open = im_roles::flow::OpenId(999);
     for _ in 0..2 {
-        world.client.handle_input(im_roles::flow::Input::Closed { flow }, world.now);
-        world.client.handle_input(im_roles::flow::Input::OpenFailed { open }, world.now);
-        world.client.handle_input(im_roles::flow::Input::Received { flow, data: Bytes::from("x") }, world.now);
-        world.client.handle_input(im_roles::flow::Input::Blocked { flow }, world.now);
-        world.client.handle_input(im_roles::flow::Input::Writable { flow }, world.now);
+        world
+            .client
+            .handle_input(im_roles::flow::Input::Closed { flow }, world.now);
+        world
+            .client
+            .handle_input(im_roles::flow::Input::OpenFailed { open }, world.now);
+        world.client.handle_input(
+            im_roles::flow::Input::Received {
+                flow,
+                data: Bytes::from("x"),
+            },
+            world.now,
+        );
+        world
+            .client
+            .handle_input(im_roles::flow::Input::Blocked { flow }, world.now);
+        world
+            .client
+            .handle_input(im_roles::flow::Input::Writable { flow }, world.now);
     }
     assert!(world.client.poll_transmit(world.now).is_none());
     assert!(world.client.poll_event().is_none());

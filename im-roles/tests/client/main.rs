@@ -1,5 +1,11 @@
 //! The client against a scripted server: SIP and MSRP as octets, in virtual time.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed"
+)]
 
 mod laws;
 mod messages;

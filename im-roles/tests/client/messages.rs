@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use im_roles::client::{CommandError, Content, Event, ListEntry, MessageRequest, Notifications, ReceivedMessage};
+use im_roles::client::{
+    CommandError, Content, Event, ListEntry, MessageRequest, Notifications, ReceivedMessage,
+};
 use im_xdm_model::document::imdn::{DeliveryStatus, DisplayStatus, Imdn, Notification};
 use im_xdm_model::document::resource_lists::{CopyControl, Item, ResourceLists};
 use msrp::cpim::{self, DispositionNotification};
@@ -83,7 +85,14 @@ fn a_refusal_is_told_with_its_warning() {
     let warning = sip_im::header::Warning::new(399, "example.com", "127 Service not authorised");
     let response = request.response(StatusCode::FORBIDDEN).header_typed(&warning);
     world.answer(transaction, response);
-    let Some(Event::Failed { command: Some(of), failure, .. }) = world.events.last() else { panic!("no failure") };
+    let Some(Event::Failed {
+        command: Some(of),
+        failure,
+        ..
+    }) = world.events.last()
+    else {
+        panic!("no failure")
+    };
     assert_eq!(*of, command);
     assert_eq!(failure.status, Some(403));
     assert_eq!(failure.warning.as_deref(), Some("127 Service not authorised"));
@@ -110,20 +119,41 @@ fn silence_is_told_as_a_timeout() {
 fn one_message_at_a_time_goes_to_an_address() {
     let mut world = World::new();
     for number in 0..5 {
-        world.client.message(text(&number.to_string()), world.now).unwrap();
+        world
+            .client
+            .message(text(&number.to_string()), world.now)
+            .unwrap();
     }
-    world.client.message(MessageRequest::text(uri("sip:carol@example.com"), "hi"), world.now).unwrap();
+    world
+        .client
+        .message(
+            MessageRequest::text(uri("sip:carol@example.com"), "hi"),
+            world.now,
+        )
+        .unwrap();
     world.run();
     assert_eq!(world.requests.len(), 2);
     for number in 0..5 {
-        let at = world.requests.iter().position(|(_, request)| request.uri().user() == Some("bob")).unwrap();
+        let at = world
+            .requests
+            .iter()
+            .position(|(_, request)| request.uri().user() == Some("bob"))
+            .unwrap();
         let (transaction, request) = world.requests.remove(at).unwrap();
         assert_eq!(request.body(), &Bytes::from(number.to_string()));
-        let status = if number == 2 { StatusCode::NOT_FOUND } else { StatusCode::OK };
+        let status = if number == 2 {
+            StatusCode::NOT_FOUND
+        } else {
+            StatusCode::OK
+        };
         let response = request.response(status);
         world.answer(transaction, response);
     }
-    let sent = world.events.iter().filter(|event| matches!(event, Event::Sent { .. })).count();
+    let sent = world
+        .events
+        .iter()
+        .filter(|event| matches!(event, Event::Sent { .. }))
+        .count();
     assert_eq!(sent, 4);
 }
 
@@ -191,7 +221,10 @@ fn a_message_asks_for_notifications_in_its_envelope() {
     let head = envelope.head();
     assert_eq!(head.from().unwrap().uri.as_str(), "sip:alice@example.com");
     assert_eq!(head.to()[0].uri.as_str(), "sip:bob@example.com");
-    assert_eq!(head.date_time().unwrap().unix(), Some(Duration::from_secs(1_700_000_000)));
+    assert_eq!(
+        head.date_time().unwrap().unix(),
+        Some(Duration::from_secs(1_700_000_000))
+    );
     assert_eq!(head.subjects()[0].text.as_str(), "greetings");
     assert_eq!(
         head.disposition_notification(),
@@ -203,7 +236,12 @@ fn a_message_asks_for_notifications_in_its_envelope() {
     );
     assert_eq!(envelope.content(), "hello");
     let id = head.imdn_message_id().unwrap().to_owned();
-    let Some(Event::Sent { command, message_id, .. }) = world.events.last().cloned() else { panic!("not sent") };
+    let Some(Event::Sent {
+        command, message_id, ..
+    }) = world.events.last().cloned()
+    else {
+        panic!("not sent")
+    };
     assert_eq!(message_id.as_deref(), Some(id.as_str()));
 
     let mut document = Imdn::new(id.as_str(), "2026-01-02T03:04:05Z".parse().unwrap());
@@ -222,10 +260,19 @@ fn a_message_asks_for_notifications_in_its_envelope() {
         .unwrap();
     world.send(notification);
     assert_eq!(world.status(), 200);
-    let Some(Event::Notification { message_id, command: of, status, .. }) = world.events.last() else {
+    let Some(Event::Notification {
+        message_id,
+        command: of,
+        status,
+        ..
+    }) = world.events.last()
+    else {
         panic!("no notification")
     };
-    assert_eq!((message_id.as_str(), *of, status.as_str()), (id.as_str(), Some(command), "delivered"));
+    assert_eq!(
+        (message_id.as_str(), *of, status.as_str()),
+        (id.as_str(), Some(command), "delivered")
+    );
     // A notification is not notified of.
     assert!(world.requests.is_empty());
 }
@@ -253,7 +300,10 @@ fn a_text_is_received() {
     assert_eq!(messages.len(), 1);
     assert_eq!(messages[0].text(), Some("hello"));
     assert_eq!(messages[0].from.as_ref().unwrap().uri, "sip:bob@example.com");
-    assert_eq!(messages[0].datetime.as_deref(), Some("Sun, 13 Sep 2020 12:26:40 GMT"));
+    assert_eq!(
+        messages[0].datetime.as_deref(),
+        Some("Sun, 13 Sep 2020 12:26:40 GMT")
+    );
     assert_eq!(messages[0].session, None);
 }
 
@@ -296,8 +346,14 @@ fn delivery_is_told_at_once_and_display_when_it_happens() {
     //= type=test
     //# An IM Recipient MUST NOT construct
     //# more than one IMDN per disposition type.
-    assert_eq!(world.client.displayed("m1", world.now), Err(CommandError::NoMessage));
-    assert_eq!(world.client.displayed("m2", world.now), Err(CommandError::NoMessage));
+    assert_eq!(
+        world.client.displayed("m1", world.now),
+        Err(CommandError::NoMessage)
+    );
+    assert_eq!(
+        world.client.displayed("m2", world.now),
+        Err(CommandError::NoMessage)
+    );
 }
 
 #[test]
@@ -318,7 +374,10 @@ fn no_third_party_can_be_made_the_target_of_notifications() {
     world.send(request);
     assert_eq!(received(&mut world).len(), 1);
     assert!(world.requests.is_empty());
-    assert_eq!(world.client.displayed("m1", world.now), Err(CommandError::NoMessage));
+    assert_eq!(
+        world.client.displayed("m1", world.now),
+        Err(CommandError::NoMessage)
+    );
 }
 
 #[test]
@@ -349,11 +408,26 @@ fn a_message_to_a_list_goes_to_the_exploder() {
         ListEntry::bcc(uri("sip:carol@example.com")),
         hidden,
     ];
-    let command = world.client.explode(list, Content::text("all of you"), world.now).unwrap();
+    let command = world
+        .client
+        .explode(list, Content::text("all of you"), world.now)
+        .unwrap();
     let request = world.answer_next(&Method::Message, StatusCode::ACCEPTED);
     assert_eq!(request.uri().as_str(), "sip:exploder@example.com");
-    assert!(request.headers().get::<Require>().unwrap().unwrap().contains("recipient-list-message"));
-    let body = Multipart::parse(&request.content_type().unwrap().unwrap(), request.body(), &Limits::default()).unwrap();
+    assert!(
+        request
+            .headers()
+            .get::<Require>()
+            .unwrap()
+            .unwrap()
+            .contains("recipient-list-message")
+    );
+    let body = Multipart::parse(
+        &request.content_type().unwrap().unwrap(),
+        request.body(),
+        &Limits::default(),
+    )
+    .unwrap();
     assert_eq!(body.parts()[0].body(), "all of you");
     assert!(body.parts()[1].is_disposed("recipient-list"));
     let lists = ResourceLists::parse(body.parts()[1].body(), &im_xdm_model::xml::Limits::default()).unwrap();
@@ -373,7 +447,9 @@ fn a_message_to_a_list_goes_to_the_exploder() {
             ("sip:dave@example.com", Some(CopyControl::To), true),
         ]
     );
-    assert!(matches!(world.events.last(), Some(Event::Sent { command: of, status: 202, .. }) if *of == command));
+    assert!(
+        matches!(world.events.last(), Some(Event::Sent { command: of, status: 202, .. }) if *of == command)
+    );
 }
 
 #[test]
@@ -387,7 +463,10 @@ fn a_list_has_a_length() {
     assert_eq!(explode(&mut world, 0), Err(CommandError::Recipients));
     assert_eq!(explode(&mut world, 3), Err(CommandError::Recipients));
     assert!(explode(&mut world, 2).is_ok());
-    assert_eq!(world.client.group(vec![bob(), bob(), bob()], None, world.now), Err(CommandError::Recipients));
+    assert_eq!(
+        world.client.group(vec![bob(), bob(), bob()], None, world.now),
+        Err(CommandError::Recipients)
+    );
 }
 
 #[test]
@@ -395,31 +474,48 @@ fn an_exploded_message_tells_its_visible_recipients() {
     let mut world = World::new();
     world.register();
     let (content_type, body) = exploded();
-    let request = world.incoming(Method::Message, "sip:bob@example.com").body(&content_type, body).build().unwrap();
+    let request = world
+        .incoming(Method::Message, "sip:bob@example.com")
+        .body(&content_type, body)
+        .build()
+        .unwrap();
     world.send(request);
     let messages = received(&mut world);
     assert_eq!(messages[0].text(), Some("all of you"));
-    assert_eq!(messages[0].recipients, ["sip:alice@example.com", "sip:carol@example.com"]);
+    assert_eq!(
+        messages[0].recipients,
+        ["sip:alice@example.com", "sip:carol@example.com"]
+    );
 }
 
 fn exploded() -> (ContentType, Bytes) {
     let history = "<resource-lists xmlns=\"urn:ietf:params:xml:ns:resource-lists\"><list>\
         <entry uri=\"sip:alice@example.com\"/><entry uri=\"sip:carol@example.com\"/></list></resource-lists>";
     let list = sip_im::mime::Part::new(ContentType::parse("application/resource-lists+xml").unwrap())
-        .with_disposition(sip_im::mime::ContentDisposition::parse("recipient-list-history; handling=optional").unwrap())
+        .with_disposition(
+            sip_im::mime::ContentDisposition::parse("recipient-list-history; handling=optional").unwrap(),
+        )
         .with_body(Bytes::from(history));
     let text = sip_im::mime::Part::new(ContentType::text_plain()).with_body(Bytes::from("all of you"));
-    Multipart::builder().part(text).part(list).build(&mut super::world::entropy(9)).unwrap()
+    Multipart::builder()
+        .part(text)
+        .part(list)
+        .build(&mut super::world::entropy(9))
+        .unwrap()
 }
 
 #[test]
 fn somebody_who_writes_is_told_of() {
     let mut world = World::new();
     world.register();
-    let body = "<isComposing xmlns=\"urn:ietf:params:xml:ns:im-iscomposing\"><state>active</state></isComposing>";
+    let body =
+        "<isComposing xmlns=\"urn:ietf:params:xml:ns:im-iscomposing\"><state>active</state></isComposing>";
     let request = world
         .incoming(Method::Message, "sip:bob@example.com")
-        .body(&ContentType::parse("application/im-iscomposing+xml").unwrap(), Bytes::from(body))
+        .body(
+            &ContentType::parse("application/im-iscomposing+xml").unwrap(),
+            Bytes::from(body),
+        )
         .build()
         .unwrap();
     world.send(request);
@@ -438,7 +534,10 @@ fn what_cannot_be_read_is_refused() {
     for content_type in broken {
         let request = world
             .incoming(Method::Message, "sip:bob@example.com")
-            .body(&ContentType::parse(content_type).unwrap(), Bytes::from("no such thing"))
+            .body(
+                &ContentType::parse(content_type).unwrap(),
+                Bytes::from("no such thing"),
+            )
             .build()
             .unwrap();
         world.send(request);
@@ -460,8 +559,20 @@ fn unknown_extensions_and_methods_are_refused() {
     world.send(request);
     let (_, response) = world.responses.pop_front().unwrap();
     assert_eq!(response.status(), StatusCode::BAD_EXTENSION);
-    assert_eq!(response.headers().value(&HeaderName::UNSUPPORTED).unwrap().as_str(), "something");
-    for (method, status) in [(Method::Publish, 405), (Method::Options, 200), (Method::Bye, 481), (Method::Notify, 481)] {
+    assert_eq!(
+        response
+            .headers()
+            .value(&HeaderName::UNSUPPORTED)
+            .unwrap()
+            .as_str(),
+        "something"
+    );
+    for (method, status) in [
+        (Method::Publish, 405),
+        (Method::Options, 200),
+        (Method::Bye, 481),
+        (Method::Notify, 481),
+    ] {
         let request = world.incoming(method, "sip:bob@example.com").build().unwrap();
         world.send(request);
         assert_eq!(world.status(), status);
@@ -475,8 +586,10 @@ fn an_application_that_does_not_listen_costs_no_memory() {
     let mut statuses = Vec::new();
     for number in 0..6 {
         let body = Bytes::from(number.to_string());
-        let request =
-            world.incoming(Method::Message, "sip:bob@example.com").body(&ContentType::text_plain(), body).build();
+        let request = world
+            .incoming(Method::Message, "sip:bob@example.com")
+            .body(&ContentType::text_plain(), body)
+            .build();
         world.deliver_unheard(request.unwrap());
         statuses.push(world.responses.pop_front().unwrap().1.status().code());
     }
@@ -489,5 +602,8 @@ fn too_many_commands_are_refused() {
     for _ in 0..3 {
         world.client.message(text("x"), world.now).unwrap();
     }
-    assert_eq!(world.client.message(text("x"), world.now), Err(CommandError::TooMany));
+    assert_eq!(
+        world.client.message(text("x"), world.now),
+        Err(CommandError::TooMany)
+    );
 }

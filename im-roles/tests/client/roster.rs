@@ -35,7 +35,10 @@ fn notify(world: &mut World, dialog: &mut Dialog, state: &SubscriptionState, bod
         .header_typed(&EventHeader::new("conference"))
         .header_typed(state);
     if !body.is_empty() {
-        builder = builder.body(&ContentType::parse("application/conference-info+xml").unwrap(), body);
+        builder = builder.body(
+            &ContentType::parse("application/conference-info+xml").unwrap(),
+            body,
+        );
     }
     world.send(builder.build().unwrap());
     world.status()
@@ -71,7 +74,10 @@ fn roster(world: &World) -> &[RosterEntry] {
 }
 
 fn names(world: &World) -> Vec<(&str, Option<&str>)> {
-    roster(world).iter().map(|entry| (entry.uri.as_str(), entry.status.as_deref())).collect()
+    roster(world)
+        .iter()
+        .map(|entry| (entry.uri.as_str(), entry.status.as_deref()))
+        .collect()
 }
 
 //= https://www.rfc-editor.org/rfc/rfc4575#section-4.6
@@ -82,16 +88,38 @@ fn full_and_partial_documents_make_one_roster() {
     let (_, session) = joined(&mut world, false);
     let (request, mut dialog) = subscribed(&mut world, &session);
     assert_eq!(request.uri().as_str(), CONFERENCE);
-    assert_eq!(request.headers().get::<EventHeader>().unwrap().unwrap().package.as_str(), "conference");
-    assert!(request.headers().get::<Accept>().unwrap().unwrap().accepts_type("application", "conference-info+xml"));
+    assert_eq!(
+        request
+            .headers()
+            .get::<EventHeader>()
+            .unwrap()
+            .unwrap()
+            .package
+            .as_str(),
+        "conference"
+    );
+    assert!(
+        request
+            .headers()
+            .get::<Accept>()
+            .unwrap()
+            .unwrap()
+            .accepts_type("application", "conference-info+xml")
+    );
 
     let mut bob = user("sip:bob@example.com", EndpointStatus::Pending);
     bob.nickname = Some("Bobby".to_owned());
     let users = vec![user("sip:alice@example.com", EndpointStatus::Connected), bob];
-    assert_eq!(active(&mut world, &mut dialog, document(1, State::Full, users)), 200);
+    assert_eq!(
+        active(&mut world, &mut dialog, document(1, State::Full, users)),
+        200
+    );
     assert_eq!(
         names(&world),
-        [("sip:alice@example.com", Some("connected")), ("sip:bob@example.com", Some("pending"))]
+        [
+            ("sip:alice@example.com", Some("connected")),
+            ("sip:bob@example.com", Some("pending"))
+        ]
     );
     assert!(roster(&world)[0].own && !roster(&world)[1].own);
     assert_eq!(roster(&world)[1].nickname.as_deref(), Some("Bobby"));
@@ -114,7 +142,10 @@ fn full_and_partial_documents_make_one_roster() {
 
     let mut gone = User::new("sip:bob@example.com");
     gone.state = State::Deleted;
-    assert_eq!(active(&mut world, &mut dialog, document(3, State::Partial, vec![gone])), 200);
+    assert_eq!(
+        active(&mut world, &mut dialog, document(3, State::Partial, vec![gone])),
+        200
+    );
     assert_eq!(names(&world).len(), 2);
     // Asking again needs nobody else.
     let command = world.client.roster(session.key, world.now).unwrap();
@@ -166,11 +197,17 @@ fn a_notification_may_come_before_the_answer() {
         .unwrap();
     let mut dialog = Dialog::from_uas(&request, &response).unwrap();
     let users = vec![user("sip:alice@example.com", EndpointStatus::Connected)];
-    assert_eq!(active(&mut world, &mut dialog, document(1, State::Full, users)), 200);
+    assert_eq!(
+        active(&mut world, &mut dialog, document(1, State::Full, users)),
+        200
+    );
     assert!(matches!(world.events.last(), Some(Event::Roster { command: Some(of), .. }) if *of == command));
     world.sip.respond(transaction, response, world.now).unwrap();
     world.run();
-    assert_eq!(active(&mut world, &mut dialog, document(2, State::Partial, Vec::new())), 200);
+    assert_eq!(
+        active(&mut world, &mut dialog, document(2, State::Partial, Vec::new())),
+        200
+    );
 }
 
 #[test]
@@ -187,7 +224,12 @@ fn a_subscription_is_renewed_and_made_again_when_the_focus_asks() {
     world.answer(transaction, response.contact(&Contact::new(uri(CONFERENCE))));
     active(&mut world, &mut dialog, document(2, State::Full, users()));
 
-    notify(&mut world, &mut dialog, &SubscriptionState::terminated("deactivated"), Bytes::new());
+    notify(
+        &mut world,
+        &mut dialog,
+        &SubscriptionState::terminated("deactivated"),
+        Bytes::new(),
+    );
     assert!(world.requests.is_empty());
     world.pass(Duration::from_secs(2));
     let (_, anew) = world.request(&Method::Subscribe);
@@ -205,7 +247,12 @@ fn a_conference_without_state_for_this_user_is_told_and_not_asked_again() {
         Some(Event::Failed { command: Some(of), failure, .. }) if *of == command && failure.status == Some(403)
     ));
     world.pass(Duration::from_secs(7_200));
-    assert!(world.requests.iter().all(|(_, request)| *request.method() != Method::Subscribe));
+    assert!(
+        world
+            .requests
+            .iter()
+            .all(|(_, request)| *request.method() != Method::Subscribe)
+    );
 }
 
 #[test]
@@ -238,8 +285,18 @@ fn a_roster_has_a_size() {
     let mut world = World::with(|config| config.limits.max_roster = 3);
     let (_, session) = joined(&mut world, false);
     let (_, mut dialog) = subscribed(&mut world, &session);
-    let users = |from: u32| (from..from + 2).map(|number| user(&format!("sip:u{number}@example.com"), EndpointStatus::Connected));
-    active(&mut world, &mut dialog, document(1, State::Full, users(0).collect()));
-    active(&mut world, &mut dialog, document(2, State::Partial, users(2).collect()));
+    let users = |from: u32| {
+        (from..from + 2).map(|number| user(&format!("sip:u{number}@example.com"), EndpointStatus::Connected))
+    };
+    active(
+        &mut world,
+        &mut dialog,
+        document(1, State::Full, users(0).collect()),
+    );
+    active(
+        &mut world,
+        &mut dialog,
+        document(2, State::Partial, users(2).collect()),
+    );
     assert_eq!(roster(&world).len(), 3);
 }

@@ -11,21 +11,21 @@ use msrp::endpoint::{Event as MediaEvent, OutgoingBody, OutgoingMessage, Role, S
 use sip_im::dialog::Dialog;
 use sip_im::endpoint::ServerTransaction;
 use sip_im::header::{
-    Contact, HeaderName, NameAddr, ProxyAuthenticate, ProxyAuthorization, ReferSub, ReferTo, ReferredBy, Require,
-    Subject,
+    Contact, HeaderName, NameAddr, ProxyAuthenticate, ProxyAuthorization, ReferSub, ReferTo, ReferredBy,
+    Require, Subject,
 };
 use sip_im::mime::{Limits, Multipart};
 use sip_im::{ContentType, Method, Request, ResponseBuilder, StatusCode};
 
 use super::world::{World, uri};
 
-pub const CONFERENCE: &str = "sip:conf-1@example.com";
+pub(crate) const CONFERENCE: &str = "sip:conf-1@example.com";
 
 /// The server's end of a session.
-pub struct Session {
-    pub media: msrp::endpoint::SessionKey,
-    pub dialog: Dialog,
-    pub key: SessionKey,
+pub(crate) struct Session {
+    pub(crate) media: msrp::endpoint::SessionKey,
+    pub(crate) dialog: Dialog,
+    pub(crate) key: SessionKey,
 }
 
 fn description(path: &msrp::Uri, setup: &str, types: &str) -> Bytes {
@@ -41,13 +41,19 @@ fn offered(content_type: &ContentType, body: &Bytes) -> String {
     let body = if content_type.is("application", "sdp") {
         body.clone()
     } else {
-        Multipart::parse(content_type, body, &Limits::default()).unwrap().parts()[0].body().clone()
+        Multipart::parse(content_type, body, &Limits::default())
+            .unwrap()
+            .parts()[0]
+            .body()
+            .clone()
     };
     String::from_utf8(body.to_vec()).unwrap()
 }
 
 fn attribute<'a>(description: &'a str, name: &str) -> Option<&'a str> {
-    description.lines().find_map(|line| line.strip_prefix("a=")?.strip_prefix(name)?.strip_prefix(':'))
+    description
+        .lines()
+        .find_map(|line| line.strip_prefix("a=")?.strip_prefix(name)?.strip_prefix(':'))
 }
 
 fn sdp_of(request: &Request) -> String {
@@ -63,14 +69,23 @@ fn contact(address: &str, focus: bool) -> Contact {
 }
 
 /// What accepts an INVITE, for a conference or a user, and the server's end of the media.
-fn acceptance(world: &mut World, request: &Request, address: &str, focus: bool) -> (ResponseBuilder, msrp::endpoint::SessionKey) {
+fn acceptance(
+    world: &mut World,
+    request: &Request,
+    address: &str,
+    focus: bool,
+) -> (ResponseBuilder, msrp::endpoint::SessionKey) {
     let offer = sdp_of(request);
     let local = world.msrp.mint_uri(false, "192.0.2.1", 2855);
     let remote = msrp::Uri::parse(attribute(&offer, "path").unwrap()).unwrap();
     let mut config = SessionConfig::new(local.clone(), vec![remote], Role::Passive);
     config.delivery = msrp::endpoint::Delivery::Whole { max: 10_000_000 };
     let media = world.msrp.open_session(config, world.now).unwrap();
-    let types = if focus { "message/cpim" } else { "text/plain application/im-iscomposing+xml" };
+    let types = if focus {
+        "message/cpim"
+    } else {
+        "text/plain application/im-iscomposing+xml"
+    };
     let body = description(&local, "passive", types);
     let response = request
         .response(StatusCode::OK)
@@ -80,7 +95,7 @@ fn acceptance(world: &mut World, request: &Request, address: &str, focus: bool) 
 }
 
 #[track_caller]
-pub fn started(world: &World) -> SessionKey {
+pub(crate) fn started(world: &World) -> SessionKey {
     let found = world.events.iter().rev().find_map(|event| match event {
         Event::SessionStarted { session, .. } => Some(*session),
         _ => None,
@@ -92,16 +107,26 @@ fn accept_as(world: &mut World, address: &str, focus: bool) -> (Request, Session
     let (transaction, request) = world.request(&Method::Invite);
     let (response, media) = acceptance(world, &request, address, focus);
     let response = response.to_tag("far").build().unwrap();
-    world.sip.respond(transaction, response.clone(), world.now).unwrap();
+    world
+        .sip
+        .respond(transaction, response.clone(), world.now)
+        .unwrap();
     world.run();
     let ack = world.acks.pop().expect("an ACK");
     assert_eq!(ack.uri().as_str(), address);
     let dialog = Dialog::from_uas(&request, &response).unwrap();
-    (request, Session { media, dialog, key: started(world) })
+    (
+        request,
+        Session {
+            media,
+            dialog,
+            key: started(world),
+        },
+    )
 }
 
 /// Joins a conference.
-pub fn joined(world: &mut World, privacy: bool) -> (Request, Session) {
+pub(crate) fn joined(world: &mut World, privacy: bool) -> (Request, Session) {
     world.register();
     world.client.join(uri(CONFERENCE), privacy, world.now).unwrap();
     accept_as(world, CONFERENCE, true)
@@ -118,7 +143,11 @@ fn arrived(world: &mut World) -> Vec<(ContentType, Bytes)> {
     world.run();
     let media = std::mem::take(&mut world.media);
     let messages = media.into_iter().filter_map(|event| match event {
-        MediaEvent::MessageReceived { content_type: Some(content_type), body, .. } => Some((content_type, body)),
+        MediaEvent::MessageReceived {
+            content_type: Some(content_type),
+            body,
+            ..
+        } => Some((content_type, body)),
         _ => None,
     });
     messages.collect()
@@ -162,13 +191,34 @@ fn said(world: &mut World, session: SessionKey, content: Content, to: Option<&st
 fn a_group_is_called_together_by_the_factory() {
     let mut world = World::new();
     world.register();
-    let members = vec![ListEntry::to(uri("sip:bob@example.com")), ListEntry::to(uri("sip:dave@example.com"))];
-    let command = world.client.group(members, Some("lunch".to_owned()), world.now).unwrap();
+    let members = vec![
+        ListEntry::to(uri("sip:bob@example.com")),
+        ListEntry::to(uri("sip:dave@example.com")),
+    ];
+    let command = world
+        .client
+        .group(members, Some("lunch".to_owned()), world.now)
+        .unwrap();
     let (request, _) = accept_as(&mut world, CONFERENCE, true);
     assert_eq!(request.uri().as_str(), "sip:conference@example.com");
-    assert!(request.headers().get::<Require>().unwrap().unwrap().contains("recipient-list-invite"));
-    assert_eq!(request.headers().get::<Subject>().unwrap().unwrap().as_str(), "lunch");
-    let body = Multipart::parse(&request.content_type().unwrap().unwrap(), request.body(), &Limits::default()).unwrap();
+    assert!(
+        request
+            .headers()
+            .get::<Require>()
+            .unwrap()
+            .unwrap()
+            .contains("recipient-list-invite")
+    );
+    assert_eq!(
+        request.headers().get::<Subject>().unwrap().unwrap().as_str(),
+        "lunch"
+    );
+    let body = Multipart::parse(
+        &request.content_type().unwrap().unwrap(),
+        request.body(),
+        &Limits::default(),
+    )
+    .unwrap();
     assert!(body.parts()[0].content_type().is("application", "sdp"));
     assert!(body.parts()[1].is_disposed("recipient-list"));
     let list = String::from_utf8(body.parts()[1].body().to_vec()).unwrap();
@@ -177,10 +227,19 @@ fn a_group_is_called_together_by_the_factory() {
     let offer = sdp_of(&request);
     assert_eq!(attribute(&offer, "setup"), Some("active"));
     assert_eq!(attribute(&offer, "accept-types"), Some("message/cpim"));
-    let Some(Event::SessionStarted { command: of, peer, conference, .. }) = world.events.last() else {
+    let Some(Event::SessionStarted {
+        command: of,
+        peer,
+        conference,
+        ..
+    }) = world.events.last()
+    else {
         panic!("{:?}", world.events)
     };
-    assert_eq!((*of, peer.as_str(), *conference), (Some(command), CONFERENCE, true));
+    assert_eq!(
+        (*of, peer.as_str(), *conference),
+        (Some(command), CONFERENCE, true)
+    );
     assert!(world.opened.iter().any(|(protocol, _, host, port)| {
         *protocol == Protocol::Msrp && host == "192.0.2.1" && *port == 2855
     }));
@@ -194,21 +253,39 @@ fn what_is_said_in_a_conference_is_for_all_or_for_one() {
     let (_, session) = joined(&mut world, false);
     let command = said(&mut world, session.key, Content::text("good morning"), None);
     let message = envelope(&mut world);
-    assert_eq!(message.head().from().unwrap().uri.as_str(), "sip:alice@example.com");
+    assert_eq!(
+        message.head().from().unwrap().uri.as_str(),
+        "sip:alice@example.com"
+    );
     assert_eq!(message.head().to()[0].uri.as_str(), CONFERENCE);
     assert_eq!(message.content(), "good morning");
-    assert!(matches!(world.events.last(), Some(Event::Sent { command: of, status: 200, .. }) if *of == command));
+    assert!(
+        matches!(world.events.last(), Some(Event::Sent { command: of, status: 200, .. }) if *of == command)
+    );
 
-    said(&mut world, session.key, Content::text("psst"), Some("sip:bob@example.com"));
-    assert_eq!(envelope(&mut world).head().to()[0].uri.as_str(), "sip:bob@example.com");
+    said(
+        &mut world,
+        session.key,
+        Content::text("psst"),
+        Some("sip:bob@example.com"),
+    );
+    assert_eq!(
+        envelope(&mut world).head().to()[0].uri.as_str(),
+        "sip:bob@example.com"
+    );
 }
 
 #[test]
 fn large_content_arrives_octet_for_octet() {
     let mut world = World::new();
     let (_, session) = joined(&mut world, false);
-    let octets: Vec<u8> = (0_u32..1_500_000).map(|number| u8::try_from(number % 251).unwrap()).collect();
-    let content = Content::new(ContentType::parse("image/png").unwrap(), Bytes::from(octets.clone()));
+    let octets: Vec<u8> = (0_u32..1_500_000)
+        .map(|number| u8::try_from(number % 251).unwrap())
+        .collect();
+    let content = Content::new(
+        ContentType::parse("image/png").unwrap(),
+        Bytes::from(octets.clone()),
+    );
     said(&mut world, session.key, content, None);
     let message = envelope(&mut world);
     assert!(message.head().content_type().is("image", "png"));
@@ -219,17 +296,33 @@ fn large_content_arrives_octet_for_octet() {
 fn what_is_said_by_others_is_told_with_who_and_to_whom() {
     let mut world = World::new();
     let (_, session) = joined(&mut world, false);
-    say_to(&mut world, &session, ContentType::message_cpim(), wrapped("sip:bob@example.com", CONFERENCE, "to all"));
-    let Some(Event::MessageReceived(message)) = world.events.last() else { panic!("{:?}", world.events) };
+    say_to(
+        &mut world,
+        &session,
+        ContentType::message_cpim(),
+        wrapped("sip:bob@example.com", CONFERENCE, "to all"),
+    );
+    let Some(Event::MessageReceived(message)) = world.events.last() else {
+        panic!("{:?}", world.events)
+    };
     assert_eq!(message.session, Some(session.key));
     assert_eq!(message.from.as_ref().unwrap().uri, "sip:bob@example.com");
     assert_eq!((message.text(), message.private), (Some("to all"), false));
     assert_eq!(message.datetime.as_deref(), Some("2026-01-02T03:04:05Z"));
 
-    let private = wrapped("sip:anonymous1@anonymous.invalid", "sip:alice@example.com", "psst");
+    let private = wrapped(
+        "sip:anonymous1@anonymous.invalid",
+        "sip:alice@example.com",
+        "psst",
+    );
     say_to(&mut world, &session, ContentType::message_cpim(), private);
-    let Some(Event::MessageReceived(message)) = world.events.last() else { panic!("{:?}", world.events) };
-    assert_eq!(message.from.as_ref().unwrap().uri, "sip:anonymous1@anonymous.invalid");
+    let Some(Event::MessageReceived(message)) = world.events.last() else {
+        panic!("{:?}", world.events)
+    };
+    assert_eq!(
+        message.from.as_ref().unwrap().uri,
+        "sip:anonymous1@anonymous.invalid"
+    );
     assert_eq!((message.text(), message.private), (Some("psst"), true));
 }
 
@@ -237,17 +330,27 @@ fn what_is_said_by_others_is_told_with_who_and_to_whom() {
 fn nicknames_are_asked_for() {
     let mut world = World::new();
     let (_, session) = joined(&mut world, false);
-    for (name, status) in [("Ally", msrp::StatusCode::OK), ("root", msrp::StatusCode::NICKNAME_IN_USE)] {
+    for (name, status) in [
+        ("Ally", msrp::StatusCode::OK),
+        ("root", msrp::StatusCode::NICKNAME_IN_USE),
+    ] {
         let command = world.client.nickname(session.key, name, world.now).unwrap();
         world.run();
         let asked = world.media.iter().find_map(|event| match event {
-            MediaEvent::NicknameRequested { transaction, nickname, .. } => Some((transaction.clone(), nickname.clone())),
+            MediaEvent::NicknameRequested {
+                transaction,
+                nickname,
+                ..
+            } => Some((*transaction, nickname.clone())),
             _ => None,
         });
         let (transaction, nickname) = asked.unwrap();
         assert_eq!(nickname.as_str(), name);
         world.media.clear();
-        world.msrp.respond(session.media, &transaction, status, world.now).unwrap();
+        world
+            .msrp
+            .respond(session.media, &transaction, status, world.now)
+            .unwrap();
         world.run();
         assert!(matches!(
             world.events.last(),
@@ -263,25 +366,40 @@ fn nicknames_are_asked_for() {
 fn who_joins_privately_says_nothing_of_himself() {
     let mut world = World::with(|config| config.display_name = Some("Alice".to_owned()));
     let (request, session) = joined(&mut world, true);
-    assert_eq!(request.from().unwrap().uri().as_str(), "sip:anonymous@anonymous.invalid");
+    assert_eq!(
+        request.from().unwrap().uri().as_str(),
+        "sip:anonymous@anonymous.invalid"
+    );
     assert!(request.headers().contains(&HeaderName::PRIVACY));
     let contact: Contact = request.headers().get().unwrap().unwrap();
     assert_eq!(contact.uri().unwrap().user(), Some("anonymous"));
     said(&mut world, session.key, Content::text("guess who"), None);
     let messages = arrived(&mut world);
-    assert!(!String::from_utf8_lossy(&messages[0].1).to_lowercase().contains("alice"));
+    assert!(
+        !String::from_utf8_lossy(&messages[0].1)
+            .to_lowercase()
+            .contains("alice")
+    );
 }
 
 #[test]
 fn a_refused_session_is_told_with_its_warning() {
     let mut world = World::new();
     world.register();
-    let command = world.client.join(uri("sip:room@example.com"), true, world.now).unwrap();
+    let command = world
+        .client
+        .join(uri("sip:room@example.com"), true, world.now)
+        .unwrap();
     let (transaction, request) = world.request(&Method::Invite);
     let warning = sip_im::header::Warning::new(399, "example.com", "119 Anonymity not allowed");
     let response = request.response(StatusCode::FORBIDDEN).header_typed(&warning);
     world.answer(transaction, response);
-    let Some(Event::Failed { command: of, failure, .. }) = world.events.last() else { panic!("{:?}", world.events) };
+    let Some(Event::Failed {
+        command: of, failure, ..
+    }) = world.events.last()
+    else {
+        panic!("{:?}", world.events)
+    };
     assert_eq!((*of, failure.status), (Some(command), Some(403)));
     assert_eq!(failure.warning.as_deref(), Some("119 Anonymity not allowed"));
     assert_eq!(world.client.sessions().count(), 0);
@@ -322,11 +440,19 @@ fn leaving_lets_what_was_said_go_out_first() {
     let mut world = World::new();
     let (_, session) = joined(&mut world, false);
     world.events.clear();
-    let content = Content::new(ContentType::parse("image/png").unwrap(), Bytes::from(vec![7; 300_000]));
-    world.client.say(session.key, content, None, false, world.now).unwrap();
+    let content = Content::new(
+        ContentType::parse("image/png").unwrap(),
+        Bytes::from(vec![7; 300_000]),
+    );
+    world
+        .client
+        .say(session.key, content, None, false, world.now)
+        .unwrap();
     let command = world.client.leave(session.key, world.now).unwrap();
     assert_eq!(
-        world.client.say(session.key, Content::text("late"), None, false, world.now),
+        world
+            .client
+            .say(session.key, Content::text("late"), None, false, world.now),
         Err(CommandError::WrongState)
     );
     let (transaction, bye) = world.request(&Method::Bye);
@@ -338,7 +464,10 @@ fn leaving_lets_what_was_said_go_out_first() {
         Some(Event::Left { command: Some(of), reason: None, .. }) if *of == command
     ));
     assert_eq!(world.client.sessions().count(), 0);
-    assert_eq!(world.client.leave(session.key, world.now), Err(CommandError::NoSession));
+    assert_eq!(
+        world.client.leave(session.key, world.now),
+        Err(CommandError::NoSession)
+    );
 }
 
 #[test]
@@ -361,7 +490,9 @@ fn the_other_side_may_end_it() {
 fn a_session_without_its_connection_is_ended() {
     let mut world = World::new();
     let (_, session) = joined(&mut world, false);
-    let MediaEvent::SessionBound { connection, .. } = world.media[0] else { panic!("{:?}", world.media) };
+    let MediaEvent::SessionBound { connection, .. } = world.media[0] else {
+        panic!("{:?}", world.media)
+    };
     world.close(sip_im::FlowId(connection.0));
     world.answer_next(&Method::Bye, StatusCode::OK);
     assert!(matches!(
@@ -408,7 +539,12 @@ fn an_invitation_that_is_accepted_while_it_is_withdrawn_is_ended() {
     assert_eq!(world.acks.len(), 1);
     world.answer_next(&Method::Bye, StatusCode::OK);
     assert!(matches!(world.events.last(), Some(Event::Left { .. })));
-    assert!(!world.events.iter().any(|event| matches!(event, Event::SessionStarted { .. })));
+    assert!(
+        !world
+            .events
+            .iter()
+            .any(|event| matches!(event, Event::SessionStarted { .. }))
+    );
 }
 
 /// An invitation to a conference.
@@ -427,7 +563,9 @@ fn invitation(world: &mut World) -> (Request, msrp::Uri) {
 }
 
 fn invited(world: &World) -> SessionKey {
-    let Some(Event::Invited { session, .. }) = world.events.last() else { panic!("{:?}", world.events) };
+    let Some(Event::Invited { session, .. }) = world.events.last() else {
+        panic!("{:?}", world.events)
+    };
     *session
 }
 
@@ -435,10 +573,17 @@ fn invited(world: &World) -> SessionKey {
 fn an_invitation_is_told_and_accepted() {
     let mut world = World::new();
     world.register();
-    let (request, local) = invitation(&mut world);
-    world.send(request.clone());
+    let (request, _) = invitation(&mut world);
+    world.send(request);
     assert_eq!(world.status(), 180);
-    let Some(Event::Invited { session, from, conference, subject, .. }) = world.events.last().cloned() else {
+    let Some(Event::Invited {
+        session,
+        from,
+        conference,
+        subject,
+        ..
+    }) = world.events.last().cloned()
+    else {
         panic!("{:?}", world.events)
     };
     assert_eq!(from.uri, "sip:bob@example.com");
@@ -447,7 +592,10 @@ fn an_invitation_is_told_and_accepted() {
 
     world.client.accept(session, false, world.now).unwrap();
     world.client.poll_transmit(world.now);
-    assert_eq!(world.client.accept(session, false, world.now), Err(CommandError::WrongState));
+    assert_eq!(
+        world.client.accept(session, false, world.now),
+        Err(CommandError::WrongState)
+    );
 }
 
 #[test]
@@ -473,13 +621,25 @@ fn an_accepted_invitation_is_connected_by_the_client() {
         let answer = offered(&response.content_type().unwrap().unwrap(), response.body());
         assert_eq!(attribute(&answer, "setup"), Some("active"));
         let remote = msrp::Uri::parse(attribute(&answer, "path").unwrap()).unwrap();
-        world.msrp.set_remote_path(media, vec![remote], world.now).unwrap();
+        world
+            .msrp
+            .set_remote_path(media, vec![remote], world.now)
+            .unwrap();
         let dialog = Dialog::from_uac(&request, &response).unwrap();
         let ack = dialog.ack(1).build().unwrap();
         let link = world.link;
-        world.sip.acknowledge(transaction, ack, sip_im::endpoint::Target::Flow(link), world.now).unwrap();
+        world
+            .sip
+            .acknowledge(transaction, ack, sip_im::endpoint::Target::Flow(link), world.now)
+            .unwrap();
         world.run();
-        let Some(Event::SessionStarted { session, conference: true, peer, .. }) = world.events.last().cloned() else {
+        let Some(Event::SessionStarted {
+            session,
+            conference: true,
+            peer,
+            ..
+        }) = world.events.last().cloned()
+        else {
             panic!("{:?}", world.events)
         };
         assert_eq!(peer.as_str(), CONFERENCE);
@@ -505,17 +665,28 @@ fn an_invitation_may_be_declined_and_cancelled() {
     let session = invited(&world);
     world.sip.cancel(transaction, world.now).unwrap();
     world.run();
-    let statuses: Vec<_> = world.responses.iter().map(|(_, response)| response.status().code()).collect();
+    let statuses: Vec<_> = world
+        .responses
+        .iter()
+        .map(|(_, response)| response.status().code())
+        .collect();
     assert!(statuses.contains(&487), "{statuses:?}");
     assert!(matches!(world.events.last(), Some(Event::Left { session: of, .. }) if *of == session));
-    assert_eq!(world.client.accept(session, false, world.now), Err(CommandError::NoSession));
+    assert_eq!(
+        world.client.accept(session, false, world.now),
+        Err(CommandError::NoSession)
+    );
 }
 
 #[test]
 fn invitations_without_a_usable_offer_and_too_many_are_refused() {
     let mut world = World::with(|config| config.limits.max_sessions = 1);
     world.register();
-    let bare = world.incoming(Method::Invite, CONFERENCE).contact(&contact(CONFERENCE, true)).build().unwrap();
+    let bare = world
+        .incoming(Method::Invite, CONFERENCE)
+        .contact(&contact(CONFERENCE, true))
+        .build()
+        .unwrap();
     world.send(bare);
     assert_eq!(world.status(), 488);
     let (request, _) = invitation(&mut world);
@@ -524,7 +695,10 @@ fn invitations_without_a_usable_offer_and_too_many_are_refused() {
     let (request, _) = invitation(&mut world);
     world.send(request);
     assert_eq!(world.status(), 486);
-    assert_eq!(world.client.chat(uri("sip:bob@example.com"), world.now), Err(CommandError::TooMany));
+    assert_eq!(
+        world.client.chat(uri("sip:bob@example.com"), world.now),
+        Err(CommandError::TooMany)
+    );
 }
 
 #[test]
@@ -535,7 +709,10 @@ fn an_offer_that_nobody_could_connect_to_is_refused() {
     let request = world
         .incoming(Method::Invite, "sip:bob@example.com")
         .contact(&contact("sip:bob@192.0.2.9", false))
-        .body(&ContentType::application_sdp(), description(&path, "active", "text/plain"))
+        .body(
+            &ContentType::application_sdp(),
+            description(&path, "active", "text/plain"),
+        )
         .build()
         .unwrap();
     world.send(request);
@@ -547,21 +724,36 @@ fn an_offer_that_nobody_could_connect_to_is_refused() {
 fn two_users_talk_without_envelopes() {
     let mut world = World::new();
     let session = chatting(&mut world);
-    assert!(matches!(world.events.last(), Some(Event::SessionStarted { conference: false, .. })));
+    assert!(matches!(
+        world.events.last(),
+        Some(Event::SessionStarted {
+            conference: false,
+            ..
+        })
+    ));
     said(&mut world, session.key, Content::text("hello"), None);
     let messages = arrived(&mut world);
     assert!(messages[0].0.is("text", "plain"));
     assert_eq!(messages[0].1, "hello");
 
-    say_to(&mut world, &session, ContentType::text_plain(), Bytes::from("hello yourself"));
-    let Some(Event::MessageReceived(message)) = world.events.last() else { panic!("{:?}", world.events) };
+    say_to(
+        &mut world,
+        &session,
+        ContentType::text_plain(),
+        Bytes::from("hello yourself"),
+    );
+    let Some(Event::MessageReceived(message)) = world.events.last() else {
+        panic!("{:?}", world.events)
+    };
     assert_eq!(message.text(), Some("hello yourself"));
     assert_eq!(message.from.as_ref().unwrap().uri, "sip:bob@example.com");
     assert!(!message.private);
     // An envelope cannot make it somebody else's.
     let forged = wrapped("sip:carol@example.com", "sip:alice@example.com", "I am carol");
     say_to(&mut world, &session, ContentType::message_cpim(), forged);
-    let Some(Event::MessageReceived(message)) = world.events.last() else { panic!("{:?}", world.events) };
+    let Some(Event::MessageReceived(message)) = world.events.last() else {
+        panic!("{:?}", world.events)
+    };
     assert_eq!(message.from.as_ref().unwrap().uri, "sip:bob@example.com");
 }
 
@@ -570,13 +762,28 @@ fn what_the_peer_does_not_take_is_refused_here() {
     let mut world = World::new();
     let session = chatting(&mut world);
     let image = Content::new(ContentType::parse("image/png").unwrap(), Bytes::from("x"));
-    assert_eq!(world.client.say(session.key, image, None, false, world.now), Err(CommandError::NotAccepted));
+    assert_eq!(
+        world.client.say(session.key, image, None, false, world.now),
+        Err(CommandError::NotAccepted)
+    );
     let long = Content::text("x".repeat(10_000_001));
-    assert_eq!(world.client.say(session.key, long, None, false, world.now), Err(CommandError::NotAccepted));
-    assert_eq!(world.client.nickname(session.key, "x", world.now), Err(CommandError::NotAConference));
-    assert_eq!(world.client.roster(session.key, world.now), Err(CommandError::NotAConference));
+    assert_eq!(
+        world.client.say(session.key, long, None, false, world.now),
+        Err(CommandError::NotAccepted)
+    );
+    assert_eq!(
+        world.client.nickname(session.key, "x", world.now),
+        Err(CommandError::NotAConference)
+    );
+    assert_eq!(
+        world.client.roster(session.key, world.now),
+        Err(CommandError::NotAConference)
+    );
     let bob = uri("sip:bob@example.com");
-    assert_eq!(world.client.add(session.key, &bob, world.now), Err(CommandError::NotAConference));
+    assert_eq!(
+        world.client.add(session.key, &bob, world.now),
+        Err(CommandError::NotAConference)
+    );
 }
 
 //= R-5.5.9-01
@@ -598,12 +805,20 @@ fn a_client_that_listens_lets_the_peer_connect() {
     let response = request
         .response(StatusCode::OK)
         .contact(&contact("sip:bob@192.0.2.9", false))
-        .body(&ContentType::application_sdp(), description(&local, "active", "text/plain"));
+        .body(
+            &ContentType::application_sdp(),
+            description(&local, "active", "text/plain"),
+        );
     world.answer(transaction, response);
     let session = started(&world);
     said(&mut world, session, Content::text("hello"), None);
     assert_eq!(arrived(&mut world)[0].1, "hello");
-    assert!(world.opened.iter().all(|(protocol, ..)| *protocol == Protocol::Sip));
+    assert!(
+        world
+            .opened
+            .iter()
+            .all(|(protocol, ..)| *protocol == Protocol::Sip)
+    );
 }
 
 #[test]
@@ -615,14 +830,19 @@ fn participants_are_added_and_expelled_by_refer() {
         let command = command.unwrap();
         let request = world.answer_next(&Method::Refer, status);
         assert_eq!(request.uri().as_str(), CONFERENCE);
-        assert_eq!(request.headers().get::<ReferSub>().unwrap(), Some(ReferSub(false)));
+        assert_eq!(
+            request.headers().get::<ReferSub>().unwrap(),
+            Some(ReferSub(false))
+        );
         let target: ReferTo = request.headers().get().unwrap().unwrap();
         (command, target.uri().to_string())
     };
     let add = world.client.add(session.key, &dave, world.now);
     let (command, target) = refer(&mut world, add, StatusCode::ACCEPTED);
     assert_eq!(target, "sip:dave@example.com");
-    assert!(matches!(world.events.last(), Some(Event::Sent { command: of, status: 202, .. }) if *of == command));
+    assert!(
+        matches!(world.events.last(), Some(Event::Sent { command: of, status: 202, .. }) if *of == command)
+    );
 
     let expel = world.client.expel(session.key, &dave, world.now);
     let (command, target) = refer(&mut world, expel, StatusCode::FORBIDDEN);
@@ -640,14 +860,22 @@ fn composing_is_told_both_ways() {
     let (_, session) = joined(&mut world, false);
     world.client.composing(session.key, true, world.now).unwrap();
     let message = envelope(&mut world);
-    assert!(message.head().content_type().is("application", "im-iscomposing+xml"));
+    assert!(
+        message
+            .head()
+            .content_type()
+            .is("application", "im-iscomposing+xml")
+    );
     let document = IsComposing::parse(message.content(), &im_xdm_model::xml::Limits::default()).unwrap();
     assert_eq!(document.state, State::Active);
 
     let body = cpim::Message::builder()
         .from(None, "sip:bob@example.com")
         .to(None, CONFERENCE)
-        .content(ContentType::parse("application/im-iscomposing+xml").unwrap(), IsComposing::new(State::Active).write())
+        .content(
+            ContentType::parse("application/im-iscomposing+xml").unwrap(),
+            IsComposing::new(State::Active).write(),
+        )
         .build()
         .unwrap();
     say_to(&mut world, &session, ContentType::message_cpim(), body.to_bytes());
@@ -662,9 +890,17 @@ fn composing_is_told_both_ways() {
 fn reports_are_told() {
     let mut world = World::new();
     let session = chatting(&mut world);
-    let command = world.client.say(session.key, Content::text("hello"), None, true, world.now).unwrap();
+    let command = world
+        .client
+        .say(session.key, Content::text("hello"), None, true, world.now)
+        .unwrap();
     world.run();
-    assert!(world.events.iter().any(|event| matches!(event, Event::Sent { command: of, .. } if *of == command)));
+    assert!(
+        world
+            .events
+            .iter()
+            .any(|event| matches!(event, Event::Sent { command: of, .. } if *of == command))
+    );
     assert!(world.events.iter().any(|event| matches!(
         event,
         Event::Report { status: 200, message_id, session: of, .. } if *of == session.key && !message_id.is_empty()
@@ -684,8 +920,16 @@ fn shutting_down_leaves_every_session() {
         let transaction: ServerTransaction = transaction;
         world.answer(transaction, response);
     }
-    assert!(answered.contains(&Method::Bye) && answered.contains(&Method::Register), "{answered:?}");
-    assert!(world.events.iter().any(|event| matches!(event, Event::Left { session: of, .. } if *of == session.key)));
+    assert!(
+        answered.contains(&Method::Bye) && answered.contains(&Method::Register),
+        "{answered:?}"
+    );
+    assert!(
+        world
+            .events
+            .iter()
+            .any(|event| matches!(event, Event::Left { session: of, .. } if *of == session.key))
+    );
     world.pass(Duration::from_secs(60));
     assert!(world.client.is_drained());
     assert_eq!(world.client.poll_timeout(), None);

@@ -15,38 +15,38 @@ use sip_im::header::Contact;
 use sip_im::{Method, Request, Response, ResponseBuilder, StatusCode, Uri};
 
 /// What a test sees and does.
-pub struct World {
-    pub now: Instant,
-    pub client: Client,
-    pub sip: sip_im::endpoint::Endpoint,
-    pub msrp: msrp::endpoint::Endpoint,
+pub(crate) struct World {
+    pub(crate) now: Instant,
+    pub(crate) client: Client,
+    pub(crate) sip: sip_im::endpoint::Endpoint,
+    pub(crate) msrp: msrp::endpoint::Endpoint,
     /// The requests that have come to the server and are not answered.
-    pub requests: VecDeque<(ServerTransaction, Request)>,
-    pub acks: Vec<Request>,
-    pub responses: VecDeque<(ClientTransaction, Response)>,
-    pub media: VecDeque<msrp::endpoint::Event>,
-    pub events: Vec<Event>,
+    pub(crate) requests: VecDeque<(ServerTransaction, Request)>,
+    pub(crate) acks: Vec<Request>,
+    pub(crate) responses: VecDeque<(ClientTransaction, Response)>,
+    pub(crate) media: VecDeque<msrp::endpoint::Event>,
+    pub(crate) events: Vec<Event>,
     /// Everything the client has sent over SIP.
-    pub sent: Vec<u8>,
-    pub opened: Vec<(Protocol, Transport, String, u16)>,
+    pub(crate) sent: Vec<u8>,
+    pub(crate) opened: Vec<(Protocol, Transport, String, u16)>,
     flows: BTreeMap<FlowId, Protocol>,
     next_flow: u64,
     /// The SIP connection.
-    pub link: FlowId,
+    pub(crate) link: FlowId,
     /// Whether connections are refused.
-    pub refusing: bool,
+    pub(crate) refusing: bool,
     /// The lengths into which octets for the client are cut, in turn; none for whole pieces.
-    pub cuts: Vec<usize>,
+    pub(crate) cuts: Vec<usize>,
     cut: usize,
     tags: u64,
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(|_| {})
     }
 
-    pub fn with(change: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) fn with(change: impl FnOnce(&mut Config)) -> Self {
         let server = NextHop::new(Transport::Tcp, "192.0.2.1", 5060);
         let mut config = Config::new(uri("sip:alice@example.com"), "secret", server).unwrap();
         change(&mut config);
@@ -75,7 +75,7 @@ impl World {
     }
 
     /// Moves octets until nobody has any, and listens to the client.
-    pub fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         loop {
             self.shift();
             let mut heard = false;
@@ -90,7 +90,7 @@ impl World {
     }
 
     /// Sends a request to the client without listening to what it tells.
-    pub fn deliver_unheard(&mut self, request: Request) {
+    pub(crate) fn deliver_unheard(&mut self, request: Request) {
         self.sip.send(request, Target::Flow(self.link), self.now).unwrap();
         self.shift();
     }
@@ -100,12 +100,12 @@ impl World {
             let mut moved = false;
             while let Some(transmit) = self.client.poll_transmit(self.now) {
                 moved = true;
-                self.from_client(transmit);
+                self.take_transmit(transmit);
             }
             while let Some(transmit) = self.sip.poll_transmit(self.now) {
                 moved = true;
                 match transmit {
-                    sip_im::endpoint::Transmit::Send { flow, data } => self.to_client(flow, &data),
+                    sip_im::endpoint::Transmit::Send { flow, data } => self.deliver(flow, &data),
                     sip_im::endpoint::Transmit::Close { flow } => self.close(flow),
                     sip_im::endpoint::Transmit::Open { .. } => panic!("the server opens no flow"),
                 }
@@ -114,27 +114,37 @@ impl World {
                 moved = true;
                 match transmit {
                     msrp::endpoint::Transmit::Send { connection, data } => {
-                        self.to_client(FlowId(connection.0), &data.to_bytes());
+                        self.deliver(FlowId(connection.0), &data.to_bytes());
                     }
                     msrp::endpoint::Transmit::Close { connection } => self.close(FlowId(connection.0)),
                     msrp::endpoint::Transmit::Open { open, .. } => {
                         // The client listens.
                         let flow = self.mint_flow(Protocol::Msrp);
                         let connection = ConnectionId(flow.0);
-                        let input = msrp::endpoint::Input::Opened { connection, open: Some(open), secure: false };
+                        let input = msrp::endpoint::Input::Opened {
+                            connection,
+                            open: Some(open),
+                            secure: false,
+                        };
                         self.msrp.handle_input(input, self.now);
-                        self.client.handle_input(opened(flow, Protocol::Msrp, None), self.now);
+                        self.client
+                            .handle_input(opened(flow, Protocol::Msrp, None), self.now);
                     }
                 }
             }
             while let Some(event) = self.sip.poll_event() {
                 moved = true;
                 match event {
-                    sip_im::endpoint::Event::RequestReceived { transaction, request, .. } => {
+                    sip_im::endpoint::Event::RequestReceived {
+                        transaction, request, ..
+                    } => {
                         self.requests.push_back((transaction, request));
                     }
                     sip_im::endpoint::Event::AckReceived { request, .. } => self.acks.push(request),
-                    sip_im::endpoint::Event::ResponseReceived { transaction, response } => {
+                    sip_im::endpoint::Event::ResponseReceived {
+                        transaction,
+                        response,
+                    } => {
                         self.responses.push_back((transaction, response));
                     }
                     _ => {}
@@ -150,64 +160,69 @@ impl World {
         }
     }
 
-    fn from_client(&mut self, transmit: Transmit) {
+    fn take_transmit(&mut self, transmit: Transmit) {
         match transmit {
-            Transmit::Open { open, protocol, transport, host, port } => {
+            Transmit::Open {
+                open,
+                protocol,
+                transport,
+                host,
+                port,
+            } => {
                 self.opened.push((protocol, transport, host, port));
                 if self.refusing {
                     return self.client.handle_input(Input::OpenFailed { open }, self.now);
                 }
                 let flow = self.mint_flow(protocol);
-                match protocol {
-                    Protocol::Sip => {
-                        self.link = flow;
-                        self.sip.handle_input(
-                            sip_im::endpoint::Input::Opened {
-                                flow,
-                                transport: Transport::Tcp,
-                                local: address("192.0.2.1:5060"),
-                                remote: address("192.0.2.7:40000"),
-                                open: None,
-                                trusted: false,
-                            },
-                            self.now,
-                        );
-                    }
-                    _ => {
-                        let connection = ConnectionId(flow.0);
-                        let input = msrp::endpoint::Input::Opened { connection, open: None, secure: false };
-                        self.msrp.handle_input(input, self.now);
-                    }
+                if protocol == Protocol::Sip {
+                    self.link = flow;
+                    let input = sip_im::endpoint::Input::Opened {
+                        flow,
+                        transport: Transport::Tcp,
+                        local: address("192.0.2.1:5060"),
+                        remote: address("192.0.2.7:40000"),
+                        open: None,
+                        trusted: false,
+                    };
+                    self.sip.handle_input(input, self.now);
+                } else {
+                    let connection = ConnectionId(flow.0);
+                    let input = msrp::endpoint::Input::Opened {
+                        connection,
+                        open: None,
+                        secure: false,
+                    };
+                    self.msrp.handle_input(input, self.now);
                 }
-                self.client.handle_input(opened(flow, protocol, Some(open)), self.now);
+                self.client
+                    .handle_input(opened(flow, protocol, Some(open)), self.now);
             }
             Transmit::Send { flow, mut data } => {
                 let data = data.copy_to_bytes(data.remaining());
                 match self.flows.get(&flow) {
                     Some(Protocol::Sip) => {
                         self.sent.extend_from_slice(&data);
-                        self.sip.handle_input(sip_im::endpoint::Input::Received { flow, data }, self.now);
+                        self.sip
+                            .handle_input(sip_im::endpoint::Input::Received { flow, data }, self.now);
                     }
                     Some(_) => {
                         let connection = ConnectionId(flow.0);
-                        self.msrp.handle_input(msrp::endpoint::Input::Received { connection, data }, self.now);
+                        self.msrp
+                            .handle_input(msrp::endpoint::Input::Received { connection, data }, self.now);
                     }
                     None => panic!("octets for a flow that is closed"),
                 }
             }
-            Transmit::Close { flow } => match self.flows.remove(&flow) {
-                Some(Protocol::Sip) => self.sip.handle_input(sip_im::endpoint::Input::Closed { flow }, self.now),
-                Some(_) => {
-                    let connection = ConnectionId(flow.0);
-                    self.msrp.handle_input(msrp::endpoint::Input::Closed { connection }, self.now);
+            Transmit::Close { flow } => {
+                if let Some(protocol) = self.flows.remove(&flow) {
+                    self.closed(protocol, flow);
                 }
-                None => {}
-            },
+            }
             other => panic!("{other:?}"),
         }
     }
 
-    fn to_client(&mut self, flow: FlowId, data: &Bytes) {
+    fn deliver(&mut self, flow: FlowId, data: &Bytes) {
         let mut rest = data.clone();
         while !rest.is_empty() {
             let length = if self.cuts.is_empty() {
@@ -222,22 +237,32 @@ impl World {
     }
 
     /// The server closes a connection, or the network breaks it.
-    pub fn close(&mut self, flow: FlowId) {
+    pub(crate) fn close(&mut self, flow: FlowId) {
         if let Some(protocol) = self.flows.remove(&flow) {
-            match protocol {
-                Protocol::Sip => self.sip.handle_input(sip_im::endpoint::Input::Closed { flow }, self.now),
-                _ => {
-                    let connection = ConnectionId(flow.0);
-                    self.msrp.handle_input(msrp::endpoint::Input::Closed { connection }, self.now);
-                }
-            }
+            self.closed(protocol, flow);
             self.client.handle_input(Input::Closed { flow }, self.now);
         }
     }
 
+    /// The server's side learns that a connection is gone.
+    fn closed(&mut self, protocol: Protocol, flow: FlowId) {
+        if protocol == Protocol::Sip {
+            self.sip
+                .handle_input(sip_im::endpoint::Input::Closed { flow }, self.now);
+        } else {
+            let connection = ConnectionId(flow.0);
+            self.msrp
+                .handle_input(msrp::endpoint::Input::Closed { connection }, self.now);
+        }
+    }
+
     /// The latest connection of MSRP.
-    pub fn media_flow(&self) -> FlowId {
-        let media = self.flows.iter().rev().find(|(_, protocol)| **protocol == Protocol::Msrp);
+    pub(crate) fn media_flow(&self) -> FlowId {
+        let media = self
+            .flows
+            .iter()
+            .rev()
+            .find(|(_, protocol)| **protocol == Protocol::Msrp);
         *media.expect("a connection").0
     }
 
@@ -249,11 +274,15 @@ impl World {
     }
 
     /// Lets time pass, deadline by deadline.
-    pub fn pass(&mut self, time: Duration) {
+    pub(crate) fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         self.run();
         loop {
-            let next = [self.client.poll_timeout(), self.sip.poll_timeout(), self.msrp.poll_timeout()];
+            let next = [
+                self.client.poll_timeout(),
+                self.sip.poll_timeout(),
+                self.msrp.poll_timeout(),
+            ];
             let next = next.into_iter().flatten().min().filter(|next| *next <= end);
             self.now = next.unwrap_or(end).max(self.now);
             self.client.handle_timeout(self.now);
@@ -270,20 +299,20 @@ impl World {
 
     /// The next request at the server, which must be of that method.
     #[track_caller]
-    pub fn request(&mut self, method: &Method) -> (ServerTransaction, Request) {
+    pub(crate) fn request(&mut self, method: &Method) -> (ServerTransaction, Request) {
         self.run();
         let (transaction, request) = self.requests.pop_front().expect("a request");
         assert_eq!(request.method(), method);
         (transaction, request)
     }
 
-    pub fn tag(&mut self) -> String {
+    pub(crate) fn tag(&mut self) -> String {
         self.tags += 1;
         format!("server{}", self.tags)
     }
 
     /// Answers a request, and lets the answer arrive.
-    pub fn answer(&mut self, transaction: ServerTransaction, response: ResponseBuilder) {
+    pub(crate) fn answer(&mut self, transaction: ServerTransaction, response: ResponseBuilder) {
         let tag = self.tag();
         let response = response.to_tag(&tag).build().unwrap();
         self.sip.respond(transaction, response, self.now).unwrap();
@@ -292,7 +321,7 @@ impl World {
 
     /// Takes the next request and answers it with a status.
     #[track_caller]
-    pub fn answer_next(&mut self, method: &Method, status: StatusCode) -> Request {
+    pub(crate) fn answer_next(&mut self, method: &Method, status: StatusCode) -> Request {
         let (transaction, request) = self.request(method);
         let response = request.response(status);
         self.answer(transaction, response);
@@ -301,7 +330,7 @@ impl World {
 
     /// Registers without asking for a password.
     #[track_caller]
-    pub fn register(&mut self) {
+    pub(crate) fn register(&mut self) {
         self.client.register(self.now).unwrap();
         let (transaction, request) = self.request(&Method::Register);
         let contact: Contact = request.headers().get().unwrap().unwrap();
@@ -312,14 +341,14 @@ impl World {
     }
 
     /// Sends a request to the client.
-    pub fn send(&mut self, request: Request) -> ClientTransaction {
+    pub(crate) fn send(&mut self, request: Request) -> ClientTransaction {
         let transaction = self.sip.send(request, Target::Flow(self.link), self.now).unwrap();
         self.run();
         transaction
     }
 
     /// A request of somebody else's to the client.
-    pub fn incoming(&mut self, method: Method, from: &str) -> sip_im::RequestBuilder {
+    pub(crate) fn incoming(&mut self, method: Method, from: &str) -> sip_im::RequestBuilder {
         let (tag, call_id) = (self.tag(), self.tag());
         Request::builder(method, uri("sip:alice@192.0.2.7:40000;transport=tcp"))
             .from(&uri(from), None, &tag)
@@ -330,17 +359,17 @@ impl World {
 
     /// The status of the next response at the server.
     #[track_caller]
-    pub fn status(&mut self) -> u16 {
+    pub(crate) fn status(&mut self) -> u16 {
         self.run();
         self.responses.pop_front().expect("a response").1.status().code()
     }
 }
 
-pub fn uri(text: &str) -> Uri {
+pub(crate) fn uri(text: &str) -> Uri {
     Uri::parse(text).unwrap()
 }
 
-pub fn address(text: &str) -> SocketAddr {
+pub(crate) fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
@@ -358,13 +387,13 @@ fn opened(flow: FlowId, protocol: Protocol, open: Option<im_roles::flow::OpenId>
 
 /// The one reading of a clock: only differences from it matter.
 #[expect(clippy::disallowed_methods, reason = "an opaque epoch")]
-pub fn epoch() -> Instant {
+pub(crate) fn epoch() -> Instant {
     static EPOCH: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
     *EPOCH.get_or_init(Instant::now)
 }
 
 /// A sequence of octets that depends on its seed alone.
-pub fn entropy(seed: u64) -> msrp::Entropy {
+pub(crate) fn entropy(seed: u64) -> msrp::Entropy {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     Box::new(move |octets: &mut [u8]| {
         for octet in octets {
