@@ -65,9 +65,9 @@ impl Config {
     /// ```
     /// let config = im_roles::config::Config::new("example.com")?;
     /// assert_eq!(config.exploder.to_string(), "sip:exploder@example.com");
-    /// # Ok::<(), sip_im::uri::UriError>(())
+    /// # Ok::<(), sip_im::error::ParseError>(())
     /// ```
-    pub fn new(domain: &str) -> Result<Self, sip_im::uri::UriError> {
+    pub fn new(domain: &str) -> Result<Self, sip_im::error::ParseError> {
         Ok(Self {
             domain: domain.to_ascii_lowercase(),
             realm: domain.to_ascii_lowercase(),
@@ -109,13 +109,20 @@ pub struct User {
 impl User {
     /// A user without aliases.
     pub fn new(uri: Uri, password: impl Into<String>) -> Self {
-        Self { uri, password: password.into(), aliases: Vec::new() }
+        Self {
+            uri,
+            password: password.into(),
+            aliases: Vec::new(),
+        }
     }
 }
 
 impl std::fmt::Debug for User {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("User").field("uri", &self.uri).field("aliases", &self.aliases).finish_non_exhaustive()
+        f.debug_struct("User")
+            .field("uri", &self.uri)
+            .field("aliases", &self.aliases)
+            .finish_non_exhaustive()
     }
 }
 
@@ -152,7 +159,15 @@ pub struct GroupConfig {
 impl GroupConfig {
     /// A group without members, in which anonymity and private messages are allowed and expelling is not.
     pub fn new(uri: Uri, kind: GroupKind) -> Self {
-        Self { uri, kind, owner: None, members: Vec::new(), allow_anonymity: true, allow_private: true, allow_expel: false }
+        Self {
+            uri,
+            kind,
+            owner: None,
+            members: Vec::new(),
+            allow_anonymity: true,
+            allow_private: true,
+            allow_expel: false,
+        }
     }
 }
 
@@ -171,7 +186,11 @@ pub struct NextHop {
 impl NextHop {
     /// Puts the parts together.
     pub fn new(transport: sip_im::Transport, host: impl Into<String>, port: u16) -> Self {
-        Self { transport, host: host.into(), port }
+        Self {
+            transport,
+            host: host.into(),
+            port,
+        }
     }
 }
 
@@ -190,7 +209,11 @@ pub struct Route {
 impl Route {
     /// Puts the parts together.
     pub fn new(domain: impl Into<String>, next_hop: NextHop, trusted: bool) -> Self {
-        Self { domain: domain.into(), next_hop, trusted }
+        Self {
+            domain: domain.into(),
+            next_hop,
+            trusted,
+        }
     }
 }
 

@@ -45,12 +45,20 @@ pub struct DocumentSelector {
 impl DocumentSelector {
     /// A document in a user's home.
     pub fn of_user(auid: impl Into<String>, user: Identity, document: impl Into<String>) -> Self {
-        Self { auid: auid.into(), user: Some(user), document: document.into() }
+        Self {
+            auid: auid.into(),
+            user: Some(user),
+            document: document.into(),
+        }
     }
 
     /// A document in the global tree.
     pub fn global(auid: impl Into<String>, document: impl Into<String>) -> Self {
-        Self { auid: auid.into(), user: None, document: document.into() }
+        Self {
+            auid: auid.into(),
+            user: None,
+            document: document.into(),
+        }
     }
 }
 
@@ -67,13 +75,19 @@ pub struct StoredDocument {
 impl StoredDocument {
     /// Puts the two together.
     pub fn new(etag: impl Into<String>, text: Bytes) -> Self {
-        Self { etag: etag.into(), text }
+        Self {
+            etag: etag.into(),
+            text,
+        }
     }
 }
 
 impl std::fmt::Debug for StoredDocument {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("StoredDocument").field("etag", &self.etag).field("octets", &self.text.len()).finish()
+        f.debug_struct("StoredDocument")
+            .field("etag", &self.etag)
+            .field("octets", &self.text.len())
+            .finish()
     }
 }
 
@@ -95,8 +109,20 @@ pub struct DeferredMessage {
 
 impl DeferredMessage {
     /// Puts the parts together.
-    pub fn new(user: Identity, reference: impl Into<String>, request: Bytes, arrived: Duration, expires: Duration) -> Self {
-        Self { user, reference: reference.into(), request, arrived, expires }
+    pub fn new(
+        user: Identity,
+        reference: impl Into<String>,
+        request: Bytes,
+        arrived: Duration,
+        expires: Duration,
+    ) -> Self {
+        Self {
+            user,
+            reference: reference.into(),
+            request,
+            arrived,
+            expires,
+        }
     }
 }
 
@@ -149,7 +175,10 @@ pub enum StoreError {
 /// A host may run effects in any order and at the same time: the library never has two writes to one document or
 /// mailbox outstanding.
 #[derive(Clone, Debug)]
-#[expect(clippy::exhaustive_enums, reason = "a new effect must stop the build of a host that does not serve it")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "a new effect must stop the build of a host that does not serve it"
+)]
 pub enum Effect {
     /// Read a document. Answer: [`Answer::Document`].
     FetchDocument {
@@ -233,7 +262,10 @@ impl Effect {
 
 /// What came of an [`Effect`].
 #[derive(Clone, Debug)]
-#[expect(clippy::exhaustive_enums, reason = "the answers belong to the effects, which are exhaustive")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the answers belong to the effects, which are exhaustive"
+)]
 pub enum Answer {
     /// To [`Effect::FetchDocument`]; `None`: there is no such document.
     Document {
@@ -269,7 +301,10 @@ impl Answer {
     /// The name of the work that this answers.
     pub fn id(&self) -> EffectId {
         match self {
-            Self::Document { id, .. } | Self::Groups { id, .. } | Self::Messages { id, .. } | Self::Written { id, .. } => *id,
+            Self::Document { id, .. }
+            | Self::Groups { id, .. }
+            | Self::Messages { id, .. }
+            | Self::Written { id, .. } => *id,
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use sip_im::header::{CallId, Date, From, SubscriptionState, SubscriptionStateValue, To, Warning};
+use sip_im::header::{
+    CallId, Date, From, Headers, Privacy, PrivacyValue, SubscriptionState, SubscriptionStateValue, To,
+    Warning,
+};
 use sip_im::{Identity, Method, Request, Response, StatusCode};
 
 use crate::ServiceWarning;
@@ -11,15 +14,45 @@ use crate::ServiceWarning;
 pub(crate) const LINGER: Duration = Duration::from_secs(32);
 
 pub(crate) fn call_id(request: &Request) -> Option<String> {
-    request.headers().get::<CallId>().ok().flatten().map(|id| id.as_str().to_owned())
+    request
+        .headers()
+        .get::<CallId>()
+        .ok()
+        .flatten()
+        .map(|id| id.as_str().to_owned())
 }
 
 pub(crate) fn from_tag(request: &Request) -> Option<String> {
-    request.headers().get::<From>().ok().flatten()?.tag().map(str::to_owned)
+    request
+        .headers()
+        .get::<From>()
+        .ok()
+        .flatten()?
+        .tag()
+        .map(str::to_owned)
 }
 
 pub(crate) fn to_tag(request: &Request) -> Option<String> {
-    request.headers().get::<To>().ok().flatten()?.tag().map(str::to_owned)
+    request
+        .headers()
+        .get::<To>()
+        .ok()
+        .flatten()?
+        .tag()
+        .map(str::to_owned)
+}
+
+/// Whether a sender does not want to be named to the recipient (RFC 3323 4.2, 3325 9.3). What cannot be read is taken to
+/// ask for it.
+pub(crate) fn asks_privacy(headers: &Headers) -> bool {
+    let Ok(privacy) = headers.get::<Privacy>() else {
+        return true;
+    };
+    let privacy = privacy.unwrap_or_default();
+    !privacy.contains(&PrivacyValue::None)
+        && [PrivacyValue::Id, PrivacyValue::User, PrivacyValue::Header]
+            .iter()
+            .any(|value| privacy.contains(value))
 }
 
 /// Whom a request is for, without alias folding.
@@ -29,7 +62,10 @@ pub(crate) fn target(request: &Request) -> Identity {
 
 /// Whether a request outside a dialog forms one (RFC 3261 12.1, 6665 4.1, 3515 2.4.4).
 pub(crate) fn forms_dialog(request: &Request) -> bool {
-    matches!(request.method(), Method::Invite | Method::Subscribe | Method::Refer) && to_tag(request).is_none()
+    matches!(
+        request.method(),
+        Method::Invite | Method::Subscribe | Method::Refer
+    ) && to_tag(request).is_none()
 }
 
 /// Whether a request inside a dialog ends it, once it is answered.
@@ -71,5 +107,7 @@ pub(crate) fn refusal(
 /// A later instant, however far: what cannot be counted never comes.
 pub(crate) fn after(now: Instant, wait: Duration) -> Instant {
     const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
-    now.checked_add(wait).or_else(|| now.checked_add(YEAR)).unwrap_or(now)
+    now.checked_add(wait)
+        .or_else(|| now.checked_add(YEAR))
+        .unwrap_or(now)
 }

@@ -60,11 +60,17 @@ impl Ids {
     }
 
     pub(crate) fn outgoing(&mut self) -> OutgoingId {
-        OutgoingId { role: self.role, number: self.number() }
+        OutgoingId {
+            role: self.role,
+            number: self.number(),
+        }
     }
 
     pub(crate) fn media(&mut self) -> MediaId {
-        MediaId { role: self.role, number: self.number() }
+        MediaId {
+            role: self.role,
+            number: self.number(),
+        }
     }
 
     pub(crate) fn effect(&mut self) -> crate::effect::EffectId {
@@ -109,7 +115,14 @@ impl Origin {
         role: Option<RoleKind>,
         case: SessionCase,
     ) -> Self {
-        Self { originator, user, flow, role, case, next: None }
+        Self {
+            originator,
+            user,
+            flow,
+            role,
+            case,
+            next: None,
+        }
     }
 }
 

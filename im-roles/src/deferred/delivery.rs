@@ -15,7 +15,9 @@ impl Deferred {
         if !self.config.push_deferred {
             return;
         }
-        if self.mailboxes.len() >= self.config.limits.max_pending_requests && !self.mailboxes.contains_key(&user) {
+        if self.mailboxes.len() >= self.config.limits.max_pending_requests
+            && !self.mailboxes.contains_key(&user)
+        {
             return;
         }
         self.mailboxes.entry(user.clone()).or_default().again = true;
@@ -24,15 +26,29 @@ impl Deferred {
 
     pub(super) fn start_list(&mut self, user: &Identity, now: Instant) {
         let (effect, deadline) = self.ask(user, now);
-        let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
+        let Some(mailbox) = self.mailboxes.get_mut(user) else {
+            return;
+        };
         mailbox.again = false;
         mailbox.push = Push::Listing(effect, deadline);
         let limit = self.config.limits.deferred_page;
-        self.effects.push_back(Effect::ListMessages { id: effect, user: user.clone(), limit });
+        self.effects.push_back(Effect::ListMessages {
+            id: effect,
+            user: user.clone(),
+            limit,
+        });
     }
 
-    pub(super) fn take_list(&mut self, effect: EffectId, user: &Identity, mut messages: Vec<DeferredMessage>, now: Instant) {
-        let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
+    pub(super) fn take_list(
+        &mut self,
+        effect: EffectId,
+        user: &Identity,
+        mut messages: Vec<DeferredMessage>,
+        now: Instant,
+    ) {
+        let Some(mailbox) = self.mailboxes.get_mut(user) else {
+            return;
+        };
         if !matches!(&mailbox.push, Push::Listing(id, _) if *id == effect) {
             return;
         }
@@ -46,7 +62,9 @@ impl Deferred {
 
     fn deliver_next(&mut self, user: &Identity, mut rest: VecDeque<DeferredMessage>, now: Instant) {
         let unix = self.clock.unix(now);
-        let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
+        let Some(mailbox) = self.mailboxes.get_mut(user) else {
+            return;
+        };
         let Some(next) = rest.pop_front() else {
             mailbox.push = Push::Idle;
             self.proceed(user, now);
@@ -56,12 +74,22 @@ impl Deferred {
             Some(request) => {
                 let id = self.ids.outgoing();
                 self.deliveries.insert(id, user.clone());
-                mailbox.push = Push::Delivering(id, next, rest);
-                let destination = Destination::Route { case: SessionCase::Terminating };
-                self.transmits.push_back(Transmit::Request { id, request, destination });
+                mailbox.push = Push::Delivering(next, rest);
+                let destination = Destination::Route {
+                    case: SessionCase::Terminating,
+                };
+                self.transmits.push_back(Transmit::Request {
+                    id,
+                    request,
+                    destination,
+                });
             }
             None => {
-                let news = Event::Dropped { user: user.clone(), reference: next.reference.clone(), status: None };
+                let news = Event::Dropped {
+                    user: user.clone(),
+                    reference: next.reference.clone(),
+                    status: None,
+                };
                 mailbox.push = Push::Deleting(next, news, rest);
             }
         }
@@ -69,19 +97,30 @@ impl Deferred {
     }
 
     pub(super) fn take_delivery(&mut self, id: OutgoingId, status: StatusCode, now: Instant) {
-        let Some(user) = self.deliveries.remove(&id) else { return };
-        let Some(mailbox) = self.mailboxes.get_mut(&user) else { return };
+        let Some(user) = self.deliveries.remove(&id) else {
+            return;
+        };
+        let Some(mailbox) = self.mailboxes.get_mut(&user) else {
+            return;
+        };
         match std::mem::take(&mut mailbox.push) {
-            Push::Delivering(_, message, rest) => match status.code() {
+            Push::Delivering(message, rest) => match status.code() {
                 200..300 => {
-                    let news = Event::Delivered { user: user.clone(), reference: message.reference.clone() };
+                    let news = Event::Delivered {
+                        user: user.clone(),
+                        reference: message.reference.clone(),
+                    };
                     mailbox.push = Push::Deleting(message, news, rest);
                 }
                 // Not now: what waits goes on waiting, until the user is heard of again.
                 401 | 407 | 408 | 430 | 480 | 486 | 487 | 491 | 500..600 => mailbox.again = false,
                 _ => {
                     let reference = message.reference.clone();
-                    let news = Event::Dropped { user: user.clone(), reference, status: Some(status) };
+                    let news = Event::Dropped {
+                        user: user.clone(),
+                        reference,
+                        status: Some(status),
+                    };
                     mailbox.push = Push::Deleting(message, news, rest);
                 }
             },
@@ -92,16 +131,26 @@ impl Deferred {
 
     pub(super) fn start_delete(&mut self, user: &Identity, now: Instant) {
         let (effect, deadline) = self.ask(user, now);
-        let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
-        let Push::Deleting(message, _, _) = &mailbox.push else { return };
+        let Some(mailbox) = self.mailboxes.get_mut(user) else {
+            return;
+        };
+        let Push::Deleting(message, _, _) = &mailbox.push else {
+            return;
+        };
         mailbox.change = Some(Change::Delete(effect, deadline));
         let reference = message.reference.clone();
-        self.effects.push_back(Effect::DeleteMessage { id: effect, user: user.clone(), reference });
+        self.effects.push_back(Effect::DeleteMessage {
+            id: effect,
+            user: user.clone(),
+            reference,
+        });
     }
 
     /// The message of the push's step is deleted, or may not be. If not, the push ends: going on would list it again.
     pub(super) fn deleted(&mut self, user: &Identity, done: bool, now: Instant) {
-        let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
+        let Some(mailbox) = self.mailboxes.get_mut(user) else {
+            return;
+        };
         mailbox.change = None;
         match std::mem::take(&mut mailbox.push) {
             Push::Deleting(_, news, rest) if done => {

@@ -113,7 +113,7 @@ enum Push {
     /// The oldest messages are asked for.
     Listing(EffectId, Instant),
     /// A message is on its way.
-    Delivering(OutgoingId, DeferredMessage, VecDeque<DeferredMessage>),
+    Delivering(DeferredMessage, VecDeque<DeferredMessage>),
     /// A message is to be deleted, with the news to give when that is done.
     Deleting(DeferredMessage, Event, VecDeque<DeferredMessage>),
 }
@@ -191,13 +191,18 @@ impl Deferred {
 
     /// Whether nothing is outstanding and nothing waits to be polled.
     pub fn is_drained(&self) -> bool {
-        self.mailboxes.is_empty() && self.transmits.is_empty() && self.effects.is_empty() && self.events.is_empty()
+        self.mailboxes.is_empty()
+            && self.transmits.is_empty()
+            && self.effects.is_empty()
+            && self.events.is_empty()
     }
 
     /// Takes an answer; one that is late, or comes again, is ignored.
     pub fn handle_answer(&mut self, answer: Answer, now: Instant) {
         let effect = answer.id();
-        let Some(user) = self.effects_open.remove(&effect) else { return };
+        let Some(user) = self.effects_open.remove(&effect) else {
+            return;
+        };
         self.settle_deadline(effect, &user);
         match answer {
             Answer::Written { result, .. } => self.take_written(effect, &user, result, now),
@@ -217,7 +222,9 @@ impl Deferred {
     }
 
     fn settle_deadline(&mut self, effect: EffectId, user: &Identity) {
-        let Some(mailbox) = self.mailboxes.get(user) else { return };
+        let Some(mailbox) = self.mailboxes.get(user) else {
+            return;
+        };
         let at = match (&mailbox.change, &mailbox.push) {
             (Some(Change::Store(id, at) | Change::Delete(id, at)), _) if *id == effect => *at,
             (_, Push::Listing(id, at)) if *id == effect => *at,
@@ -228,9 +235,13 @@ impl Deferred {
 
     /// An effect has run out of time.
     fn give_up(&mut self, effect: EffectId, user: &Identity, now: Instant) {
-        let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
+        let Some(mailbox) = self.mailboxes.get_mut(user) else {
+            return;
+        };
         match &mailbox.change {
-            Some(Change::Store(id, _)) if *id == effect => self.stored(user, Err(StatusCode::SERVER_TIMEOUT), now),
+            Some(Change::Store(id, _)) if *id == effect => {
+                self.stored(user, Err(StatusCode::SERVER_TIMEOUT), now)
+            }
             Some(Change::Delete(id, _)) if *id == effect => self.deleted(user, false, now),
             _ if matches!(&mailbox.push, Push::Listing(id, _) if *id == effect) => {
                 mailbox.push = Push::Idle;
@@ -243,7 +254,9 @@ impl Deferred {
 
     /// Starts what can be started of a mailbox, and forgets the mailbox when nothing goes on.
     fn proceed(&mut self, user: &Identity, now: Instant) {
-        let Some(mailbox) = self.mailboxes.get(user) else { return };
+        let Some(mailbox) = self.mailboxes.get(user) else {
+            return;
+        };
         if mailbox.change.is_none() {
             if matches!(mailbox.push, Push::Deleting(..)) {
                 self.start_delete(user, now);
@@ -251,7 +264,9 @@ impl Deferred {
                 self.start_store(user, now);
             }
         }
-        let Some(mailbox) = self.mailboxes.get(user) else { return };
+        let Some(mailbox) = self.mailboxes.get(user) else {
+            return;
+        };
         if matches!(mailbox.push, Push::Idle) && mailbox.change.is_none() {
             if mailbox.again {
                 self.start_list(user, now);

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use sip_im::header::Expires;
-use sip_im::{HeaderName, Identity, Method, Request, StatusCode};
+use sip_im::header::{Expires, HeaderName};
+use sip_im::{Identity, Method, Request, StatusCode};
 
 use super::{Arrival, Change, Deferred, Event};
 use crate::effect::{DeferredMessage, Effect, MailboxQuota, StoreError};
@@ -36,12 +36,23 @@ impl Deferred {
             return;
         };
         self.waiting = self.waiting.saturating_add(1);
-        self.mailboxes.entry(user.clone()).or_default().arrivals.push_back(Arrival { id, request, message: stored });
+        self.mailboxes
+            .entry(user.clone())
+            .or_default()
+            .arrivals
+            .push_back(Arrival {
+                id,
+                request,
+                message: stored,
+            });
         self.proceed(&user, now);
     }
 
     fn refuse(&mut self, id: IncomingId, request: &Request, status: StatusCode) {
-        self.events.push_back(Event::NotStored { user: message::target(request), status });
+        self.events.push_back(Event::NotStored {
+            user: message::target(request),
+            status,
+        });
         let response = message::refusal(request, status, None, &self.config.domain);
         self.respond(id, response);
     }
@@ -59,10 +70,18 @@ impl Deferred {
         }
         let wanted = request.headers().get::<Expires>().ok().flatten();
         let age = wanted
-            .map_or(self.config.limits.deferred_max_age, |expires| Duration::from_secs(u64::from(expires.0)))
+            .map_or(self.config.limits.deferred_max_age, |expires| {
+                Duration::from_secs(u64::from(expires.0))
+            })
             .min(self.config.limits.deferred_max_age);
         let reference = self.reference(arrived);
-        Some(DeferredMessage::new(user.clone(), reference, kept.to_bytes(), arrived, arrived.saturating_add(age)))
+        Some(DeferredMessage::new(
+            user.clone(),
+            reference,
+            kept.to_bytes(),
+            arrived,
+            arrived.saturating_add(age),
+        ))
     }
 
     /// Names in the order of arrival, also when the calendar clock is set back.
@@ -80,10 +99,18 @@ impl Deferred {
         let limits = &self.config.limits;
         let quota = MailboxQuota::new(limits.max_deferred_per_user, limits.max_deferred_octets);
         let (effect, deadline) = self.ask(user, now);
-        let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
-        let Some(first) = mailbox.arrivals.front() else { return };
+        let Some(mailbox) = self.mailboxes.get_mut(user) else {
+            return;
+        };
+        let Some(first) = mailbox.arrivals.front() else {
+            return;
+        };
         mailbox.change = Some(Change::Store(effect, deadline));
-        self.effects.push_back(Effect::StoreMessage { id: effect, message: first.message.clone(), quota });
+        self.effects.push_back(Effect::StoreMessage {
+            id: effect,
+            message: first.message.clone(),
+            quota,
+        });
     }
 
     pub(super) fn take_written(
@@ -93,7 +120,9 @@ impl Deferred {
         result: Result<(), StoreError>,
         now: Instant,
     ) {
-        let Some(mailbox) = self.mailboxes.get(user) else { return };
+        let Some(mailbox) = self.mailboxes.get(user) else {
+            return;
+        };
         match &mailbox.change {
             Some(Change::Store(id, _)) if *id == effect => {
                 let result = result.map_err(|error| match error {
@@ -109,9 +138,13 @@ impl Deferred {
 
     /// The first arrival is durable, or is not.
     pub(super) fn stored(&mut self, user: &Identity, result: Result<(), StatusCode>, now: Instant) {
-        let Some(mailbox) = self.mailboxes.get_mut(user) else { return };
+        let Some(mailbox) = self.mailboxes.get_mut(user) else {
+            return;
+        };
         mailbox.change = None;
-        let Some(arrival) = mailbox.arrivals.pop_front() else { return };
+        let Some(arrival) = mailbox.arrivals.pop_front() else {
+            return;
+        };
         self.waiting = self.waiting.saturating_sub(1);
         match result {
             Ok(()) => {
@@ -119,7 +152,10 @@ impl Deferred {
                 //# If a gateway or relay is going to
                 //# forward it, it answers 202
                 let accepted = arrival.request.response(StatusCode::ACCEPTED).build().ok();
-                self.events.push_back(Event::Deferred { user: user.clone(), reference: arrival.message.reference });
+                self.events.push_back(Event::Deferred {
+                    user: user.clone(),
+                    reference: arrival.message.reference,
+                });
                 self.respond(arrival.id, accepted);
             }
             Err(status) => self.refuse(arrival.id, &arrival.request, status),

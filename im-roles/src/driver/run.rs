@@ -47,7 +47,10 @@ pub struct Driver<R, H, D, M> {
 
 impl<R: std::fmt::Debug, H, D, M> std::fmt::Debug for Driver<R, H, D, M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Driver").field("machine", &self.machine).field("work", &self.work.len()).finish_non_exhaustive()
+        f.debug_struct("Driver")
+            .field("machine", &self.machine)
+            .field("work", &self.work.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -60,7 +63,12 @@ where
 {
     /// Puts the parts together.
     pub fn new(machine: R, host: H, stores: Stores<D, M>) -> Self {
-        Self { machine, host, stores, work: FuturesUnordered::new() }
+        Self {
+            machine,
+            host,
+            stores,
+            work: FuturesUnordered::new(),
+        }
     }
 
     /// The machine, for commands; what they cause goes out at the next call of [`Driver::next_event`].
@@ -98,7 +106,9 @@ where
 
     fn pump(&mut self) {
         while self.host.has_room() {
-            let Some(transmit) = self.machine.poll_transmit(self.host.now()) else { break };
+            let Some(transmit) = self.machine.poll_transmit(self.host.now()) else {
+                break;
+            };
             self.host.transmit(transmit);
         }
         while let Some(effect) = self.machine.poll_effect() {

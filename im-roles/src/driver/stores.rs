@@ -5,7 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sip_im::Identity;
 
-use crate::effect::{Answer, DeferredMessage, DocumentSelector, Effect, MailboxQuota, StoreError, StoredDocument};
+use crate::effect::{
+    Answer, DeferredMessage, DocumentSelector, Effect, MailboxQuota, StoreError, StoredDocument,
+};
 
 /// Where documents are kept. Methods may run at the same time; each does what its effect says.
 #[async_trait]
@@ -42,7 +44,10 @@ pub trait DocumentSource: Send + Sync {
     /// # Errors
     ///
     /// Fails when the store cannot be asked.
-    async fn find_groups(&self, addresses: Vec<Identity>) -> Result<Vec<(Identity, StoredDocument)>, StoreError>;
+    async fn find_groups(
+        &self,
+        addresses: Vec<Identity>,
+    ) -> Result<Vec<(Identity, StoredDocument)>, StoreError>;
 }
 
 /// Where messages wait. Methods may run at the same time; each does what its effect says.
@@ -79,7 +84,10 @@ pub struct Stores<D, M> {
 
 impl<D, M> Clone for Stores<D, M> {
     fn clone(&self) -> Self {
-        Self { documents: Arc::clone(&self.documents), messages: Arc::clone(&self.messages) }
+        Self {
+            documents: Arc::clone(&self.documents),
+            messages: Arc::clone(&self.messages),
+        }
     }
 }
 
@@ -92,28 +100,47 @@ impl<D: DocumentSource, M: MessageStore> Stores<D, M> {
     /// Carries an effect out.
     pub async fn perform(self, effect: Effect) -> Answer {
         match effect {
-            Effect::FetchDocument { id, selector } => {
-                Answer::Document { id, result: self.documents.fetch_document(selector).await }
-            }
-            Effect::StoreDocument { id, selector, expected, document, groups } => Answer::Written {
+            Effect::FetchDocument { id, selector } => Answer::Document {
                 id,
-                result: self.documents.store_document(selector, expected, document, groups).await,
+                result: self.documents.fetch_document(selector).await,
             },
-            Effect::DeleteDocument { id, selector, expected } => {
-                Answer::Written { id, result: self.documents.delete_document(selector, expected).await }
-            }
-            Effect::FindGroups { id, addresses } => {
-                Answer::Groups { id, result: self.documents.find_groups(addresses).await }
-            }
-            Effect::StoreMessage { id, message, quota } => {
-                Answer::Written { id, result: self.messages.store_message(message, quota).await }
-            }
-            Effect::ListMessages { id, user, limit } => {
-                Answer::Messages { id, result: self.messages.list_messages(user, limit).await }
-            }
-            Effect::DeleteMessage { id, user, reference } => {
-                Answer::Written { id, result: self.messages.delete_message(user, reference).await }
-            }
+            Effect::StoreDocument {
+                id,
+                selector,
+                expected,
+                document,
+                groups,
+            } => Answer::Written {
+                id,
+                result: self
+                    .documents
+                    .store_document(selector, expected, document, groups)
+                    .await,
+            },
+            Effect::DeleteDocument {
+                id,
+                selector,
+                expected,
+            } => Answer::Written {
+                id,
+                result: self.documents.delete_document(selector, expected).await,
+            },
+            Effect::FindGroups { id, addresses } => Answer::Groups {
+                id,
+                result: self.documents.find_groups(addresses).await,
+            },
+            Effect::StoreMessage { id, message, quota } => Answer::Written {
+                id,
+                result: self.messages.store_message(message, quota).await,
+            },
+            Effect::ListMessages { id, user, limit } => Answer::Messages {
+                id,
+                result: self.messages.list_messages(user, limit).await,
+            },
+            Effect::DeleteMessage { id, user, reference } => Answer::Written {
+                id,
+                result: self.messages.delete_message(user, reference).await,
+            },
         }
     }
 }

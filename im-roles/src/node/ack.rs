@@ -32,7 +32,9 @@ impl Node {
     }
 
     pub(super) fn pass_on_ack(&mut self, request: Request, now: Instant) {
-        let Ok(request) = sip_im::proxy::forward_request(&request) else { return };
+        let Ok(request) = sip_im::proxy::forward_request(&request) else {
+            return;
+        };
         if let Some((request, target)) = self.ack_target(request) {
             // A lost ACK is asked for again by the next 2xx.
             let _ = self.sip.forward(request, target, now);
@@ -41,7 +43,8 @@ impl Node {
 
     /// A role acknowledges the 2xx to its INVITE, which another role may have passed on to it from the wire.
     pub(super) fn acknowledge(&mut self, id: OutgoingId, request: Request, now: Instant) {
-        let answered_by = dialog_key(request.headers()).and_then(|dialog| self.exchanges.answered_by(&dialog));
+        let answered_by =
+            dialog_key(request.headers()).and_then(|dialog| self.exchanges.answered_by(&dialog));
         match (self.exchanges.callee(id), answered_by) {
             (_, Some(AnsweredBy::Role(_, role))) => self.bus.push_back((role, Input::Ack { request })),
             (_, Some(AnsweredBy::Wire(transaction))) | (Some(Callee::Wire(transaction, _)), None) => {
@@ -62,9 +65,14 @@ impl Node {
         let (target, trusted) = match self.pop_own_routes(&mut request) {
             Some(flow) => (Target::Flow(flow), self.flows.get(flow)?.trusted),
             None => match self.hop(&request) {
-                Hop::Address(hop, trusted) => {
-                    (Target::Address { transport: hop.transport, host: hop.host, port: hop.port }, trusted)
-                }
+                Hop::Address(hop, trusted) => (
+                    Target::Address {
+                        transport: hop.transport,
+                        host: hop.host,
+                        port: hop.port,
+                    },
+                    trusted,
+                ),
                 Hop::Role(_) | Hop::Refuse(_) => return None,
             },
         };

@@ -3,8 +3,10 @@
 use std::time::Instant;
 
 use sip_im::auth::Verdict;
+use sip_im::digest::Credentials;
 use sip_im::header::{
-    Authorization, From, PAssertedIdentity, PServedUser, ProxyAuthenticate, ProxyAuthorization, To, WwwAuthenticate,
+    Authorization, From, HeaderName, PAssertedIdentity, PServedUser, ProxyAuthenticate, ProxyAuthorization,
+    To, WwwAuthenticate,
 };
 use sip_im::identity::{self, Originator, Trust};
 use sip_im::{Identity, Method, Request, Response, StatusCode, Uri};
@@ -34,7 +36,12 @@ pub(super) enum Rejection {
 
 impl Node {
     /// Establishes the sender, and puts into the request what the servers of the trust domain are to believe.
-    pub(super) fn identify(&mut self, request: &mut Request, trusted: bool, now: Instant) -> Result<Sender, Rejection> {
+    pub(super) fn identify(
+        &mut self,
+        request: &mut Request,
+        trusted: bool,
+        now: Instant,
+    ) -> Result<Sender, Rejection> {
         if trusted {
             return self.believe(request);
         }
@@ -42,7 +49,10 @@ impl Node {
         //# When a proxy receives a message from a node it does not trust
         identity::cross_boundary(request, Trust::Untrusted, Trust::Trusted);
         if !self.config.authenticate {
-            return Err(Rejection::Refusal(StatusCode::FORBIDDEN, Some(ServiceWarning::ServiceNotAuthorised)));
+            return Err(Rejection::Refusal(
+                StatusCode::FORBIDDEN,
+                Some(ServiceWarning::ServiceNotAuthorised),
+            ));
         }
         let user = self.authenticated(request, now)?;
         self.check_from(request, &user)?;
@@ -53,31 +63,55 @@ impl Node {
         let originator = identity::asserted_identity(request, Trust::Trusted)
             .map_err(|_| Rejection::Refusal(StatusCode::BAD_REQUEST, None))?;
         // Inside a dialog the dialog itself says who it is.
-        if originator.identities.is_empty() && message::to_tag(request).is_none() && *request.method() != Method::Options {
+        if originator.identities.is_empty()
+            && message::to_tag(request).is_none()
+            && *request.method() != Method::Options
+        {
             let warning = Some(ServiceWarning::ServiceNotAuthorised);
             return Err(Rejection::Refusal(StatusCode::FORBIDDEN, warning));
         }
-        let user = originator.identities.iter().find_map(|uri| self.users.find(uri)).cloned();
+        let user = originator
+            .identities
+            .iter()
+            .find_map(|uri| self.users.find(uri))
+            .cloned();
         let served = request.headers().get::<PServedUser>().ok().flatten();
-        let originating = served.is_some_and(|served| served.session_case().is_some_and(|case| case.eq_ignore_ascii_case("orig")));
-        let case = if user.is_some() && originating { SessionCase::Originating } else { SessionCase::Terminating };
-        Ok(Sender { originator, user, case })
+        let originating = served.is_some_and(|served| {
+            served
+                .session_case()
+                .is_some_and(|case| case.eq_ignore_ascii_case("orig"))
+        });
+        let case = if user.is_some() && originating {
+            SessionCase::Originating
+        } else {
+            SessionCase::Terminating
+        };
+        Ok(Sender {
+            originator,
+            user,
+            case,
+        })
     }
 
     /// The user whose credentials the request carries; asks for them if it has none, or none that hold.
     fn authenticated(&mut self, request: &mut Request, now: Instant) -> Result<Identity, Rejection> {
         let registers = *request.method() == Method::Register;
+        let own = |credentials: &Credentials| credentials.realm == self.config.realm;
+        let headers = request.headers();
         let credentials = if registers {
-            request.headers().all::<Authorization>().flatten().map(|header| header.0).find(|one| one.realm == self.config.realm)
+            headers
+                .all::<Authorization>()
+                .flatten()
+                .find_map(|header| header.digest().filter(|one| own(one)).cloned())
         } else {
-            request
-                .headers()
+            headers
                 .all::<ProxyAuthorization>()
                 .flatten()
-                .map(|header| header.0)
-                .find(|one| one.realm == self.config.realm)
+                .find_map(|header| header.digest().filter(|one| own(one)).cloned())
         };
-        let Some(credentials) = credentials else { return Err(self.challenge(request, false, now)) };
+        let Some(credentials) = credentials else {
+            return Err(self.challenge(request, false, now));
+        };
         let users = &self.users;
         let realm = &self.config.realm;
         let verdict = self.authenticator.check(
@@ -90,13 +124,19 @@ impl Node {
         match verdict {
             Verdict::Accepted { username } => {
                 // The credentials are for this server alone.
-                let name =
-                    if registers { sip_im::HeaderName::AUTHORIZATION } else { sip_im::HeaderName::PROXY_AUTHORIZATION };
+                let name = if registers {
+                    HeaderName::AUTHORIZATION
+                } else {
+                    HeaderName::PROXY_AUTHORIZATION
+                };
                 request.headers_mut().remove(&name);
                 self.users
                     .authenticates_as(&username)
                     .cloned()
-                    .ok_or(Rejection::Refusal(StatusCode::FORBIDDEN, Some(ServiceWarning::ServiceNotAuthorised)))
+                    .ok_or(Rejection::Refusal(
+                        StatusCode::FORBIDDEN,
+                        Some(ServiceWarning::ServiceNotAuthorised),
+                    ))
             }
             Verdict::Stale => Err(self.challenge(request, true, now)),
             _ => Err(self.challenge(request, false, now)),
@@ -105,14 +145,17 @@ impl Node {
 
     fn challenge(&mut self, request: &Request, stale: bool, now: Instant) -> Rejection {
         let registers = *request.method() == Method::Register;
-        let status =
-            if registers { StatusCode::UNAUTHORIZED } else { StatusCode::PROXY_AUTHENTICATION_REQUIRED };
+        let status = if registers {
+            StatusCode::UNAUTHORIZED
+        } else {
+            StatusCode::PROXY_AUTHENTICATION_REQUIRED
+        };
         let mut response = request.response(status);
         for challenge in self.authenticator.challenges(stale, now) {
             response = if registers {
-                response.header_typed(&WwwAuthenticate(challenge))
+                response.header_typed(&WwwAuthenticate::digest_of(challenge))
             } else {
-                response.header_typed(&ProxyAuthenticate(challenge))
+                response.header_typed(&ProxyAuthenticate::digest_of(challenge))
             };
         }
         match response.build() {
@@ -136,18 +179,32 @@ impl Node {
         if allowed {
             Ok(())
         } else {
-            Err(Rejection::Refusal(StatusCode::FORBIDDEN, Some(ServiceWarning::ServiceNotAuthorised)))
+            Err(Rejection::Refusal(
+                StatusCode::FORBIDDEN,
+                Some(ServiceWarning::ServiceNotAuthorised),
+            ))
         }
     }
 
     fn assert(&mut self, request: &mut Request, user: Identity) -> Result<Sender, Rejection> {
         let bad = || Rejection::Refusal(StatusCode::BAD_REQUEST, None);
-        let aor = self.users.get(&user).map(|user| user.uri.clone()).ok_or_else(bad)?;
+        let aor = self
+            .users
+            .get(&user)
+            .map(|user| user.uri.clone())
+            .ok_or_else(bad)?;
         let originator = identity::asserted_by_authentication(request, &aor).map_err(|_| bad())?;
         if *request.method() != Method::Register {
-            request.headers_mut().set_typed(&PAssertedIdentity::new(aor)).map_err(|_| bad())?;
+            request
+                .headers_mut()
+                .set_typed(&PAssertedIdentity::new(aor))
+                .map_err(|_| bad())?;
         }
-        Ok(Sender { originator, user: Some(user), case: SessionCase::Originating })
+        Ok(Sender {
+            originator,
+            user: Some(user),
+            case: SessionCase::Originating,
+        })
     }
 }
 

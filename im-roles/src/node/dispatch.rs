@@ -3,9 +3,10 @@
 use std::time::Instant;
 
 use sip_im::endpoint::{Event as SipEvent, RequestFailure, Target};
-use sip_im::header::RecordRoute;
+use sip_im::header::HeaderName;
 use sip_im::identity::{self, Trust};
-use sip_im::{FlowId, HeaderName, Method, Request, Response};
+use sip_im::proxy;
+use sip_im::{FlowId, Method, Request, Response};
 
 use super::exchanges::{AnsweredBy, Callee, Caller, dialog_key};
 use super::routing::Hop;
@@ -63,8 +64,11 @@ impl Node {
             moved = true;
         }
         moved |= self.drain_xdms(now);
-        while let Some(effect) =
-            self.participating.poll_effect().or_else(|| self.controlling.poll_effect()).or_else(|| self.deferred.poll_effect())
+        while let Some(effect) = self
+            .participating
+            .poll_effect()
+            .or_else(|| self.controlling.poll_effect())
+            .or_else(|| self.deferred.poll_effect())
         {
             self.effects.push_back(effect);
             moved = true;
@@ -93,7 +97,12 @@ impl Node {
 
     fn take_sip_event(&mut self, event: SipEvent, now: Instant) {
         match event {
-            SipEvent::RequestReceived { transaction, request, flow, trusted } => {
+            SipEvent::RequestReceived {
+                transaction,
+                request,
+                flow,
+                trusted,
+            } => {
                 self.take_request(transaction, request, flow, trusted, now);
             }
             SipEvent::AckReceived { request, flow, .. } => self.take_ack(request, flow, now),
@@ -112,14 +121,22 @@ impl Node {
             }
             SipEvent::AckTimedOut { transaction } => {
                 let for_other = self.exchanges.retransmitted_for(transaction);
-                let owner = for_other
-                    .or_else(|| self.exchanges.by_server(transaction).map(|(id, incoming)| (id, incoming.role)));
+                let owner = for_other.or_else(|| {
+                    self.exchanges
+                        .by_server(transaction)
+                        .map(|(id, incoming)| (id, incoming.role))
+                });
                 if let Some((id, role)) = owner {
                     self.bus.push_back((role, Input::AckTimedOut { id }));
                 }
             }
-            SipEvent::ResponseReceived { transaction, response } => {
-                let Some((id, callee)) = self.exchanges.by_client(transaction) else { return };
+            SipEvent::ResponseReceived {
+                transaction,
+                response,
+            } => {
+                let Some((id, callee)) = self.exchanges.by_client(transaction) else {
+                    return;
+                };
                 let mut response = response;
                 if !matches!(callee, Callee::Wire(_, true)) {
                     // Who answers is for this domain to say, not for the client.
@@ -150,9 +167,11 @@ impl Node {
             if let (true, true, Some(transaction)) = (invite, response.status().is_success(), wire)
                 && let Some(dialog) = dialog_key(response.headers())
             {
-                self.exchanges.note_answer(dialog, AnsweredBy::Wire(transaction), now);
+                self.exchanges
+                    .note_answer(dialog, AnsweredBy::Wire(transaction), now);
             }
-            self.exchanges.finish_outgoing(id, response.status().is_success(), invite, now);
+            self.exchanges
+                .finish_outgoing(id, response.status().is_success(), invite, now);
         }
         self.bus.push_back((id.role, Input::Response { id, response }));
     }
@@ -162,7 +181,11 @@ impl Node {
             Transmit::Respond { id, response } | Transmit::PassOn { id, response } => {
                 self.carry_response(id, response, now);
             }
-            Transmit::Request { id, request, destination } => self.carry_request(role, id, request, destination, now),
+            Transmit::Request {
+                id,
+                request,
+                destination,
+            } => self.carry_request(role, id, request, destination, now),
             Transmit::Acknowledge { id, request, .. } => self.acknowledge(id, request, now),
             Transmit::PassOnAck { request, .. } => self.pass_on_ack(request, now),
             Transmit::Cancel { id } => match self.exchanges.callee(id) {
@@ -186,12 +209,19 @@ impl Node {
     }
 
     fn carry_response(&mut self, id: signal::IncomingId, mut response: Response, now: Instant) {
-        let Some(incoming) = self.exchanges.incoming(id).cloned() else { return };
+        let Some(incoming) = self.exchanges.incoming(id).cloned() else {
+            return;
+        };
         let (is_final, success) = (response.status().is_final(), response.status().is_success());
         let invite = incoming.method == Method::Invite;
-        let dialog = if success && invite { dialog_key(response.headers()) } else { None };
+        let dialog = if success && invite {
+            dialog_key(response.headers())
+        } else {
+            None
+        };
         if let Some(dialog) = &dialog {
-            self.exchanges.note_answer(dialog.clone(), AnsweredBy::Role(id, incoming.role), now);
+            self.exchanges
+                .note_answer(dialog.clone(), AnsweredBy::Role(id, incoming.role), now);
         }
         match incoming.caller {
             Caller::Role(caller) => self.take_response(caller, response, None, now),
@@ -199,11 +229,13 @@ impl Node {
                 if !trusted {
                     hide_identity(&mut response);
                 }
+                self.tag(&mut response);
                 let answered_by = dialog.and_then(|dialog| self.exchanges.answered_by(&dialog));
                 // A 2xx of a role of this server is sent again here; a peer's comes again by itself.
                 let result = match answered_by {
                     Some(AnsweredBy::Role(owner, role)) => {
-                        self.exchanges.note_retransmission(transaction, (owner, role), now);
+                        self.exchanges
+                            .note_retransmission(transaction, (owner, role), now);
                         self.sip.respond(transaction, response, now)
                     }
                     Some(AnsweredBy::Wire(_)) => self.sip.forward_response(transaction, response, now),
@@ -218,24 +250,53 @@ impl Node {
         }
     }
 
-    fn carry_request(&mut self, role: RoleKind, id: OutgoingId, request: Request, to: Destination, now: Instant) {
+    fn carry_request(
+        &mut self,
+        role: RoleKind,
+        id: OutgoingId,
+        request: Request,
+        to: Destination,
+        now: Instant,
+    ) {
         let mut request = request;
         match to {
             Destination::Flow(flow) => self.send_on_flow(id, request, flow, now),
-            Destination::Function(to) => self.send_to_role(role, id, request, to, None, SessionCase::Terminating),
-            Destination::Address { transport, host, port } => {
+            Destination::Function(to) => {
+                self.send_to_role(role, id, request, to, None, SessionCase::Terminating)
+            }
+            Destination::Address {
+                transport,
+                host,
+                port,
+            } => {
                 let trusted = self.trusts_address(&host, port);
-                self.send_to(id, request, Target::Address { transport, host, port }, trusted, now);
+                self.send_to(
+                    id,
+                    request,
+                    Target::Address {
+                        transport,
+                        host,
+                        port,
+                    },
+                    trusted,
+                    now,
+                );
             }
             Destination::Contact => match self.contact_hop(&request) {
                 Hop::Address(hop, _) => {
-                    let target = Target::Address { transport: hop.transport, host: hop.host, port: hop.port };
+                    let target = Target::Address {
+                        transport: hop.transport,
+                        host: hop.host,
+                        port: hop.port,
+                    };
                     self.send_to(id, request, target, false, now);
                 }
                 Hop::Role(_) | Hop::Refuse(_) => self.fail(id),
             },
             Destination::Route { case } => {
-                let next = self.pop_own_routes(&mut request).filter(|_| !self.controlling.serves(request.uri()));
+                let next = self
+                    .pop_own_routes(&mut request)
+                    .filter(|_| !self.controlling.serves(request.uri()));
                 match next {
                     Some(flow) if role == RoleKind::Participating => {
                         self.send_on_flow(id, request, flow, now);
@@ -253,13 +314,19 @@ impl Node {
                         self.send_to_role(role, id, request, to, None, case);
                     }
                     Hop::Address(hop, trusted) => {
-                        let target = Target::Address { transport: hop.transport, host: hop.host, port: hop.port };
+                        let target = Target::Address {
+                            transport: hop.transport,
+                            host: hop.host,
+                            port: hop.port,
+                        };
                         self.send_to(id, request, target, trusted, now);
                     }
-                    Hop::Refuse(status) => match message::refusal(&request, status, None, &self.config.domain) {
-                        Some(response) => self.bus.push_back((role, Input::Response { id, response })),
-                        None => self.fail(id),
-                    },
+                    Hop::Refuse(status) => {
+                        match message::refusal(&request, status, None, &self.config.domain) {
+                            Some(response) => self.bus.push_back((role, Input::Response { id, response })),
+                            None => self.fail(id),
+                        }
+                    }
                 }
             }
         }
@@ -283,12 +350,25 @@ impl Node {
             self.fail(id);
             return;
         };
-        let user = originator.identities.iter().find_map(|uri| self.users.find(uri)).cloned();
+        let user = originator
+            .identities
+            .iter()
+            .find_map(|uri| self.users.find(uri))
+            .cloned();
         let mut origin = Origin::new(originator, user, None, Some(from), case);
         origin.next = next;
-        let incoming = self.exchanges.take_in(Caller::Role(id), to, request.method().clone());
+        let incoming = self
+            .exchanges
+            .take_in(Caller::Role(id), to, request.method().clone());
         self.exchanges.send_out(id, Callee::Role(incoming));
-        self.bus.push_back((to, Input::Request { id: incoming, request, origin }));
+        self.bus.push_back((
+            to,
+            Input::Request {
+                id: incoming,
+                request,
+                origin,
+            },
+        ));
     }
 
     fn send_on_flow(&mut self, id: OutgoingId, mut request: Request, flow: FlowId, now: Instant) {
@@ -299,7 +379,7 @@ impl Node {
         if message::forms_dialog(&request) {
             let recorded = self
                 .own_route(flow)
-                .is_some_and(|route| request.headers_mut().push_front_typed(&RecordRoute::new(route)).is_ok());
+                .is_some_and(|route| proxy::add_record_route(&mut request, &route).is_ok());
             if !recorded {
                 self.fail(id);
                 return;
@@ -311,7 +391,17 @@ impl Node {
     fn send_to(&mut self, id: OutgoingId, mut request: Request, target: Target, trusted: bool, now: Instant) {
         //= https://www.rfc-editor.org/rfc/rfc3325#section-7
         //# If the request is being sent to a node that is not trusted
-        identity::cross_boundary(&mut request, Trust::Trusted, if trusted { Trust::Trusted } else { Trust::Untrusted });
+        identity::cross_boundary(
+            &mut request,
+            Trust::Trusted,
+            if trusted { Trust::Trusted } else { Trust::Untrusted },
+        );
+        //= R-5.3.2.3.1-05
+        if !trusted && message::asks_privacy(request.headers()) && identity::anonymise(&mut request).is_err()
+        {
+            self.fail(id);
+            return;
+        }
         match self.sip.send(request, target, now) {
             Ok(transaction) => self.exchanges.send_out(id, Callee::Wire(transaction, trusted)),
             Err(_) => self.fail(id),
@@ -320,7 +410,13 @@ impl Node {
 
     /// Tells a role that its request could not be sent.
     fn fail(&mut self, id: OutgoingId) {
-        self.bus.push_back((id.role, Input::Failed { id, reason: RequestFailure::TransportFailed }));
+        self.bus.push_back((
+            id.role,
+            Input::Failed {
+                id,
+                reason: RequestFailure::TransportFailed,
+            },
+        ));
     }
 }
 
@@ -330,10 +426,7 @@ fn is_invite_response(response: &Response) -> bool {
 
 /// RFC 3325 7 for responses: who asked not to be named is not named to a node outside the trust domain.
 fn hide_identity(response: &mut Response) {
-    let asked = response.headers().values(&HeaderName::PRIVACY).any(|value| {
-        value.as_str().split(';').any(|word| matches!(word.trim().to_ascii_lowercase().as_str(), "id" | "user" | "header"))
-    });
-    if asked {
+    if message::asks_privacy(response.headers()) {
         response.headers_mut().remove(&HeaderName::P_ASSERTED_IDENTITY);
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use sip_im::Method;
 use sip_im::endpoint::{ClientTransaction, ServerTransaction};
 use sip_im::header::{CallId, From, Headers, To};
-use sip_im::Method;
 
 use crate::message;
 use crate::signal::{IncomingId, OutgoingId, RoleKind};
@@ -84,7 +84,15 @@ impl Exchanges {
         if let Caller::Wire(transaction, _) = caller {
             self.servers.insert(transaction, id);
         }
-        self.incoming.insert(id, Incoming { caller, role, method, lingers_until: None });
+        self.incoming.insert(
+            id,
+            Incoming {
+                caller,
+                role,
+                method,
+                lingers_until: None,
+            },
+        );
         id
     }
 
@@ -92,7 +100,13 @@ impl Exchanges {
         if let Callee::Wire(transaction, _) = callee {
             self.clients.insert(transaction, id);
         }
-        self.outgoing.insert(id, Outgoing { callee, lingers_until: None });
+        self.outgoing.insert(
+            id,
+            Outgoing {
+                callee,
+                lingers_until: None,
+            },
+        );
     }
 
     pub(super) fn open(&self) -> usize {
@@ -119,7 +133,9 @@ impl Exchanges {
 
     /// A final response is on its way to the caller: the exchange is over on that side, or lingers after an INVITE's 2xx.
     pub(super) fn finish_incoming(&mut self, id: IncomingId, success: bool, now: Instant) {
-        let Some(incoming) = self.incoming.get_mut(&id) else { return };
+        let Some(incoming) = self.incoming.get_mut(&id) else {
+            return;
+        };
         if success && incoming.method == Method::Invite {
             if incoming.lingers_until.is_none() {
                 // Longer than the endpoint waits for the ACK, of whose absence the role is to hear.
@@ -134,7 +150,9 @@ impl Exchanges {
 
     /// A final response has come from the callee.
     pub(super) fn finish_outgoing(&mut self, id: OutgoingId, success: bool, invite: bool, now: Instant) {
-        let Some(outgoing) = self.outgoing.get_mut(&id) else { return };
+        let Some(outgoing) = self.outgoing.get_mut(&id) else {
+            return;
+        };
         if success && invite {
             if outgoing.lingers_until.is_none() {
                 let until = message::after(now, message::LINGER);
@@ -171,7 +189,10 @@ impl Exchanges {
     /// Remembers who answered an INVITE with a 2xx; the first one to say so did.
     pub(super) fn note_answer(&mut self, dialog: DialogKey, by: AnsweredBy, now: Instant) {
         if !self.answers.contains_key(&dialog) {
-            self.lingering.insert((message::after(now, message::LINGER), Lingering::Answer(dialog.clone())));
+            self.lingering.insert((
+                message::after(now, message::LINGER),
+                Lingering::Answer(dialog.clone()),
+            ));
             self.answers.insert(dialog, by);
         }
     }
@@ -181,10 +202,16 @@ impl Exchanges {
     }
 
     /// Remembers whose 2xx the endpoint sends again, to tell him when no ACK comes. Kept longer than the endpoint tries.
-    pub(super) fn note_retransmission(&mut self, transaction: ServerTransaction, answer: (IncomingId, RoleKind), now: Instant) {
+    pub(super) fn note_retransmission(
+        &mut self,
+        transaction: ServerTransaction,
+        answer: (IncomingId, RoleKind),
+        now: Instant,
+    ) {
         if self.retransmissions.insert(transaction, answer).is_none() {
             let until = message::after(now, message::LINGER.saturating_mul(2));
-            self.lingering.insert((until, Lingering::Retransmission(transaction)));
+            self.lingering
+                .insert((until, Lingering::Retransmission(transaction)));
         }
     }
 

@@ -60,7 +60,16 @@ impl Flows {
             *count = count.saturating_add(1);
         }
         self.tokens.insert(token.clone(), id);
-        self.flows.insert(id, Flow { protocol, transport, local, trusted, token });
+        self.flows.insert(
+            id,
+            Flow {
+                protocol,
+                transport,
+                local,
+                trusted,
+                token,
+            },
+        );
     }
 
     pub(super) fn remove(&mut self, id: FlowId) -> Option<Flow> {
@@ -87,7 +96,9 @@ impl Flows {
 
     /// Whether an address is this end of a flow that is open.
     pub(super) fn is_near_end(&self, host: &str, port: u16) -> bool {
-        let Ok(address) = host.parse::<IpAddr>() else { return false };
+        let Ok(address) = host.parse::<IpAddr>() else {
+            return false;
+        };
         self.near_ends.contains_key(&SocketAddr::new(address, port))
     }
 

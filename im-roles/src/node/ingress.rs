@@ -3,8 +3,9 @@
 use std::time::Instant;
 
 use sip_im::endpoint::ServerTransaction;
-use sip_im::header::{MaxForwards, ProxyRequire, RecordRoute, RetryAfter, Unsupported};
-use sip_im::{FlowId, HeaderName, Identity, Method, Request, Response, StatusCode};
+use sip_im::header::{HeaderName, MaxForwards, RetryAfter, To};
+use sip_im::proxy;
+use sip_im::{FlowId, Identity, Method, Request, Response, StatusCode};
 
 use super::authenticate::{Rejection, Sender};
 use super::exchanges::Caller;
@@ -24,9 +25,13 @@ impl Node {
         now: Instant,
     ) {
         let trusted = trusted || self.flows.get(flow).is_some_and(|flow| flow.trusted);
-        if self.exchanges.open() >= self.config.limits.max_pending_requests || (self.stopping && starts_something(&request)) {
+        if self.exchanges.open() >= self.config.limits.max_pending_requests
+            || (self.stopping && starts_something(&request))
+        {
             self.events.push_back(Event::Overload { flow });
-            let later = request.response(StatusCode::SERVICE_UNAVAILABLE).header_typed(&RetryAfter::new(5));
+            let later = request
+                .response(StatusCode::SERVICE_UNAVAILABLE)
+                .header_typed(&RetryAfter::new(5));
             self.answer(transaction, later.build().ok(), now);
             return;
         }
@@ -45,10 +50,6 @@ impl Node {
                 return;
             }
         };
-        if let Some(response) = unsupported(&request) {
-            self.answer(transaction, Some(response), now);
-            return;
-        }
         if *request.method() == Method::Register {
             self.take_register(transaction, &request, flow, sender.user, now);
             return;
@@ -69,15 +70,29 @@ impl Node {
         now: Instant,
     ) {
         // A conference is here; and a flow is no way back to itself.
-        let next = self.pop_own_routes(&mut request).filter(|next| *next != flow && !self.controlling.serves(request.uri()));
+        let next = self
+            .pop_own_routes(&mut request)
+            .filter(|next| *next != flow && !self.controlling.serves(request.uri()));
         if message::forms_dialog(&request) {
             let Some(route) = self.own_route(flow) else { return };
-            if request.headers_mut().push_front_typed(&RecordRoute::new(route)).is_err() {
-                self.turn_away(transaction, &request, flow, None, StatusCode::SERVER_INTERNAL_ERROR, None, now);
+            if proxy::add_record_route(&mut request, &route).is_err() {
+                self.turn_away(
+                    transaction,
+                    &request,
+                    flow,
+                    None,
+                    StatusCode::SERVER_INTERNAL_ERROR,
+                    None,
+                    now,
+                );
                 return;
             }
         }
-        let Sender { originator, user, case } = sender;
+        let Sender {
+            originator,
+            user,
+            case,
+        } = sender;
         let in_dialog = message::to_tag(&request).is_some();
         let served = case == SessionCase::Originating && user.is_some();
         let from = user.clone();
@@ -92,7 +107,15 @@ impl Node {
                 Hop::Role(role) => role,
                 // Passing on for strangers to strangers is what an open relay does.
                 Hop::Address(..) | Hop::Refuse(_) if !in_dialog => {
-                    self.turn_away(transaction, &request, flow, from, StatusCode::NOT_FOUND, None, now);
+                    self.turn_away(
+                        transaction,
+                        &request,
+                        flow,
+                        from,
+                        StatusCode::NOT_FOUND,
+                        None,
+                        now,
+                    );
                     return;
                 }
                 _ => RoleKind::Participating,
@@ -101,29 +124,61 @@ impl Node {
         if origin.case == SessionCase::Terminating {
             self.fold_target(&mut request, role);
         }
-        let id = self.exchanges.take_in(Caller::Wire(transaction, trusted), role, request.method().clone());
-        self.bus.push_back((role, signal::Input::Request { id, request, origin }));
+        let id = self
+            .exchanges
+            .take_in(Caller::Wire(transaction, trusted), role, request.method().clone());
+        self.bus
+            .push_back((role, signal::Input::Request { id, request, origin }));
     }
 
     /// OPTIONS to the server itself (RFC 3261 11.2).
     fn answers_itself(&mut self, transaction: ServerTransaction, request: &Request, now: Instant) -> bool {
-        if request.uri().user().is_some() || !self.is_own_domain(request.uri()) || *request.method() != Method::Options {
+        if request.uri().user().is_some()
+            || !self.is_own_domain(request.uri())
+            || *request.method() != Method::Options
+        {
             return false;
         }
         let allow = "INVITE, ACK, CANCEL, BYE, MESSAGE, OPTIONS, REGISTER, SUBSCRIBE, NOTIFY, REFER";
-        let response = request.response(StatusCode::OK).header(&HeaderName::ALLOW, allow).and_then(|builder| builder.build());
+        let response = request
+            .response(StatusCode::OK)
+            .header(&HeaderName::ALLOW, allow)
+            .and_then(|builder| builder.build());
         self.answer(transaction, response.ok(), now);
         true
     }
 
-    pub(super) fn answer(&mut self, transaction: ServerTransaction, response: Option<Response>, now: Instant) {
-        if let Some(response) = response {
+    pub(super) fn answer(
+        &mut self,
+        transaction: ServerTransaction,
+        response: Option<Response>,
+        now: Instant,
+    ) {
+        if let Some(mut response) = response {
+            self.tag(&mut response);
             // The transaction may be over; then nobody waits.
             let _ = self.sip.respond(transaction, response, now);
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what is refused, to whom, and why, each in a word")]
+    /// Gives a final response that is made here the To tag that it needs.
+    pub(super) fn tag(&mut self, response: &mut Response) {
+        if !response.status().is_final() {
+            return;
+        }
+        if let Ok(Some(to)) = response.headers().get::<To>()
+            && to.tag.is_none()
+        {
+            let tagged = to.with_tag(&self.sip.mint_tag());
+            // What was read as To can be written as To.
+            let _ = response.headers_mut().set_typed(&tagged);
+        }
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what is refused, to whom, and why, each in a word"
+    )]
     pub(super) fn turn_away(
         &mut self,
         transaction: ServerTransaction,
@@ -134,7 +189,12 @@ impl Node {
         warning: Option<ServiceWarning>,
         now: Instant,
     ) {
-        self.events.push_back(Event::Refused { from, flow, status, warning });
+        self.events.push_back(Event::Refused {
+            from,
+            flow,
+            status,
+            warning,
+        });
         let response = message::refusal(request, status, warning, &self.config.domain);
         self.answer(transaction, response, now);
     }
@@ -154,10 +214,4 @@ fn check_hops(request: &Request) -> Result<(), StatusCode> {
         Ok(_) => Ok(()),
         Err(_) => Err(StatusCode::BAD_REQUEST),
     }
-}
-
-/// RFC 3261 16.3, step 5: a proxy refuses extensions it is required to know and does not; this server knows none.
-fn unsupported(request: &Request) -> Option<Response> {
-    let required = request.headers().get::<ProxyRequire>().ok().flatten()?;
-    request.response(StatusCode::BAD_EXTENSION).header_typed(&Unsupported::new(required.iter())).build().ok()
 }

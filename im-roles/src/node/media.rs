@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use msrp::endpoint::{AppendError, Event as MsrpEvent, SendError, SessionKey};
 use msrp::MessageId;
+use msrp::endpoint::{AppendError, Event as MsrpEvent, SendError, SessionKey};
 
 use super::Node;
 use crate::signal::{Input, MediaCommand, MediaId, MediaRefusal};
@@ -32,7 +32,9 @@ impl Media {
 impl Node {
     pub(super) fn take_msrp_event(&mut self, event: MsrpEvent) {
         let Some(session) = event.session() else { return };
-        let Some(media) = self.media.owners.get(&session).copied() else { return };
+        let Some(media) = self.media.owners.get(&session).copied() else {
+            return;
+        };
         if matches!(event, MsrpEvent::SessionEnded { .. }) {
             self.media.remove(session);
         }
@@ -93,6 +95,13 @@ impl Node {
     }
 
     fn refuse_media(&mut self, media: MediaId, message: Option<MessageId>, reason: MediaRefusal) {
-        self.bus.push_back((media.role, Input::MediaRefused { media, message, reason }));
+        self.bus.push_back((
+            media.role,
+            Input::MediaRefused {
+                media,
+                message,
+                reason,
+            },
+        ));
     }
 }

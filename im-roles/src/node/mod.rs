@@ -11,7 +11,7 @@ mod exchanges;
 mod flows;
 mod ingress;
 mod media;
-mod registration;
+mod registering;
 mod routing;
 mod users;
 mod xcap;
@@ -20,8 +20,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use sip_im::auth::{Authenticator, AuthenticatorConfig};
-use sip_im::registration::{Registrar, RegistrarConfig};
+use sip_im::auth::{self, Authenticator};
+use sip_im::registration::{self as registrations, Registrar};
 use sip_im::{Entropy, Identity};
 
 pub use self::event::Event;
@@ -88,7 +88,10 @@ crate::impl_machine!(role Node: Input => Transmit, Event; Effect => Answer);
 
 impl std::fmt::Debug for Node {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Node").field("domain", &self.config.domain).field("stopping", &self.stopping).finish_non_exhaustive()
+        f.debug_struct("Node")
+            .field("domain", &self.config.domain)
+            .field("stopping", &self.stopping)
+            .finish_non_exhaustive()
     }
 }
 
@@ -100,7 +103,7 @@ impl Node {
         let mut sip_config = sip_im::endpoint::Config::default();
         sip_config.max_server_transactions = config.limits.max_pending_requests;
         sip_config.max_client_transactions = config.limits.max_pending_requests.saturating_mul(2);
-        let mut auth_config = AuthenticatorConfig::new(&config.realm);
+        let mut auth_config = auth::Config::new(&config.realm);
         auth_config.algorithms.clone_from(&config.algorithms);
         let users = Users::new(&config.users);
         let mut participating = Participating::new(Arc::clone(&config), clock);
@@ -110,7 +113,7 @@ impl Node {
             entropy: share(),
             sip: sip_im::endpoint::Endpoint::new(sip_config, share()),
             msrp: msrp::endpoint::Endpoint::new(msrp::endpoint::Config::default(), share()),
-            registrar: Registrar::new(RegistrarConfig::default()),
+            registrar: Registrar::new(registrations::Config::default()),
             authenticator: Authenticator::new(auth_config, share()),
             users,
             flows: Flows::default(),
@@ -165,17 +168,33 @@ impl Node {
     /// Takes one input.
     pub fn handle_input(&mut self, input: Input, now: Instant) {
         match input {
-            Input::Opened { flow, protocol, transport, local, remote, open, trusted } => {
+            Input::Opened {
+                flow,
+                protocol,
+                transport,
+                local,
+                remote,
+                open,
+                trusted,
+            } => {
                 let opening = open.and_then(|open| self.flows.opened(open));
                 let trusted = trusted || matches!(opening, Some(Opening::Sip(_, true)));
-                self.flows.insert(flow, protocol, transport, local, trusted, &mut self.entropy);
+                self.flows
+                    .insert(flow, protocol, transport, local, trusted, &mut self.entropy);
                 match protocol {
                     Protocol::Sip => {
                         let open = match opening {
                             Some(Opening::Sip(open, _)) => Some(open),
                             _ => None,
                         };
-                        let input = sip_im::endpoint::Input::Opened { flow, transport, local, remote, open, trusted };
+                        let input = sip_im::endpoint::Input::Opened {
+                            flow,
+                            transport,
+                            local,
+                            remote,
+                            open,
+                            trusted,
+                        };
                         self.sip.handle_input(input, now);
                     }
                     Protocol::Msrp => {
@@ -184,39 +203,55 @@ impl Node {
                             _ => None,
                         };
                         let connection = msrp::ConnectionId(flow.0);
-                        let input = msrp::endpoint::Input::Opened { connection, open, secure: transport.is_secure() };
+                        let input = msrp::endpoint::Input::Opened {
+                            connection,
+                            open,
+                            secure: transport.is_secure(),
+                        };
                         self.msrp.handle_input(input, now);
                     }
                 }
             }
             Input::OpenFailed { open } => match self.flows.opened(open) {
                 Some(Opening::Sip(open, _)) => {
-                    self.sip.handle_input(sip_im::endpoint::Input::OpenFailed { open }, now);
+                    self.sip
+                        .handle_input(sip_im::endpoint::Input::OpenFailed { open }, now);
                 }
-                Some(Opening::Msrp(open)) => self.msrp.handle_input(msrp::endpoint::Input::OpenFailed { open }, now),
+                Some(Opening::Msrp(open)) => self
+                    .msrp
+                    .handle_input(msrp::endpoint::Input::OpenFailed { open }, now),
                 None => {}
             },
             Input::Received { flow, data } => match self.flows.get(flow).map(|flow| flow.protocol) {
-                Some(Protocol::Sip) => self.sip.handle_input(sip_im::endpoint::Input::Received { flow, data }, now),
+                Some(Protocol::Sip) => self
+                    .sip
+                    .handle_input(sip_im::endpoint::Input::Received { flow, data }, now),
                 Some(Protocol::Msrp) => {
                     let connection = msrp::ConnectionId(flow.0);
-                    self.msrp.handle_input(msrp::endpoint::Input::Received { connection, data }, now);
+                    self.msrp
+                        .handle_input(msrp::endpoint::Input::Received { connection, data }, now);
                 }
                 None => {}
             },
             Input::Blocked { flow } => match self.flows.get(flow).map(|flow| flow.protocol) {
-                Some(Protocol::Sip) => self.sip.handle_input(sip_im::endpoint::Input::Blocked { flow }, now),
+                Some(Protocol::Sip) => self
+                    .sip
+                    .handle_input(sip_im::endpoint::Input::Blocked { flow }, now),
                 Some(Protocol::Msrp) => {
                     let connection = msrp::ConnectionId(flow.0);
-                    self.msrp.handle_input(msrp::endpoint::Input::Blocked { connection }, now);
+                    self.msrp
+                        .handle_input(msrp::endpoint::Input::Blocked { connection }, now);
                 }
                 None => {}
             },
             Input::Writable { flow } => match self.flows.get(flow).map(|flow| flow.protocol) {
-                Some(Protocol::Sip) => self.sip.handle_input(sip_im::endpoint::Input::Writable { flow }, now),
+                Some(Protocol::Sip) => self
+                    .sip
+                    .handle_input(sip_im::endpoint::Input::Writable { flow }, now),
                 Some(Protocol::Msrp) => {
                     let connection = msrp::ConnectionId(flow.0);
-                    self.msrp.handle_input(msrp::endpoint::Input::Writable { connection }, now);
+                    self.msrp
+                        .handle_input(msrp::endpoint::Input::Writable { connection }, now);
                 }
                 None => {}
             },
@@ -230,12 +265,14 @@ impl Node {
         let Some(flow) = self.flows.remove(id) else { return };
         match flow.protocol {
             Protocol::Sip => {
-                self.sip.handle_input(sip_im::endpoint::Input::Closed { flow: id }, now);
+                self.sip
+                    .handle_input(sip_im::endpoint::Input::Closed { flow: id }, now);
                 self.registrations_lost(id);
             }
             Protocol::Msrp => {
                 let connection = msrp::ConnectionId(id.0);
-                self.msrp.handle_input(msrp::endpoint::Input::Closed { connection }, now);
+                self.msrp
+                    .handle_input(msrp::endpoint::Input::Closed { connection }, now);
             }
         }
     }
@@ -322,12 +359,26 @@ impl Node {
 
     fn from_sip(&mut self, transmit: sip_im::endpoint::Transmit) -> Transmit {
         match transmit {
-            sip_im::endpoint::Transmit::Open { open, transport, host, port } => {
+            sip_im::endpoint::Transmit::Open {
+                open,
+                transport,
+                host,
+                port,
+            } => {
                 let trusted = self.trusts_address(&host, port);
                 let open = self.flows.start_opening(Opening::Sip(open, trusted));
-                Transmit::Open { open, protocol: Protocol::Sip, transport, host, port }
+                Transmit::Open {
+                    open,
+                    protocol: Protocol::Sip,
+                    transport,
+                    host,
+                    port,
+                }
             }
-            sip_im::endpoint::Transmit::Send { flow, data } => Transmit::Send { flow, data: data.into() },
+            sip_im::endpoint::Transmit::Send { flow, data } => Transmit::Send {
+                flow,
+                data: data.into(),
+            },
             sip_im::endpoint::Transmit::Close { flow } => {
                 self.flows.remove(flow);
                 self.registrations_lost(flow);
@@ -338,14 +389,30 @@ impl Node {
 
     fn from_msrp(&mut self, transmit: msrp::endpoint::Transmit) -> Transmit {
         match transmit {
-            msrp::endpoint::Transmit::Open { open, secure, host, port } => {
+            msrp::endpoint::Transmit::Open {
+                open,
+                secure,
+                host,
+                port,
+            } => {
                 let open = self.flows.start_opening(Opening::Msrp(open));
-                let transport = if secure { sip_im::Transport::Tls } else { sip_im::Transport::Tcp };
-                Transmit::Open { open, protocol: Protocol::Msrp, transport, host, port }
+                let transport = if secure {
+                    sip_im::Transport::Tls
+                } else {
+                    sip_im::Transport::Tcp
+                };
+                Transmit::Open {
+                    open,
+                    protocol: Protocol::Msrp,
+                    transport,
+                    host,
+                    port,
+                }
             }
-            msrp::endpoint::Transmit::Send { connection, data } => {
-                Transmit::Send { flow: sip_im::FlowId(connection.0), data }
-            }
+            msrp::endpoint::Transmit::Send { connection, data } => Transmit::Send {
+                flow: sip_im::FlowId(connection.0),
+                data,
+            },
             msrp::endpoint::Transmit::Close { connection } => {
                 let flow = sip_im::FlowId(connection.0);
                 self.flows.remove(flow);

@@ -1,6 +1,7 @@
 //! Where a request goes next.
 
 use sip_im::header::Route;
+use sip_im::proxy;
 use sip_im::{FlowId, Request, StatusCode, Transport, Uri};
 
 use super::Node;
@@ -21,19 +22,11 @@ pub(super) enum Hop {
 
 impl Node {
     /// Takes this server's own entries off the Route, and gives the open flow that the last of them names.
-    ///
-    //= https://www.rfc-editor.org/rfc/rfc3261#section-16.4
-    //# If the first value in the Route header field indicates this proxy,
-    //# the proxy MUST remove that value from the request.
     pub(super) fn pop_own_routes(&self, request: &mut Request) -> Option<FlowId> {
         let mut flow = None;
-        while let Some(Ok(route)) = request.headers().all::<Route>().next() {
-            let uri = route.uri();
-            if !self.is_own_route(uri) {
-                break;
-            }
-            flow = uri.user().and_then(|token| self.flows.by_token(token));
-            request.headers_mut().remove_first(&sip_im::HeaderName::ROUTE);
+        // A malformed Route leads nowhere; what follows sees it unchanged.
+        while let Ok(Some(own)) = proxy::take_own_route(request, |uri| self.is_own_route(uri)) {
+            flow = own.user().and_then(|token| self.flows.by_token(token));
         }
         flow
     }
@@ -47,16 +40,30 @@ impl Node {
             return true;
         }
         let port = uri.port().unwrap_or(5060);
-        self.config.addresses.iter().any(|own| own.host.eq_ignore_ascii_case(bare(host)) && own.port == port)
+        self.config
+            .addresses
+            .iter()
+            .any(|own| own.host.eq_ignore_ascii_case(bare(host)) && own.port == port)
             || self.flows.is_near_end(bare(host), port)
     }
 
     /// The Record-Route entry that leads back to a flow.
     pub(super) fn own_route(&self, id: FlowId) -> Option<Uri> {
         let flow = self.flows.get(id)?;
-        let own = self.config.addresses.iter().find(|own| own.transport == flow.transport);
-        let (host, port) = own.map_or_else(|| (flow.local.ip().to_string(), flow.local.port()), |own| (own.host.clone(), own.port));
-        let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host };
+        let own = self
+            .config
+            .addresses
+            .iter()
+            .find(|own| own.transport == flow.transport);
+        let (host, port) = own.map_or_else(
+            || (flow.local.ip().to_string(), flow.local.port()),
+            |own| (own.host.clone(), own.port),
+        );
+        let host = if host.contains(':') && !host.starts_with('[') {
+            format!("[{host}]")
+        } else {
+            host
+        };
         let transport = match flow.transport {
             Transport::Udp => "",
             Transport::Tcp => ";transport=tcp",
@@ -86,23 +93,38 @@ impl Node {
         }
         if self.is_own_domain(uri) {
             // It may be a group that a stored document defines.
-            return if uri.user().is_some() { Hop::Role(RoleKind::Controlling) } else { Hop::Refuse(StatusCode::NOT_FOUND) };
+            return if uri.user().is_some() {
+                Hop::Role(RoleKind::Controlling)
+            } else {
+                Hop::Refuse(StatusCode::NOT_FOUND)
+            };
         }
         if message::to_tag(request).is_some() && is_address(uri) {
             return self.address_of(uri);
         }
-        let Some(domain) = uri.identity().domain().map(str::to_owned) else { return Hop::Refuse(StatusCode::NOT_FOUND) };
-        if let Some(route) = self.config.routes.iter().find(|route| route.domain.eq_ignore_ascii_case(&domain)) {
+        let Some(domain) = uri.identity().domain().map(str::to_owned) else {
+            return Hop::Refuse(StatusCode::NOT_FOUND);
+        };
+        if let Some(route) = self
+            .config
+            .routes
+            .iter()
+            .find(|route| route.domain.eq_ignore_ascii_case(&domain))
+        {
             return Hop::Address(route.next_hop.clone(), route.trusted);
         }
         match &self.config.outbound {
-            Some(next_hop) => Hop::Address(next_hop.clone(), self.trusts_address(&next_hop.host, next_hop.port)),
+            Some(next_hop) => Hop::Address(
+                next_hop.clone(),
+                self.trusts_address(&next_hop.host, next_hop.port),
+            ),
             None => Hop::Refuse(StatusCode::NOT_FOUND),
         }
     }
 
     pub(super) fn is_own_domain(&self, uri: &Uri) -> bool {
-        uri.host().is_some_and(|host| host.eq_ignore_ascii_case(&self.config.domain))
+        uri.host()
+            .is_some_and(|host| host.eq_ignore_ascii_case(&self.config.domain))
     }
 
     /// Puts the user's main address in the place of an alias, so that all his addresses lead to the same rules and mailbox.
@@ -110,7 +132,10 @@ impl Node {
         if !matches!(role, RoleKind::Participating) || message::to_tag(request).is_some() {
             return;
         }
-        let found = self.users.find(request.uri()).and_then(|identity| self.users.get(identity));
+        let found = self
+            .users
+            .find(request.uri())
+            .and_then(|identity| self.users.get(identity));
         if let Some(user) = found
             && user.uri.identity() != request.uri().identity()
         {
@@ -138,13 +163,17 @@ impl Node {
     }
 
     fn address_of(&self, uri: &Uri) -> Hop {
-        let Some(host) = uri.host() else { return Hop::Refuse(StatusCode::NOT_FOUND) };
+        let Some(host) = uri.host() else {
+            return Hop::Refuse(StatusCode::NOT_FOUND);
+        };
         let transport = match uri.parameter("transport").flatten() {
             Some(name) if name.eq_ignore_ascii_case("tcp") => Transport::Tcp,
             Some(name) if name.eq_ignore_ascii_case("tls") => Transport::Tls,
             _ => Transport::Udp,
         };
-        let port = uri.port().unwrap_or(if transport == Transport::Tls { 5061 } else { 5060 });
+        let port = uri
+            .port()
+            .unwrap_or(if transport == Transport::Tls { 5061 } else { 5060 });
         let host = bare(host).to_owned();
         let trusted = self.trusts_address(&host, port);
         Hop::Address(NextHop::new(transport, host, port), trusted)
@@ -153,10 +182,13 @@ impl Node {
 
 /// Whether the host is an address rather than a name.
 fn is_address(uri: &Uri) -> bool {
-    uri.host().is_some_and(|host| bare(host).parse::<std::net::IpAddr>().is_ok())
+    uri.host()
+        .is_some_and(|host| bare(host).parse::<std::net::IpAddr>().is_ok())
 }
 
 /// A host without the brackets of an IPv6 address.
 fn bare(host: &str) -> &str {
-    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+    host.strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host)
 }

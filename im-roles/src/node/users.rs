@@ -45,7 +45,9 @@ impl Users {
     /// The user whom an address belongs to.
     pub(super) fn find(&self, uri: &Uri) -> Option<&Identity> {
         let folded = self.fold(&uri.identity());
-        self.by_identity.get_key_value(&folded).map(|(identity, _)| identity)
+        self.by_identity
+            .get_key_value(&folded)
+            .map(|(identity, _)| identity)
     }
 
     /// An identity with alias sets folded.

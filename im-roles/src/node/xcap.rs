@@ -13,21 +13,36 @@ use crate::xdms::{self, XcapId, XcapRequest, XcapResponse};
 impl Node {
     pub(super) fn take_xcap(&mut self, id: XcapId, request: XcapRequest, now: Instant) {
         if self.stopping {
-            self.transmits.push_back(Transmit::Xcap { id, response: XcapResponse::status(503) });
+            self.transmits.push_back(Transmit::Xcap {
+                id,
+                response: XcapResponse::status(503),
+            });
             return;
         }
         match self.xcap_user(&request, now) {
             Ok(user) => {
                 let owner = self.xdms.owner(&request).map(|owner| self.users.fold(&owner));
-                self.xdms.handle_input(xdms::Input::Request { id, request, user, owner }, now);
+                self.xdms.handle_input(
+                    xdms::Input::Request {
+                        id,
+                        request,
+                        user,
+                        owner,
+                    },
+                    now,
+                );
             }
             Err(response) => self.transmits.push_back(Transmit::Xcap { id, response }),
         }
     }
 
     fn xcap_user(&mut self, request: &XcapRequest, now: Instant) -> Result<Identity, XcapResponse> {
-        let Some(authorization) = &request.authorization else { return Err(self.challenge_xcap(false, now)) };
-        let Ok(credentials) = Credentials::parse(authorization) else { return Err(XcapResponse::status(400)) };
+        let Some(authorization) = &request.authorization else {
+            return Err(self.challenge_xcap(false, now));
+        };
+        let Ok(credentials) = Credentials::parse(authorization) else {
+            return Err(XcapResponse::status(400));
+        };
         //= https://www.rfc-editor.org/rfc/rfc7616#section-3.4.6
         //# if the two are not
         //# equivalent, the server SHOULD return a 400 Bad Request error.
@@ -43,9 +58,11 @@ impl Node {
             now,
         );
         match verdict {
-            Verdict::Accepted { username } => {
-                self.users.authenticates_as(&username).cloned().ok_or_else(|| XcapResponse::status(403))
-            }
+            Verdict::Accepted { username } => self
+                .users
+                .authenticates_as(&username)
+                .cloned()
+                .ok_or_else(|| XcapResponse::status(403)),
             Verdict::Stale => Err(self.challenge_xcap(true, now)),
             _ => Err(self.challenge_xcap(false, now)),
         }
@@ -65,7 +82,9 @@ impl Node {
         while let Some(transmit) = self.xdms.poll_transmit(now) {
             moved = true;
             match transmit {
-                xdms::Transmit::Response { id, response } => self.transmits.push_back(Transmit::Xcap { id, response }),
+                xdms::Transmit::Response { id, response } => {
+                    self.transmits.push_back(Transmit::Xcap { id, response })
+                }
                 xdms::Transmit::Claim { id, address } => {
                     let allowed = self.is_free(&address);
                     self.xdms.handle_input(xdms::Input::Claimed { id, allowed }, now);
@@ -85,7 +104,9 @@ impl Node {
     /// Whether a group may have an address: it lies in this domain, and is neither a user's nor a service's.
     fn is_free(&self, address: &Identity) -> bool {
         let services = [&self.config.deferred, &self.config.history];
-        let Ok(uri) = sip_im::Uri::parse(address.as_str()) else { return false };
+        let Ok(uri) = sip_im::Uri::parse(address.as_str()) else {
+            return false;
+        };
         address.domain() == Some(self.config.domain.as_str())
             && self.users.find(&uri).is_none()
             && services.iter().all(|service| service.identity() != *address)

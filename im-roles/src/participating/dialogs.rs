@@ -10,42 +10,77 @@ use crate::message;
 /// A dialog by its Call-ID and the tag of the one who opened it, which both directions carry.
 type Key = (String, String);
 
+/// What is remembered of a dialog.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    until: Instant,
+    /// Whether the one who opened it does not want to be named.
+    hidden: bool,
+}
+
+/// A request that belongs to a known dialog.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Admission {
+    /// Whether its sender does not want to be named, without saying so again in each request.
+    pub(super) hidden: bool,
+}
+
 /// Bounded memory of open dialogs.
 #[derive(Debug)]
 pub(super) struct Dialogs {
     max: usize,
-    expiries: BTreeMap<Key, Instant>,
+    entries: BTreeMap<Key, Entry>,
     deadlines: BTreeSet<(Instant, Key)>,
 }
 
 impl Dialogs {
     pub(super) fn new(max: usize) -> Self {
-        Self { max, expiries: BTreeMap::new(), deadlines: BTreeSet::new() }
+        Self {
+            max,
+            entries: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+        }
     }
 
     /// Remembers the dialog that a request is about to form; `false` when there is no room.
-    pub(super) fn open(&mut self, request: &Request, now: Instant, idle: Duration) -> bool {
+    pub(super) fn open(&mut self, request: &Request, hidden: bool, now: Instant, idle: Duration) -> bool {
         let Some(key) = opener(request) else { return false };
-        if !self.expiries.contains_key(&key) && self.expiries.len() >= self.max {
+        if !self.entries.contains_key(&key) && self.entries.len() >= self.max {
             return false;
         }
-        self.touch(key, message::after(now, idle));
+        self.put(
+            key,
+            Entry {
+                until: message::after(now, idle),
+                hidden,
+            },
+        );
         true
     }
 
-    /// Whether a request belongs to a known dialog, which then is remembered for longer.
-    pub(super) fn admit(&mut self, request: &Request, now: Instant, idle: Duration) -> bool {
-        let Some(key) = self.find(request) else { return false };
-        self.touch(key, message::after(now, idle));
-        true
+    /// Finds the dialog that a request belongs to, which then is remembered for longer.
+    pub(super) fn admit(&mut self, request: &Request, now: Instant, idle: Duration) -> Option<Admission> {
+        let key = self.find(request)?;
+        let hidden = self.entries.get(&key)?.hidden;
+        let by_opener = message::from_tag(request).as_deref() == Some(key.1.as_str());
+        self.put(
+            key,
+            Entry {
+                until: message::after(now, idle),
+                hidden,
+            },
+        );
+        Some(Admission {
+            hidden: hidden && by_opener,
+        })
     }
 
     /// Forgets the dialog that a request belongs to or would have formed.
     pub(super) fn forget(&mut self, request: &Request) {
         if let Some(key) = self.find(request)
-            && let Some(at) = self.expiries.remove(&key)
+            && let Some(entry) = self.entries.remove(&key)
         {
-            self.deadlines.remove(&(at, key));
+            self.deadlines.remove(&(entry.until, key));
         }
     }
 
@@ -59,7 +94,7 @@ impl Dialogs {
                 self.deadlines.insert((at, key));
                 break;
             }
-            self.expiries.remove(&key);
+            self.entries.remove(&key);
         }
     }
 
@@ -69,14 +104,14 @@ impl Dialogs {
             .into_iter()
             .flatten()
             .map(|tag| (call_id.clone(), tag))
-            .find(|key| self.expiries.contains_key(key))
+            .find(|key| self.entries.contains_key(key))
     }
 
-    fn touch(&mut self, key: Key, at: Instant) {
-        if let Some(before) = self.expiries.insert(key.clone(), at) {
-            self.deadlines.remove(&(before, key.clone()));
+    fn put(&mut self, key: Key, entry: Entry) {
+        if let Some(before) = self.entries.insert(key.clone(), entry) {
+            self.deadlines.remove(&(before.until, key.clone()));
         }
-        self.deadlines.insert((at, key));
+        self.deadlines.insert((entry.until, key));
     }
 }
 

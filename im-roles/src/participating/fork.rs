@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use sip_im::header::Route;
+use sip_im::proxy::{self, ProxyError};
 use sip_im::{Method, Request, Response, StatusCode, Uri};
 
 use crate::signal::OutgoingId;
@@ -54,7 +55,13 @@ pub(super) struct Fork {
 
 impl Fork {
     pub(super) fn new(method: &Method, purpose: Purpose) -> Self {
-        Self { invite: *method == Method::Invite, purpose, branches: BTreeMap::new(), best: None, answered: false }
+        Self {
+            invite: *method == Method::Invite,
+            purpose,
+            branches: BTreeMap::new(),
+            best: None,
+            answered: false,
+        }
     }
 
     pub(super) fn add(&mut self, branch: OutgoingId) {
@@ -93,7 +100,11 @@ impl Fork {
         let code = response.status().code();
         if code < 200 {
             // RFC 3261 16.7: 100 is for one hop only.
-            return if code == 100 || self.answered { Outcome::Wait } else { Outcome::PassOn(response, Vec::new()) };
+            return if code == 100 || self.answered {
+                Outcome::Wait
+            } else {
+                Outcome::PassOn(response, Vec::new())
+            };
         }
         if code < 300 {
             if self.answered && !self.invite {
@@ -165,12 +176,12 @@ fn rank(result: &Result<Response, StatusCode>) -> u16 {
 }
 
 /// The request as it goes to one target: one hop fewer to go, and addressed to it.
-pub(super) fn branch_request(request: &Request, target: Option<&Target>) -> Result<Request, StatusCode> {
-    let mut copy = sip_im::proxy::forward_request(request).map_err(|error| error.status())?;
+pub(super) fn branch_request(request: &Request, target: Option<&Target>) -> Result<Request, ProxyError> {
+    let mut copy = proxy::forward_request(request)?;
     if let Some(target) = target {
         copy.set_uri(target.uri.clone());
         for proxy in target.path.iter().rev() {
-            copy.headers_mut().push_front_typed(&Route::new(proxy.clone())).map_err(|_| StatusCode::SERVER_INTERNAL_ERROR)?;
+            copy.headers_mut().push_front_typed(&Route::new(proxy.clone()))?;
         }
     }
     Ok(copy)

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
+use sip_im::header::{Privacy, PrivacyValue};
 use sip_im::{Aliases, Request, Response, StatusCode};
 
 use self::dialogs::Dialogs;
@@ -20,7 +21,9 @@ use self::fork::{Fork, Purpose};
 use crate::config::Config;
 use crate::effect::{Answer, Effect, EffectId};
 use crate::message;
-use crate::signal::{Destination, Ids, IncomingId, Input, Origin, OutgoingId, RoleKind, SessionCase, Transmit};
+use crate::signal::{
+    Destination, Ids, IncomingId, Input, Origin, OutgoingId, RoleKind, SessionCase, Transmit,
+};
 use crate::{ServiceWarning, WallClock};
 
 /// News of the Participating function.
@@ -169,12 +172,17 @@ impl Participating {
 
     /// Whether no exchange is open and nothing waits to be polled. Remembered dialogs do not count.
     pub fn is_drained(&self) -> bool {
-        self.exchanges.is_empty() && self.transmits.is_empty() && self.effects.is_empty() && self.events.is_empty()
+        self.exchanges.is_empty()
+            && self.transmits.is_empty()
+            && self.effects.is_empty()
+            && self.events.is_empty()
     }
 
     /// Takes an answer; one that is late, or comes again, is ignored.
     pub fn handle_answer(&mut self, answer: Answer, now: Instant) {
-        let Some(id) = self.questions.remove(&answer.id()) else { return };
+        let Some(id) = self.questions.remove(&answer.id()) else {
+            return;
+        };
         if let Answer::Document { result, .. } = answer {
             self.take_rules(id, result, now);
         }
@@ -182,7 +190,15 @@ impl Participating {
 
     fn take_request(&mut self, id: IncomingId, request: Request, origin: Origin, now: Instant) {
         if self.exchanges.len() >= self.config.limits.max_pending_requests {
-            self.respond(id, message::refusal(&request, StatusCode::SERVICE_UNAVAILABLE, None, &self.config.domain));
+            self.respond(
+                id,
+                message::refusal(
+                    &request,
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    None,
+                    &self.config.domain,
+                ),
+            );
             return;
         }
         if message::to_tag(&request).is_some() {
@@ -197,19 +213,30 @@ impl Participating {
 
     /// A request inside a dialog goes where the dialog goes; rules were applied when it was made. One outside all known
     /// dialogs is refused, so that a To tag is no way round a user's rules.
-    fn take_request_in_dialog(&mut self, id: IncomingId, request: Request, origin: Origin, now: Instant) {
-        if !self.dialogs.admit(&request, now, self.config.limits.dialog_idle) {
-            self.respond(
-                id,
-                message::refusal(&request, StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST, None, &self.config.domain),
-            );
+    fn take_request_in_dialog(&mut self, id: IncomingId, mut request: Request, origin: Origin, now: Instant) {
+        let Some(admission) = self.dialogs.admit(&request, now, self.config.limits.dialog_idle) else {
+            let status = StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST;
+            self.respond(id, message::refusal(&request, status, None, &self.config.domain));
             return;
+        };
+        if admission.hidden && !origin.originator.anonymous {
+            // Replaced whole: what was asked for at the start of the dialog holds to its end.
+            let _ = request.headers_mut().set_typed(&Privacy(vec![PrivacyValue::Id]));
         }
         let destination = match origin.next {
             Some(flow) => Destination::Flow(flow),
-            None => Destination::Route { case: SessionCase::Terminating },
+            None => Destination::Route {
+                case: SessionCase::Terminating,
+            },
         };
-        self.forward(id, request, origin, Purpose::Onwards, vec![(None, destination)], now);
+        self.forward(
+            id,
+            request,
+            origin,
+            Purpose::Onwards,
+            vec![(None, destination)],
+            now,
+        );
     }
 
     /// Sends a request on, to each of `targets`: with another Request-URI and the Path to it, if given.
@@ -232,22 +259,47 @@ impl Participating {
                     fork.add(branch);
                     requests.push((branch, copy, destination));
                 }
-                Err(status) => {
-                    self.respond(id, message::refusal(&request, status, None, &self.config.domain));
+                Err(error) => {
+                    self.respond(id, error.response(&request).build().ok());
                     return;
                 }
             }
         }
-        if message::forms_dialog(&request) && !self.dialogs.open(&request, now, limits.dialog_idle) {
-            self.respond(id, message::refusal(&request, StatusCode::SERVICE_UNAVAILABLE, None, &self.config.domain));
+        let hidden = origin.originator.anonymous;
+        if message::forms_dialog(&request) && !self.dialogs.open(&request, hidden, now, limits.dialog_idle) {
+            self.respond(
+                id,
+                message::refusal(
+                    &request,
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    None,
+                    &self.config.domain,
+                ),
+            );
             return;
         }
-        let patience = if fork.is_invite() { limits.ringing } else { limits.answer_timeout };
+        let patience = if fork.is_invite() {
+            limits.ringing
+        } else {
+            limits.answer_timeout
+        };
         for (branch, request, destination) in requests {
             self.branches.insert(branch, id);
-            self.transmits.push_back(Transmit::Request { id: branch, request, destination });
+            self.transmits.push_back(Transmit::Request {
+                id: branch,
+                request,
+                destination,
+            });
         }
-        self.open(id, Exchange { request, origin, step: Step::AwaitResponses(fork), deadline: message::after(now, patience) });
+        self.open(
+            id,
+            Exchange {
+                request,
+                origin,
+                step: Step::AwaitResponses(fork),
+                deadline: message::after(now, patience),
+            },
+        );
     }
 
     fn open(&mut self, id: IncomingId, exchange: Exchange) {
@@ -291,23 +343,32 @@ impl Participating {
             warning,
         });
         self.dialogs.forget(&exchange.request);
-        self.respond(id, message::refusal(&exchange.request, status, warning, &self.config.domain));
+        self.respond(
+            id,
+            message::refusal(&exchange.request, status, warning, &self.config.domain),
+        );
     }
 
     fn cancel(&mut self, id: IncomingId) {
-        let Some(exchange) = self.exchanges.get_mut(&id) else { return };
+        let Some(exchange) = self.exchanges.get_mut(&id) else {
+            return;
+        };
         match &mut exchange.step {
             Step::AwaitResponses(fork) => {
                 for branch in fork.cancel() {
                     self.transmits.push_back(Transmit::Cancel { id: branch });
                 }
             }
-            Step::AwaitRules { .. } | Step::AwaitContacts { .. } => self.refuse(id, StatusCode::REQUEST_TERMINATED, None),
+            Step::AwaitRules { .. } | Step::AwaitContacts { .. } => {
+                self.refuse(id, StatusCode::REQUEST_TERMINATED, None)
+            }
         }
     }
 
     fn expire(&mut self, id: IncomingId, now: Instant) {
-        let Some(exchange) = self.exchanges.get_mut(&id) else { return };
+        let Some(exchange) = self.exchanges.get_mut(&id) else {
+            return;
+        };
         match &mut exchange.step {
             Step::AwaitRules { .. } | Step::AwaitContacts { .. } => {
                 self.refuse(id, StatusCode::SERVER_TIMEOUT, None);
@@ -319,7 +380,11 @@ impl Participating {
                 for branch in fork.cancel() {
                     self.transmits.push_back(Transmit::Cancel { id: branch });
                 }
-                let status = if fork.is_invite() { StatusCode::REQUEST_TIMEOUT } else { StatusCode::SERVER_TIMEOUT };
+                let status = if fork.is_invite() {
+                    StatusCode::REQUEST_TIMEOUT
+                } else {
+                    StatusCode::SERVER_TIMEOUT
+                };
                 self.conclude(id, Err(status), now);
             }
         }

@@ -23,10 +23,15 @@ impl Participating {
                 status,
                 warning,
             });
-            self.respond(id, message::refusal(&request, status, warning, &self.config.domain));
+            self.respond(
+                id,
+                message::refusal(&request, status, warning, &self.config.domain),
+            );
             return;
         }
-        let onwards = Destination::Route { case: SessionCase::Terminating };
+        let onwards = Destination::Route {
+            case: SessionCase::Terminating,
+        };
         self.forward(id, request, origin, Purpose::Onwards, vec![(None, onwards)], now);
     }
 }

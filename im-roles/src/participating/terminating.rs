@@ -6,6 +6,7 @@ use im_xdm_model::document::access_rules;
 use im_xdm_model::policy::{self, Decision};
 use im_xdm_model::xml;
 use sip_im::endpoint::RequestFailure;
+use sip_im::header::HeaderName;
 use sip_im::{Identity, Method, Request, Response, StatusCode};
 
 use super::fork::{Outcome, Purpose, Target};
@@ -30,9 +31,18 @@ impl Participating {
         let selector = DocumentSelector::of_user(auid.clone(), message::target(&request), document);
         let effect = self.ids.effect();
         self.questions.insert(effect, id);
-        self.effects.push_back(Effect::FetchDocument { id: effect, selector });
+        self.effects
+            .push_back(Effect::FetchDocument { id: effect, selector });
         let deadline = message::after(now, self.config.limits.effect_timeout);
-        self.open(id, Exchange { request, origin, step: Step::AwaitRules { effect, usage }, deadline });
+        self.open(
+            id,
+            Exchange {
+                request,
+                origin,
+                step: Step::AwaitRules { effect, usage },
+                deadline,
+            },
+        );
     }
 
     pub(super) fn take_rules(
@@ -41,7 +51,13 @@ impl Participating {
         result: Result<Option<StoredDocument>, StoreError>,
         now: Instant,
     ) {
-        let Some(Exchange { step: Step::AwaitRules { usage, .. }, .. }) = self.exchanges.get(&id) else { return };
+        let Some(Exchange {
+            step: Step::AwaitRules { usage, .. },
+            ..
+        }) = self.exchanges.get(&id)
+        else {
+            return;
+        };
         let next = usage.saturating_add(1);
         match result {
             // Rules that cannot be read might forbid: nothing is delivered past them.
@@ -66,7 +82,12 @@ impl Participating {
     fn decide(&self, rules: &access_rules::Ruleset, origin: &Origin, now: Instant) -> Decision {
         let asserted: Vec<Identity> = match &origin.user {
             Some(user) => vec![user.clone()],
-            None => origin.originator.identities.iter().map(sip_im::Uri::identity).collect(),
+            None => origin
+                .originator
+                .identities
+                .iter()
+                .map(sip_im::Uri::identity)
+                .collect(),
         };
         let mut query = policy::Query::new(&asserted, self.clock.unix(now));
         query.anonymous = origin.originator.anonymous;
@@ -79,13 +100,25 @@ impl Participating {
             Decision::Deliver => {
                 let question = self.ids.outgoing();
                 self.branches.insert(question, id);
-                self.transmits.push_back(Transmit::Locate { id: question, user: message::target(&request) });
+                self.transmits.push_back(Transmit::Locate {
+                    id: question,
+                    user: message::target(&request),
+                });
                 let deadline = message::after(now, self.config.limits.effect_timeout);
-                self.open(id, Exchange { request, origin, step: Step::AwaitContacts { question }, deadline });
+                self.open(
+                    id,
+                    Exchange {
+                        request,
+                        origin,
+                        step: Step::AwaitContacts { question },
+                        deadline,
+                    },
+                );
             }
             Decision::Defer => self.defer(id, request, origin, now),
             Decision::PoliteBlock => {
-                let status = StatusCode::new(self.config.polite_block).unwrap_or(StatusCode::TEMPORARILY_UNAVAILABLE);
+                let status =
+                    StatusCode::new(self.config.polite_block).unwrap_or(StatusCode::TEMPORARILY_UNAVAILABLE);
                 self.turn_away(id, &request, &origin, status, None);
             }
             _ => {
@@ -96,8 +129,12 @@ impl Participating {
     }
 
     pub(super) fn take_contacts(&mut self, question: OutgoingId, contacts: Vec<Location>, now: Instant) {
-        let Some(id) = self.branches.get(&question).copied() else { return };
-        let Some(Exchange { request, origin, .. }) = self.close(id) else { return };
+        let Some(id) = self.branches.get(&question).copied() else {
+            return;
+        };
+        let Some(Exchange { request, origin, .. }) = self.close(id) else {
+            return;
+        };
         if contacts.is_empty() {
             self.defer(id, request, origin, now);
             return;
@@ -109,7 +146,13 @@ impl Participating {
             .into_iter()
             .map(|location| {
                 let destination = location.flow.map_or(Destination::Contact, Destination::Flow);
-                (Some(Target { uri: location.contact, path: location.path }), destination)
+                (
+                    Some(Target {
+                        uri: location.contact,
+                        path: location.path,
+                    }),
+                    destination,
+                )
             })
             .collect();
         self.forward(id, request, origin, Purpose::Delivery, targets, now);
@@ -140,21 +183,41 @@ impl Participating {
             status,
             warning,
         });
-        self.respond(id, message::refusal(request, status, warning, &self.config.domain));
+        self.respond(
+            id,
+            message::refusal(request, status, warning, &self.config.domain),
+        );
     }
 
     pub(super) fn take_response(&mut self, branch: OutgoingId, response: Response, now: Instant) {
-        let Some(id) = self.branches.get(&branch).copied() else { return };
-        let Some(Exchange { step: Step::AwaitResponses(fork), .. }) = self.exchanges.get_mut(&id) else { return };
+        let Some(id) = self.branches.get(&branch).copied() else {
+            return;
+        };
+        let Some(Exchange {
+            step: Step::AwaitResponses(fork),
+            ..
+        }) = self.exchanges.get_mut(&id)
+        else {
+            return;
+        };
         let outcome = fork.take_response(branch, response);
         self.take_outcome(id, outcome, now);
     }
 
     pub(super) fn take_failure(&mut self, branch: OutgoingId, reason: RequestFailure, now: Instant) {
-        let Some(id) = self.branches.get(&branch).copied() else { return };
-        let Some(Exchange { step: Step::AwaitResponses(fork), .. }) = self.exchanges.get_mut(&id) else { return };
+        let Some(id) = self.branches.get(&branch).copied() else {
+            return;
+        };
+        let Some(Exchange {
+            step: Step::AwaitResponses(fork),
+            ..
+        }) = self.exchanges.get_mut(&id)
+        else {
+            return;
+        };
         let status = match reason {
-            RequestFailure::TimedOut => StatusCode::REQUEST_TIMEOUT,
+            RequestFailure::TimedOut if fork.is_invite() => StatusCode::REQUEST_TIMEOUT,
+            RequestFailure::TimedOut => StatusCode::SERVER_TIMEOUT,
             _ => StatusCode::SERVICE_UNAVAILABLE,
         };
         let outcome = fork.take_failure(branch, status);
@@ -162,6 +225,9 @@ impl Participating {
     }
 
     fn take_outcome(&mut self, id: IncomingId, outcome: Outcome, now: Instant) {
+        let Some(request) = self.exchanges.get(&id).map(|exchange| exchange.request.clone()) else {
+            return;
+        };
         match outcome {
             Outcome::Wait => self.cancel_if_declined(id),
             Outcome::PassOn(response, cancelled) => {
@@ -174,14 +240,20 @@ impl Participating {
                     let patience = self.config.limits.ringing;
                     self.extend(id, message::after(now, patience));
                 }
-                self.transmits.push_back(Transmit::PassOn { id, response });
+                self.pass_on(id, &request, response);
             }
             Outcome::Ended(result) => self.conclude(id, result, now),
         }
     }
 
     fn cancel_if_declined(&mut self, id: IncomingId) {
-        let Some(Exchange { step: Step::AwaitResponses(fork), .. }) = self.exchanges.get_mut(&id) else { return };
+        let Some(Exchange {
+            step: Step::AwaitResponses(fork),
+            ..
+        }) = self.exchanges.get_mut(&id)
+        else {
+            return;
+        };
         if fork.is_declined() {
             for branch in fork.cancel() {
                 self.transmits.push_back(Transmit::Cancel { id: branch });
@@ -189,9 +261,22 @@ impl Participating {
         }
     }
 
+    /// Passes a response on under the names that the sender has used: his own may have been taken out on the way.
+    fn pass_on(&mut self, id: IncomingId, request: &Request, mut response: Response) {
+        let name = HeaderName::FROM;
+        if let Some(from) = request.headers().value(&name)
+            && response.headers().value(&name).as_ref() != Some(&from)
+        {
+            let _ = response.headers_mut().set(&name, &from);
+        }
+        self.transmits.push_back(Transmit::PassOn { id, response });
+    }
+
     /// A 2xx is passed on: an INVITE's may come again, or others from other branches; anything else is done.
     fn answered(&mut self, id: IncomingId, now: Instant) {
-        let Some(exchange) = self.exchanges.get(&id) else { return };
+        let Some(exchange) = self.exchanges.get(&id) else {
+            return;
+        };
         if *exchange.request.method() == Method::Invite {
             self.extend(id, message::after(now, message::LINGER));
             return;
@@ -222,7 +307,9 @@ impl Participating {
     /// All branches have ended without a 2xx.
     pub(super) fn conclude(&mut self, id: IncomingId, result: Result<Response, StatusCode>, now: Instant) {
         let Some(exchange) = self.close(id) else { return };
-        let code = result.as_ref().map_or_else(|status| status.code(), |response| response.status().code());
+        let code = result
+            .as_ref()
+            .map_or_else(|status| status.code(), |response| response.status().code());
         let in_dialog = message::to_tag(&exchange.request).is_some();
         let delivery = matches!(&exchange.step, Step::AwaitResponses(fork) if fork.is_delivery());
         //= R-5.3.2.1.2-03
@@ -234,8 +321,26 @@ impl Participating {
             self.dialogs.forget(&exchange.request);
         }
         match result {
-            Ok(response) => self.transmits.push_back(Transmit::PassOn { id, response }),
-            Err(status) => self.respond(id, message::refusal(&exchange.request, status, None, &self.config.domain)),
+            // RFC 4320 4.1: nobody waits for this answer any more, and it would say that the user agent did not.
+            Ok(response)
+                if response.status() == StatusCode::REQUEST_TIMEOUT
+                    && *exchange.request.method() != Method::Invite =>
+            {
+                self.respond(
+                    id,
+                    message::refusal(
+                        &exchange.request,
+                        StatusCode::SERVER_TIMEOUT,
+                        None,
+                        &self.config.domain,
+                    ),
+                );
+            }
+            Ok(response) => self.pass_on(id, &exchange.request, response),
+            Err(status) => self.respond(
+                id,
+                message::refusal(&exchange.request, status, None, &self.config.domain),
+            ),
         }
     }
 }

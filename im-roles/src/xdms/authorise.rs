@@ -9,7 +9,11 @@ use sip_im::{Identity, Uri};
 pub(super) const GROUPS: &str = "org.openmobilealliance.groups";
 
 pub(super) fn may(uri: &ResourceUri, user: &Identity, owner: Option<&Identity>, method: Method) -> bool {
-    let access = if method == Method::Get { Access::Read } else { Access::Write };
+    let access = if method == Method::Get {
+        Access::Read
+    } else {
+        Access::Write
+    };
     // The second covers documents that are addressed by one of the user's other addresses.
     may_access(uri, user, false, access) || owner == Some(user)
 }

@@ -31,7 +31,11 @@ enum Step {
     /// The document is being fetched.
     Fetching(EffectId),
     /// A group's address is being claimed, before the document is written.
-    Claiming { pending: Pending, group: Identity, question: Option<EffectId> },
+    Claiming {
+        pending: Pending,
+        group: Identity,
+        question: Option<EffectId>,
+    },
     /// The change is being written.
     Writing { effect: EffectId, outcome: Outcome },
 }
@@ -86,7 +90,15 @@ impl Xdms {
         made.if_match = request.if_match;
         made.if_none_match = request.if_none_match;
         let head = request.method == "HEAD";
-        let job = Job { request: made, head, user, selector: selector.clone(), step: Step::Waiting, attempts: 0, deadline: None };
+        let job = Job {
+            request: made,
+            head,
+            user,
+            selector: selector.clone(),
+            step: Step::Waiting,
+            attempts: 0,
+            deadline: None,
+        };
         self.jobs.insert(id, job);
         let queue = self.queues.entry(selector).or_default();
         queue.push_back(id);
@@ -113,7 +125,10 @@ impl Xdms {
         job.attempts = job.attempts.saturating_add(1);
         job.step = Step::Fetching(effect);
         self.questions.insert(effect, id);
-        self.effects.push_back(Effect::FetchDocument { id: effect, selector: job.selector.clone() });
+        self.effects.push_back(Effect::FetchDocument {
+            id: effect,
+            selector: job.selector.clone(),
+        });
     }
 
     pub(super) fn take_document(
@@ -122,12 +137,21 @@ impl Xdms {
         result: Result<Option<StoredDocument>, StoreError>,
         now: Instant,
     ) {
-        let Some(Job { step: Step::Fetching(_), request, .. }) = self.jobs.get(&id) else { return };
+        let Some(Job {
+            step: Step::Fetching(_),
+            request,
+            ..
+        }) = self.jobs.get(&id)
+        else {
+            return;
+        };
         let Ok(stored) = result else {
             self.finish(id, XcapResponse::status(503), now);
             return;
         };
-        let before = stored.as_ref().map(|one| Stored::with_etag(ETag::new(one.etag.as_str()), one.text.clone()));
+        let before = stored
+            .as_ref()
+            .map(|one| Stored::with_etag(ETag::new(one.etag.as_str()), one.text.clone()));
         let outcome = xcap::apply(request, before.as_ref(), &self.usages);
         let defines_group = request.uri.auid() == authorise::GROUPS;
         match &outcome.change {
@@ -137,7 +161,14 @@ impl Xdms {
             Change::Put(text) if defines_group => match authorise::group_address(text) {
                 Some(group) => {
                     let address = group.clone();
-                    self.set_step(id, Step::Claiming { pending: Pending { outcome, stored }, group, question: None });
+                    self.set_step(
+                        id,
+                        Step::Claiming {
+                            pending: Pending { outcome, stored },
+                            group,
+                            question: None,
+                        },
+                    );
                     self.transmits.push_back(Transmit::Claim { id, address });
                 }
                 None => self.conflict(id, &Condition::ConstraintFailure.into(), now),
@@ -156,7 +187,16 @@ impl Xdms {
     /// The address is nobody's as far as the configuration goes; other documents may define it too.
     pub(super) fn take_claim(&mut self, id: XcapId, allowed: bool, now: Instant) {
         let effect = self.ids.effect();
-        let Some(Job { step: Step::Claiming { group, question: question @ None, .. }, .. }) = self.jobs.get_mut(&id) else {
+        let Some(Job {
+            step:
+                Step::Claiming {
+                    group,
+                    question: question @ None,
+                    ..
+                },
+            ..
+        }) = self.jobs.get_mut(&id)
+        else {
             return;
         };
         if !allowed {
@@ -166,7 +206,10 @@ impl Xdms {
         *question = Some(effect);
         let addresses = vec![group.clone()];
         self.questions.insert(effect, id);
-        self.effects.push_back(Effect::FindGroups { id: effect, addresses });
+        self.effects.push_back(Effect::FindGroups {
+            id: effect,
+            addresses,
+        });
     }
 
     pub(super) fn take_groups(
@@ -176,13 +219,17 @@ impl Xdms {
         now: Instant,
     ) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
-        let Step::Claiming { pending, group, .. } = std::mem::replace(&mut job.step, Step::Waiting) else { return };
+        let Step::Claiming { pending, group, .. } = std::mem::replace(&mut job.step, Step::Waiting) else {
+            return;
+        };
         let Ok(found) = result else {
             self.finish(id, XcapResponse::status(503), now);
             return;
         };
         // The document itself may define it already; its text tells.
-        let elsewhere = found.iter().any(|(address, other)| *address == group && pending.stored.as_ref() != Some(other));
+        let elsewhere = found
+            .iter()
+            .any(|(address, other)| *address == group && pending.stored.as_ref() != Some(other));
         if elsewhere {
             self.address_taken(id, now);
         } else {
@@ -191,7 +238,9 @@ impl Xdms {
     }
 
     fn address_taken(&mut self, id: XcapId, now: Instant) {
-        let error = XcapError::new(Condition::UniquenessFailure { exists: vec![Exists::new("group/list-service/@uri")] });
+        let error = XcapError::new(Condition::UniquenessFailure {
+            exists: vec![Exists::new("group/list-service/@uri")],
+        });
         self.conflict(id, &error, now);
     }
 
@@ -211,9 +260,19 @@ impl Xdms {
             (Change::Put(text), expected) => {
                 let etag = outcome.etag.clone().unwrap_or_else(|| ETag::of(text));
                 let document = StoredDocument::new(etag.as_str(), text.clone());
-                Effect::StoreDocument { id: effect, selector, expected, document, groups }
+                Effect::StoreDocument {
+                    id: effect,
+                    selector,
+                    expected,
+                    document,
+                    groups,
+                }
             }
-            (_, expected) => Effect::DeleteDocument { id: effect, selector, expected: expected.unwrap_or_default() },
+            (_, expected) => Effect::DeleteDocument {
+                id: effect,
+                selector,
+                expected: expected.unwrap_or_default(),
+            },
         };
         job.step = Step::Writing { effect, outcome };
         self.questions.insert(effect, id);
@@ -227,8 +286,13 @@ impl Xdms {
         }
         match result {
             Ok(()) => {
-                let Step::Writing { outcome, .. } = std::mem::replace(&mut job.step, Step::Waiting) else { return };
-                self.events.push_back(Event::Changed { selector: job.selector.clone(), by: job.user.clone() });
+                let Step::Writing { outcome, .. } = std::mem::replace(&mut job.step, Step::Waiting) else {
+                    return;
+                };
+                self.events.push_back(Event::Changed {
+                    selector: job.selector.clone(),
+                    by: job.user.clone(),
+                });
                 self.conclude(id, outcome, now);
             }
             Err(StoreError::Conflict) if job.attempts < ATTEMPTS => self.fetch(id, now),
@@ -261,13 +325,20 @@ impl Xdms {
             self.deadlines.remove(&(at, id));
         }
         match &job.step {
-            Step::Fetching(effect) | Step::Writing { effect, .. } | Step::Claiming { question: Some(effect), .. } => {
+            Step::Fetching(effect)
+            | Step::Writing { effect, .. }
+            | Step::Claiming {
+                question: Some(effect),
+                ..
+            } => {
                 self.questions.remove(effect);
             }
             Step::Waiting | Step::Claiming { question: None, .. } => {}
         }
         self.answer(id, response);
-        let Some(queue) = self.queues.get_mut(&job.selector) else { return };
+        let Some(queue) = self.queues.get_mut(&job.selector) else {
+            return;
+        };
         queue.retain(|other| *other != id);
         match queue.front().copied() {
             Some(next) => self.fetch(next, now),

@@ -82,7 +82,10 @@ pub struct XcapResponse {
 
 impl std::fmt::Debug for XcapResponse {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("XcapResponse").field("status", &self.status).field("octets", &self.body.len()).finish_non_exhaustive()
+        f.debug_struct("XcapResponse")
+            .field("status", &self.status)
+            .field("octets", &self.body.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -188,7 +191,12 @@ impl Xdms {
     /// Takes one input.
     pub fn handle_input(&mut self, input: Input, now: Instant) {
         match input {
-            Input::Request { id, request, user, owner } => self.take_request(id, request, user, owner, now),
+            Input::Request {
+                id,
+                request,
+                user,
+                owner,
+            } => self.take_request(id, request, user, owner, now),
             Input::Claimed { id, allowed } => self.take_claim(id, allowed, now),
         }
     }
@@ -231,7 +239,9 @@ impl Xdms {
 
     /// Takes an answer; one that is late, or comes again, is ignored.
     pub fn handle_answer(&mut self, answer: Answer, now: Instant) {
-        let Some(id) = self.questions.remove(&answer.id()) else { return };
+        let Some(id) = self.questions.remove(&answer.id()) else {
+            return;
+        };
         match answer {
             Answer::Document { result, .. } => self.take_document(id, result, now),
             Answer::Groups { result, .. } => self.take_groups(id, result, now),
@@ -244,7 +254,11 @@ impl Xdms {
 impl XcapResponse {
     /// An answer without body.
     pub fn status(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Bytes::new() }
+        Self {
+            status,
+            headers: Vec::new(),
+            body: Bytes::new(),
+        }
     }
 
     /// The same answer with another header field.

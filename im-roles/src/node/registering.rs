@@ -43,7 +43,9 @@ impl Node {
         if let Some(response) = &mut response
             && outcome.status.is_success()
         {
-            let _ = response.headers_mut().push_typed(&message::date(self.clock.unix(now)));
+            let _ = response
+                .headers_mut()
+                .push_typed(&message::date(self.clock.unix(now)));
         }
         self.answer(transaction, response, now);
         if !outcome.status.is_success() {
@@ -54,7 +56,8 @@ impl Node {
         } else if !outcome.contacts.is_empty() {
             self.events.push_back(Event::Registered { user: user.clone() });
             // Also when the contact was there before: what could not be delivered to it may get through now.
-            self.bus.push_back((RoleKind::Deferred, Input::UserAvailable { user }));
+            self.bus
+                .push_back((RoleKind::Deferred, Input::UserAvailable { user }));
         }
     }
 
