@@ -207,7 +207,12 @@ impl Client {
     /// # Errors
     ///
     /// Fails when there is no such invitation, or what it offers cannot be answered.
-    pub fn accept(&mut self, session: SessionKey, privacy: bool, now: Instant) -> Result<(), CommandError> {
+    pub fn accept(
+        &mut self,
+        session: SessionKey,
+        privacy: bool,
+        now: Instant,
+    ) -> Result<CommandId, CommandError> {
         let entry = self
             .sessions
             .table
@@ -219,8 +224,12 @@ impl Client {
         //= R-6.3-03
         entry.privacy = privacy || self.privacy;
         let accepted = self.accept_invite(session, now);
+        let command = self.mint_command();
+        if let Some(entry) = self.sessions.table.get_mut(&session) {
+            entry.command = Some(command);
+        }
         self.settle(now);
-        accepted
+        accepted.map(|()| command)
     }
 
     /// Declines an invitation with a status of 400 to 699; any other is taken for 603.
@@ -228,23 +237,34 @@ impl Client {
     /// # Errors
     ///
     /// Fails when there is no such invitation.
-    pub fn decline(&mut self, session: SessionKey, status: u16, now: Instant) -> Result<(), CommandError> {
+    pub fn decline(
+        &mut self,
+        session: SessionKey,
+        status: u16,
+        now: Instant,
+    ) -> Result<CommandId, CommandError> {
         let entry = self.sessions.table.get(&session).ok_or(CommandError::NoSession)?;
-        let Stage::Invited {
-            transaction,
-            ref invite,
-        } = entry.stage
-        else {
+        if !matches!(entry.stage, Stage::Invited { .. }) {
             return Err(CommandError::WrongState);
-        };
-        let status = Some(status)
-            .filter(|status| (400..700).contains(status))
-            .and_then(StatusCode::new);
-        let response = invite.response(status.unwrap_or(StatusCode::DECLINE));
-        self.respond(transaction, response, now);
-        self.left(session, None, now);
+        }
+        let command = self.mint_command();
+        self.refuse_invite(session, status, command, now);
         self.settle(now);
-        Ok(())
+        Ok(command)
+    }
+
+    fn refuse_invite(&mut self, session: SessionKey, status: u16, command: CommandId, now: Instant) {
+        let Some(entry) = self.sessions.table.get_mut(&session) else {
+            return;
+        };
+        entry.ending = Some(command);
+        if let Stage::Invited { transaction, invite } = &entry.stage {
+            let status = Some(status).filter(|status| (400..700).contains(status));
+            let status = status.and_then(StatusCode::new).unwrap_or(StatusCode::DECLINE);
+            let (transaction, response) = (*transaction, invite.response(status));
+            self.respond(transaction, response, now);
+        }
+        self.left(session, None, now);
     }
 
     /// Leaves a session, once what was said in it has gone out; an invitation of one's own is cancelled.
@@ -262,7 +282,7 @@ impl Client {
             .ok_or(CommandError::NoSession)?;
         match &mut entry.stage {
             Stage::Ending => return Err(CommandError::WrongState),
-            Stage::Invited { .. } => self.decline(session, 603, now)?,
+            Stage::Invited { .. } => self.refuse_invite(session, 603, command, now),
             Stage::Waiting => self.left(session, None, now),
             Stage::Calling {
                 transaction,

@@ -656,8 +656,9 @@ fn an_invitation_may_be_declined_and_cancelled() {
     world.send(request);
     assert_eq!(world.status(), 180);
     let session = invited(&world);
-    world.client.decline(session, 486, world.now).unwrap();
+    let command = world.client.decline(session, 486, world.now).unwrap();
     assert_eq!(world.status(), 486);
+    assert!(matches!(world.events.last(), Some(Event::Left { command: Some(of), .. }) if *of == command));
 
     let (request, _) = invitation(&mut world);
     let transaction = world.send(request);
