@@ -83,7 +83,10 @@ impl ParseError {
     /// The same fault seen from a value that starts `by` octets earlier.
     #[must_use]
     pub const fn shifted(self, by: usize) -> Self {
-        Self { kind: self.kind, offset: self.offset.saturating_add(by) }
+        Self {
+            kind: self.kind,
+            offset: self.offset.saturating_add(by),
+        }
     }
 }
 
@@ -119,7 +122,10 @@ impl HeaderError {
     }
 
     pub(crate) fn malformed(name: HeaderName, error: ParseError) -> Self {
-        Self { name, kind: HeaderErrorKind::Malformed(error) }
+        Self {
+            name,
+            kind: HeaderErrorKind::Malformed(error),
+        }
     }
 
     /// What a request with this fault is answered.

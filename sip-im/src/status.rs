@@ -15,7 +15,10 @@ pub struct StatusCode(u16);
 
 /// The first digit of a status code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[expect(clippy::exhaustive_enums, reason = "RFC 3261 7.2 has six classes, and no code is outside them")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "RFC 3261 7.2 has six classes, and no code is outside them"
+)]
 pub enum StatusClass {
     /// 1xx.
     Provisional,
@@ -34,7 +37,11 @@ pub enum StatusClass {
 impl StatusCode {
     /// Takes a number from 100 to 699.
     pub const fn new(code: u16) -> Option<Self> {
-        if code >= 100 && code <= 699 { Some(Self(code)) } else { None }
+        if code >= 100 && code <= 699 {
+            Some(Self(code))
+        } else {
+            None
+        }
     }
 
     /// The number.

@@ -32,7 +32,11 @@ use crate::message::Message;
 pub fn parse_datagram(datagram: Bytes, limits: &Limits) -> Result<Message, MessageError> {
     let Some(end) = memchr::memmem::find(&datagram, b"\r\n\r\n").map(|at| at.saturating_add(4)) else {
         let too_large = datagram.len() > limits.head_octets;
-        let kind = if too_large { MessageErrorKind::HeadTooLarge } else { MessageErrorKind::Incomplete };
+        let kind = if too_large {
+            MessageErrorKind::HeadTooLarge
+        } else {
+            MessageErrorKind::Incomplete
+        };
         return Err(MessageError::new(kind, Place::HeaderLine, datagram.len()));
     };
     let mut body = datagram;
@@ -49,11 +53,19 @@ pub fn parse_datagram(datagram: Bytes, limits: &Limits) -> Result<Message, Messa
     //# considered an error.
     let body = match usize::try_from(length) {
         Ok(length) if length > limits.body_octets => {
-            return Err(head.with_reply(MessageError::new(MessageErrorKind::BodyTooLarge, Place::Body, start)));
+            return Err(head.with_reply(MessageError::new(
+                MessageErrorKind::BodyTooLarge,
+                Place::Body,
+                start,
+            )));
         }
         Ok(length) if length <= body.len() => body.slice(..length),
         _ => {
-            let error = MessageError::new(MessageErrorKind::Incomplete, Place::Body, start.saturating_add(body.len()));
+            let error = MessageError::new(
+                MessageErrorKind::Incomplete,
+                Place::Body,
+                start.saturating_add(body.len()),
+            );
             return Err(head.with_reply(error));
         }
     };

@@ -2,10 +2,10 @@
 
 use core::fmt;
 
+use crate::StatusCode;
 use crate::error::{HeaderError, ParseErrorKind};
 use crate::header::HeaderName;
 use crate::message::Response;
-use crate::StatusCode;
 
 /// Why a message is refused.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -80,7 +80,12 @@ impl fmt::Display for Place {
 
 impl MessageError {
     pub(super) fn new(kind: MessageErrorKind, place: Place, offset: usize) -> Self {
-        Self { kind, place, offset, reply: None }
+        Self {
+            kind,
+            place,
+            offset,
+            reply: None,
+        }
     }
 
     pub(super) fn of_header(error: HeaderError, value_at: Option<usize>) -> Self {
@@ -89,7 +94,10 @@ impl MessageError {
         let (kind, offset) = match error.kind {
             Kind::Missing => (MessageErrorKind::Missing, 0),
             Kind::Repeated => (MessageErrorKind::Repeated, at),
-            Kind::Malformed(fault) => (MessageErrorKind::Syntax(fault.kind), at.saturating_add(fault.offset)),
+            Kind::Malformed(fault) => (
+                MessageErrorKind::Syntax(fault.kind),
+                at.saturating_add(fault.offset),
+            ),
         };
         Self::new(kind, Place::Header(error.name), offset)
     }

@@ -6,7 +6,10 @@ use super::error::{MessageError, MessageErrorKind, Place};
 use super::limits::Limits;
 use crate::error::{HeaderErrorKind, ParseError, ParseErrorKind};
 use crate::header::cursor::{decimal, decimal_as};
-use crate::header::{CSeq, CallId, ContentLength, From, Header, HeaderName, Headers, Known, Line, MaxForwards, To, Via, check_text};
+use crate::header::{
+    CSeq, CallId, ContentLength, From, Header, HeaderName, Headers, Known, Line, MaxForwards, To, Via,
+    check_text,
+};
 use crate::message::{Message, Request, Response, ResponseBuilder};
 use crate::{ByteStr, ContentType, Method, StatusCode, Uri};
 
@@ -23,41 +26,75 @@ pub(super) struct Head {
 pub(super) fn scan(head: &Bytes, limits: &Limits) -> Result<Head, MessageError> {
     let syntax = |kind, place, at| MessageError::new(MessageErrorKind::Syntax(kind), place, at);
     if head.len() > limits.head_octets {
-        return Err(MessageError::new(MessageErrorKind::HeadTooLarge, Place::HeaderLine, limits.head_octets));
+        return Err(MessageError::new(
+            MessageErrorKind::HeadTooLarge,
+            Place::HeaderLine,
+            limits.head_octets,
+        ));
     }
     let text = core::str::from_utf8(head)
         .map_err(|error| syntax(ParseErrorKind::NotUtf8, Place::HeaderLine, error.valid_up_to()))?;
-    let mut lines: Vec<Line> = Vec::with_capacity(24);
-    let mut start_line = None;
-    let mut at: usize = 0;
+    let Some((line, first)) = next_line(text, 0)? else {
+        return Err(MessageError::new(
+            MessageErrorKind::Incomplete,
+            Place::StartLine,
+            0,
+        ));
+    };
+    check_text(line.as_bytes()).map_err(|error| syntax(error.kind, Place::StartLine, error.offset))?;
+    let lines = scan_lines(text, first, limits.header_lines)?;
+    let start = ByteStr::try_from(head.slice(..line.len())).unwrap_or_default();
+    Ok(Head {
+        start,
+        headers: Headers::received(head.clone(), lines),
+    })
+}
+
+/// Cuts header lines without a start line, those of a body part.
+pub(crate) fn scan_fields(block: &Bytes, at: usize, limit: usize) -> Result<Vec<Line>, MessageError> {
+    let text = core::str::from_utf8(block).map_err(|error| {
+        let kind = MessageErrorKind::Syntax(ParseErrorKind::NotUtf8);
+        MessageError::new(kind, Place::HeaderLine, error.valid_up_to())
+    })?;
+    scan_lines(text, at, limit)
+}
+
+fn scan_lines(text: &str, start: usize, limit: usize) -> Result<Vec<Line>, MessageError> {
+    let mut lines: Vec<Line> = Vec::with_capacity(limit.min(24));
+    let mut at = start;
     while let Some((line, next)) = next_line(text, at)? {
         if line.is_empty() {
             break;
         }
-        if start_line.is_none() {
-            check_text(line.as_bytes()).map_err(|error| syntax(error.kind, Place::StartLine, error.offset))?;
-            start_line = Some(line.len());
-        } else if line.starts_with([' ', '\t']) {
+        if line.starts_with([' ', '\t']) {
             let Some(last) = lines.last_mut() else {
-                return Err(syntax(ParseErrorKind::UnexpectedText, Place::HeaderLine, at));
+                let kind = MessageErrorKind::Syntax(ParseErrorKind::UnexpectedText);
+                return Err(MessageError::new(kind, Place::HeaderLine, at));
             };
             extend(last, text, next)?;
         } else {
-            if lines.len() >= limits.header_lines {
-                return Err(MessageError::new(MessageErrorKind::HeadTooLarge, Place::HeaderLine, at));
+            if lines.len() >= limit {
+                return Err(MessageError::new(
+                    MessageErrorKind::HeadTooLarge,
+                    Place::HeaderLine,
+                    at,
+                ));
             }
             lines.push(read_line(line, at, next)?);
         }
         at = next;
     }
-    let start = ByteStr::try_from(head.slice(..start_line.unwrap_or(0).min(head.len()))).unwrap_or_default();
-    Ok(Head { start, headers: Headers::received(head.clone(), lines) })
+    Ok(lines)
 }
 
 /// The line at `at` without its CRLF, and where the next one starts.
 fn next_line(text: &str, at: usize) -> Result<Option<(&str, usize)>, MessageError> {
-    let Some(rest) = text.get(at..) else { return Ok(None) };
-    let Some(end) = memchr::memchr2(b'\r', b'\n', rest.as_bytes()) else { return Ok(None) };
+    let Some(rest) = text.get(at..) else {
+        return Ok(None);
+    };
+    let Some(end) = memchr::memchr2(b'\r', b'\n', rest.as_bytes()) else {
+        return Ok(None);
+    };
     let next = at.saturating_add(end).saturating_add(2);
     match rest.get(..end) {
         Some(line) if rest.get(end..).is_some_and(|rest| rest.starts_with("\r\n")) => Ok(Some((line, next))),
@@ -72,9 +109,14 @@ fn next_line(text: &str, at: usize) -> Result<Option<(&str, usize)>, MessageErro
 
 fn read_line(line: &str, at: usize, next: usize) -> Result<Line, MessageError> {
     let syntax = |kind, offset: usize| {
-        MessageError::new(MessageErrorKind::Syntax(kind), Place::HeaderLine, at.saturating_add(offset))
+        MessageError::new(
+            MessageErrorKind::Syntax(kind),
+            Place::HeaderLine,
+            at.saturating_add(offset),
+        )
     };
-    let colon = memchr::memchr(b':', line.as_bytes()).ok_or(syntax(ParseErrorKind::UnexpectedEnd, line.len()))?;
+    let colon =
+        memchr::memchr(b':', line.as_bytes()).ok_or(syntax(ParseErrorKind::UnexpectedEnd, line.len()))?;
     let (name, rest) = line.split_at_checked(colon).unwrap_or_default();
     // HCOLON = *( SP / HTAB ) ":" SWS: white space before the colon is not part of the name.
     let name = name.trim_end_matches([' ', '\t']);
@@ -83,8 +125,11 @@ fn read_line(line: &str, at: usize, next: usize) -> Result<Line, MessageError> {
         HeaderName::parse(name).map_err(|error| syntax(error.kind, error.offset))?;
     }
     let value = rest.get(1..).unwrap_or_default();
-    check_text(value.as_bytes()).map_err(|error| syntax(error.kind, error.offset.saturating_add(colon).saturating_add(1)))?;
-    let blank = value.len().saturating_sub(value.trim_start_matches([' ', '\t']).len());
+    check_text(value.as_bytes())
+        .map_err(|error| syntax(error.kind, error.offset.saturating_add(colon).saturating_add(1)))?;
+    let blank = value
+        .len()
+        .saturating_sub(value.trim_start_matches([' ', '\t']).len());
     let value_at = at.saturating_add(colon).saturating_add(1).saturating_add(blank);
     let value = value.trim_matches([' ', '\t']);
     let offset = |octets: usize| u32::try_from(octets).map_err(|_| syntax(ParseErrorKind::LimitExceeded, 0));
@@ -98,12 +143,16 @@ fn read_line(line: &str, at: usize, next: usize) -> Result<Line, MessageError> {
 
 /// Makes a folded line part of the value of the line before it.
 fn extend(line: &mut Line, text: &str, next: usize) -> Result<(), MessageError> {
-    let Line::Received { value, end, .. } = line else { return Ok(()) };
+    let Line::Received { value, end, .. } = line else {
+        return Ok(());
+    };
     let to_usize = |offset: u32| usize::try_from(offset).unwrap_or(usize::MAX);
     let start = to_usize(value.0);
     let whole = text.get(start..next.saturating_sub(2)).unwrap_or_default();
     // A value whose first line is empty starts in the fold.
-    let blank = whole.len().saturating_sub(whole.trim_start_matches([' ', '\t', '\r', '\n']).len());
+    let blank = whole
+        .len()
+        .saturating_sub(whole.trim_start_matches([' ', '\t', '\r', '\n']).len());
     let trimmed = whole.trim_matches([' ', '\t', '\r', '\n']);
     // A quoted string goes on over the fold, so the value is checked as one.
     check_text(trimmed.replace("\r\n", "").as_bytes()).map_err(|error| {
@@ -112,7 +161,11 @@ fn extend(line: &mut Line, text: &str, next: usize) -> Result<(), MessageError> 
     })?;
     let offset = |octets: usize| {
         u32::try_from(octets).map_err(|_| {
-            MessageError::new(MessageErrorKind::Syntax(ParseErrorKind::LimitExceeded), Place::HeaderLine, start)
+            MessageError::new(
+                MessageErrorKind::Syntax(ParseErrorKind::LimitExceeded),
+                Place::HeaderLine,
+                start,
+            )
         })
     };
     let start = start.saturating_add(blank);
@@ -134,12 +187,20 @@ impl Head {
     /// Reads what every message must have, and makes the message.
     pub(super) fn into_message(self, body: Bytes) -> Result<Message, MessageError> {
         match self.check() {
-            Ok(Start::Request(method, uri)) => {
-                Ok(Message::Request(Request::received(method, uri, self.start, self.headers, body)))
-            }
-            Ok(Start::Response(status, reason)) => {
-                Ok(Message::Response(Response::received(status, reason, self.start, self.headers, body)))
-            }
+            Ok(Start::Request(method, uri)) => Ok(Message::Request(Request::received(
+                method,
+                uri,
+                self.start,
+                self.headers,
+                body,
+            ))),
+            Ok(Start::Response(status, reason)) => Ok(Message::Response(Response::received(
+                status,
+                reason,
+                self.start,
+                self.headers,
+                body,
+            ))),
             Err(error) => Err(self.with_reply(error)),
         }
     }
@@ -154,7 +215,10 @@ impl Head {
         let start = parse_start(&self.start)?;
         let headers = &self.headers;
         if !headers.contains(&HeaderName::VIA) {
-            return Err(self.of_header(crate::error::HeaderError::new(HeaderName::VIA, HeaderErrorKind::Missing)));
+            return Err(self.of_header(crate::error::HeaderError::new(
+                HeaderName::VIA,
+                HeaderErrorKind::Missing,
+            )));
         }
         for via in headers.all::<Via>() {
             via.map_err(|error| self.of_header(error))?;
@@ -163,8 +227,12 @@ impl Head {
         self.once::<To>()?;
         self.once::<CallId>()?;
         let cseq = self.once::<CSeq>()?;
-        headers.get::<MaxForwards>().map_err(|error| self.of_header(error))?;
-        headers.get::<ContentType>().map_err(|error| self.of_header(error))?;
+        headers
+            .get::<MaxForwards>()
+            .map_err(|error| self.of_header(error))?;
+        headers
+            .get::<ContentType>()
+            .map_err(|error| self.of_header(error))?;
         if let Start::Request(method, _) = &start {
             //= https://www.rfc-editor.org/rfc/rfc3261#section-8.1.1.5
             //# The method MUST match that of the request.
@@ -191,7 +259,9 @@ impl Head {
 
     fn reply(&self, status: StatusCode) -> Option<Response> {
         let method = self.start.split(' ').next().unwrap_or_default();
-        let is_response = method.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("SIP/"));
+        let is_response = method
+            .get(..4)
+            .is_some_and(|start| start.eq_ignore_ascii_case("SIP/"));
         if is_response || method.is_empty() || method == "ACK" {
             return None;
         }
@@ -212,14 +282,20 @@ enum Start {
 //# any of the elements.
 fn parse_start(line: &ByteStr) -> Result<Start, MessageError> {
     let text = line.as_str();
-    let syntax =
-        |kind, offset| MessageError::new(MessageErrorKind::Syntax(kind), Place::StartLine, offset);
+    let syntax = |kind, offset| MessageError::new(MessageErrorKind::Syntax(kind), Place::StartLine, offset);
     let of = |error: ParseError, at: usize| syntax(error.kind, at.saturating_add(error.offset));
-    if text.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("SIP/")) {
-        let (version, rest) = text.split_once(' ').ok_or(syntax(ParseErrorKind::UnexpectedEnd, text.len()))?;
+    if text
+        .get(..4)
+        .is_some_and(|start| start.eq_ignore_ascii_case("SIP/"))
+    {
+        let (version, rest) = text
+            .split_once(' ')
+            .ok_or(syntax(ParseErrorKind::UnexpectedEnd, text.len()))?;
         check_version(version, 0)?;
         let at = version.len().saturating_add(1);
-        let (code, reason) = rest.split_once(' ').ok_or(syntax(ParseErrorKind::UnexpectedEnd, text.len()))?;
+        let (code, reason) = rest
+            .split_once(' ')
+            .ok_or(syntax(ParseErrorKind::UnexpectedEnd, text.len()))?;
         if code.len() != 3 {
             return Err(syntax(ParseErrorKind::NumberOutOfRange, at));
         }
@@ -227,8 +303,12 @@ fn parse_start(line: &ByteStr) -> Result<Start, MessageError> {
         let status = StatusCode::new(code).ok_or(syntax(ParseErrorKind::NumberOutOfRange, at))?;
         return Ok(Start::Response(status, line.slice_of(reason)));
     }
-    let (method, rest) = text.split_once(' ').ok_or(syntax(ParseErrorKind::UnexpectedEnd, text.len()))?;
-    let (uri, version) = rest.rsplit_once(' ').ok_or(syntax(ParseErrorKind::UnexpectedEnd, text.len()))?;
+    let (method, rest) = text
+        .split_once(' ')
+        .ok_or(syntax(ParseErrorKind::UnexpectedEnd, text.len()))?;
+    let (uri, version) = rest
+        .rsplit_once(' ')
+        .ok_or(syntax(ParseErrorKind::UnexpectedEnd, text.len()))?;
     let uri_at = method.len().saturating_add(1);
     let version_at = uri_at.saturating_add(uri.len()).saturating_add(1);
     let method = Method::parse(method).map_err(|error| of(error, 0))?;
@@ -246,7 +326,9 @@ fn check_version(text: &str, at: usize) -> Result<(), MessageError> {
     if text.eq_ignore_ascii_case("SIP/2.0") {
         return Ok(());
     }
-    let is_other_version = text.get(..4).is_some_and(|name| name.eq_ignore_ascii_case("SIP/"))
+    let is_other_version = text
+        .get(..4)
+        .is_some_and(|name| name.eq_ignore_ascii_case("SIP/"))
         && text
             .get(4..)
             .and_then(|version| version.split_once('.'))

@@ -14,6 +14,10 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { head_octets: 65_536, header_lines: 256, body_octets: 1_048_576 }
+        Self {
+            head_octets: 65_536,
+            header_lines: 256,
+            body_octets: 1_048_576,
+        }
     }
 }

@@ -13,8 +13,6 @@ mod stream;
 
 pub use datagram::parse_datagram;
 pub use error::{MessageError, MessageErrorKind, Place};
+pub(crate) use head::scan_fields;
 pub use limits::Limits;
 pub use stream::{DecodeError, StreamDecoder, StreamItem};
-
-#[cfg(test)]
-mod tests;

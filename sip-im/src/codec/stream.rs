@@ -69,7 +69,14 @@ pub struct DecodeError {
 impl StreamDecoder {
     /// A decoder at the start of a stream.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, buffer: BytesMut::new(), searched: 0, head: None, after_crlf: false, failed: None }
+        Self {
+            limits,
+            buffer: BytesMut::new(),
+            searched: 0,
+            head: None,
+            after_crlf: false,
+            failed: None,
+        }
     }
 
     /// Takes what was read.
@@ -79,7 +86,9 @@ impl StreamDecoder {
         }
         if self.buffer.is_empty() {
             // Octets that nobody else holds are taken over without a copy.
-            self.buffer = data.try_into_mut().unwrap_or_else(|data| BytesMut::from(data.as_ref()));
+            self.buffer = data
+                .try_into_mut()
+                .unwrap_or_else(|data| BytesMut::from(data.as_ref()));
         } else {
             self.buffer.extend_from_slice(&data);
         }
@@ -125,7 +134,11 @@ impl StreamDecoder {
                 if self.buffer.starts_with(b"\r\n") {
                     let _ = self.buffer.split_to(2);
                     self.after_crlf = !self.after_crlf;
-                    return Ok(Some(if self.after_crlf { StreamItem::Pong } else { StreamItem::Ping }));
+                    return Ok(Some(if self.after_crlf {
+                        StreamItem::Pong
+                    } else {
+                        StreamItem::Ping
+                    }));
                 }
                 match self.find_head()? {
                     Some(found) => found,
@@ -141,7 +154,10 @@ impl StreamDecoder {
         let body = self.buffer.split_to(length).freeze();
         Ok(Some(match head.into_message(body) {
             Ok(message) => StreamItem::Message(message),
-            Err(error) => StreamItem::Malformed { reply: error.reply().cloned(), error },
+            Err(error) => StreamItem::Malformed {
+                reply: error.reply().cloned(),
+                error,
+            },
         }))
     }
 
@@ -150,13 +166,21 @@ impl StreamDecoder {
         let Some(end) = memchr::memmem::find(unread, b"\r\n\r\n") else {
             if self.buffer.len() > self.limits.head_octets {
                 let limit = self.limits.head_octets;
-                return Err(MessageError::new(MessageErrorKind::HeadTooLarge, Place::HeaderLine, limit));
+                return Err(MessageError::new(
+                    MessageErrorKind::HeadTooLarge,
+                    Place::HeaderLine,
+                    limit,
+                ));
             }
             // The last three octets may be the start of the end.
             self.searched = self.buffer.len().saturating_sub(3);
             return Ok(None);
         };
-        let length = self.searched.saturating_add(end).saturating_add(4).min(self.buffer.len());
+        let length = self
+            .searched
+            .saturating_add(end)
+            .saturating_add(4)
+            .min(self.buffer.len());
         self.searched = 0;
         let octets = self.buffer.split_to(length).freeze();
         let head = head::scan(&octets, &self.limits)?;
@@ -173,7 +197,11 @@ impl StreamDecoder {
         };
         match usize::try_from(body) {
             Ok(body) if body <= self.limits.body_octets => Ok(Some((head, body))),
-            _ => Err(head.with_reply(MessageError::new(MessageErrorKind::BodyTooLarge, Place::Body, length))),
+            _ => Err(head.with_reply(MessageError::new(
+                MessageErrorKind::BodyTooLarge,
+                Place::Body,
+                length,
+            ))),
         }
     }
 }

@@ -9,7 +9,10 @@ use crate::{ByteStr, ContentType};
 
 /// The body formats that the sender takes. An empty list takes none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "the header field is this list and no more")]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "the header field is this list and no more"
+)]
 pub struct Accept(pub Vec<AcceptRange>);
 
 /// One media range: `text/plain`, `text/*` or `*/*`, with parameters.
@@ -59,7 +62,11 @@ impl Accept {
             })
             .max_by_key(|range| specificity(range))
             .is_some_and(|range| {
-                range.params.get("q").flatten().is_none_or(|q| super::contact::parse_q(q, 0) != Ok(0))
+                range
+                    .params
+                    .get("q")
+                    .flatten()
+                    .is_none_or(|q| super::contact::parse_q(q, 0) != Ok(0))
             })
     }
 }
@@ -104,5 +111,9 @@ fn parse_range(value: &ByteStr) -> Result<AcceptRange, ParseError> {
     let subtype = cursor.since(start);
     let params = Params::parse(&mut cursor)?;
     cursor.finish()?;
-    Ok(AcceptRange { type_, subtype, params })
+    Ok(AcceptRange {
+        type_,
+        subtype,
+        params,
+    })
 }

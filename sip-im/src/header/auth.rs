@@ -22,9 +22,10 @@ impl<T: fmt::Debug> fmt::Debug for AuthScheme<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Digest(digest) => f.debug_tuple("Digest").field(digest).finish(),
-            Self::Other(text) => {
-                f.debug_tuple("Other").field(&text.split(' ').next().unwrap_or_default()).finish()
-            }
+            Self::Other(text) => f
+                .debug_tuple("Other")
+                .field(&text.split(' ').next().unwrap_or_default())
+                .finish(),
         }
     }
 }

@@ -50,7 +50,10 @@ impl Contact {
 
     /// The preference in thousandths.
     pub fn q(&self) -> Option<u16> {
-        self.params()?.get("q").flatten().and_then(|text| parse_q(text, 0).ok())
+        self.params()?
+            .get("q")
+            .flatten()
+            .and_then(|text| parse_q(text, 0).ok())
     }
 
     /// The expiration in seconds. A number too large for 32 bits counts as the largest, a malformed one as absent.

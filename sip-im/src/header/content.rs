@@ -32,7 +32,7 @@ impl Header for ContentDisposition {
     }
 }
 
-pub(crate) fn parse_error(error: ContentError) -> ParseError {
+fn parse_error(error: ContentError) -> ParseError {
     let kind = match error.kind {
         ContentErrorKind::QuotedString => ParseErrorKind::Unbalanced,
         ContentErrorKind::Repeated => ParseErrorKind::RepeatedParameter,

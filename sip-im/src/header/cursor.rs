@@ -12,7 +12,10 @@ use crate::error::{ParseError, ParseErrorKind};
 /// Characters of a token (RFC 3261 25.1).
 pub(crate) const fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
-        || matches!(byte, b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~')
+        || matches!(
+            byte,
+            b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
+        )
 }
 
 /// Characters of a word (RFC 3261 25.1), of which Call-IDs are made.
@@ -63,7 +66,11 @@ pub(crate) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     pub(crate) fn new(source: &'a ByteStr) -> Self {
-        Self { source, text: source.as_str(), at: 0 }
+        Self {
+            source,
+            text: source.as_str(),
+            at: 0,
+        }
     }
 
     pub(crate) fn position(&self) -> usize {
@@ -97,7 +104,11 @@ impl<'a> Cursor<'a> {
 
     /// The error for text that does not fit: it ends, or something else stands there.
     pub(crate) fn unexpected<T>(&self) -> Result<T, ParseError> {
-        self.fail(if self.is_at_end() { ParseErrorKind::UnexpectedEnd } else { ParseErrorKind::UnexpectedText })
+        self.fail(if self.is_at_end() {
+            ParseErrorKind::UnexpectedEnd
+        } else {
+            ParseErrorKind::UnexpectedText
+        })
     }
 
     /// Takes the longest run of matching octets. Only for predicates that are false for all, or true for all,
@@ -148,7 +159,11 @@ impl<'a> Cursor<'a> {
 
     pub(crate) fn token(&mut self) -> Result<&'a str, ParseError> {
         let token = self.take_while(is_token_byte);
-        if token.is_empty() { self.unexpected() } else { Ok(token) }
+        if token.is_empty() {
+            self.unexpected()
+        } else {
+            Ok(token)
+        }
     }
 
     pub(crate) fn number<T: TryFrom<u64>>(&mut self) -> Result<T, ParseError> {
@@ -214,7 +229,11 @@ impl<'a> Cursor<'a> {
     /// Checks that nothing but white space is left.
     pub(crate) fn finish(mut self) -> Result<(), ParseError> {
         self.space();
-        if self.is_at_end() { Ok(()) } else { self.fail(ParseErrorKind::TrailingText) }
+        if self.is_at_end() {
+            Ok(())
+        } else {
+            self.fail(ParseErrorKind::TrailingText)
+        }
     }
 
     pub(crate) fn advance(&mut self, by: usize) {
@@ -298,9 +317,14 @@ pub(crate) fn list_element(text: &str, start: usize) -> (Range<usize>, Option<us
     });
     let element = end.map_or(rest, |end| rest.get(..end).unwrap_or_default());
     let next = end.map(|end| start.saturating_add(end).saturating_add(1));
-    let blank = element.len().saturating_sub(element.trim_start_matches([' ', '\t']).len());
+    let blank = element
+        .len()
+        .saturating_sub(element.trim_start_matches([' ', '\t']).len());
     let begin = start.saturating_add(blank);
-    (begin..begin.saturating_add(element.trim_matches([' ', '\t']).len()), next)
+    (
+        begin..begin.saturating_add(element.trim_matches([' ', '\t']).len()),
+        next,
+    )
 }
 
 /// All elements of a comma-separated value.
@@ -322,7 +346,17 @@ mod tests {
         assert_eq!(decimal("0"), Ok(0));
         assert_eq!(decimal("007"), Ok(7));
         assert_eq!(decimal("18446744073709551615"), Ok(u64::MAX));
-        for bad in ["", "+2", "-2", "2x", " 2", "2 ", "18446744073709551616", "99999999999999999999999", "٣"] {
+        for bad in [
+            "",
+            "+2",
+            "-2",
+            "2x",
+            " 2",
+            "2 ",
+            "18446744073709551616",
+            "99999999999999999999999",
+            "٣",
+        ] {
             assert!(decimal(bad).is_err(), "{bad}");
         }
     }

@@ -22,7 +22,9 @@ use crate::error::{ParseError, ParseErrorKind};
 pub struct Date(u64);
 
 const WEEKDAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
 /// 9999-12-31T23:59:59Z, the last second that four digits of year can name.
 const LAST: u64 = 253_402_300_799;
 
@@ -93,11 +95,20 @@ impl Header for Date {
 
     fn write(&self, out: &mut dyn fmt::Write) -> fmt::Result {
         let (days, seconds) = (self.0 / 86_400, self.0 % 86_400);
-        let weekday = usize::try_from(days % 7).ok().and_then(|index| WEEKDAYS.get(index)).unwrap_or(&"Thu");
+        let weekday = usize::try_from(days % 7)
+            .ok()
+            .and_then(|index| WEEKDAYS.get(index))
+            .unwrap_or(&"Thu");
         let (year, month, day) = civil(days);
-        let month = usize::try_from(month).ok().and_then(|month| MONTHS.get(month.saturating_sub(1))).unwrap_or(&"Jan");
+        let month = usize::try_from(month)
+            .ok()
+            .and_then(|month| MONTHS.get(month.saturating_sub(1)))
+            .unwrap_or(&"Jan");
         let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-        write!(out, "{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
+        write!(
+            out,
+            "{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT"
+        )
     }
 }
 
@@ -128,7 +139,11 @@ fn month_length(year: u64, month: u64) -> u64 {
 fn days_before_year(year: u64) -> u64 {
     let Some(last) = year.checked_sub(1) else { return 0 };
     // The year 0 is a leap year.
-    year.saturating_mul(365).saturating_add(last / 4).saturating_sub(last / 100).saturating_add(last / 400).saturating_add(1)
+    year.saturating_mul(365)
+        .saturating_add(last / 4)
+        .saturating_sub(last / 100)
+        .saturating_add(last / 400)
+        .saturating_add(1)
 }
 
 fn days_since_epoch(year: u64, month: u64, day: u64) -> Option<u64> {

@@ -21,7 +21,10 @@ pub struct Event {
 impl Event {
     /// A package without parameters.
     pub fn new(package: &str) -> Self {
-        Self { package: ByteStr::from(package.to_owned()), params: Params::new() }
+        Self {
+            package: ByteStr::from(package.to_owned()),
+            params: Params::new(),
+        }
     }
 
     /// Tells several subscriptions in one dialog apart.
@@ -73,17 +76,29 @@ pub enum SubscriptionStateValue {
 impl SubscriptionState {
     /// An accepted subscription.
     pub fn active(expires: u32) -> Self {
-        Self { state: SubscriptionStateValue::Active, params: Params::new() }.with("expires", &expires.to_string())
+        Self {
+            state: SubscriptionStateValue::Active,
+            params: Params::new(),
+        }
+        .with("expires", &expires.to_string())
     }
 
     /// A subscription that is not decided yet.
     pub fn pending(expires: u32) -> Self {
-        Self { state: SubscriptionStateValue::Pending, params: Params::new() }.with("expires", &expires.to_string())
+        Self {
+            state: SubscriptionStateValue::Pending,
+            params: Params::new(),
+        }
+        .with("expires", &expires.to_string())
     }
 
     /// A subscription that is over; the reason is one of RFC 6665 4.1.3, such as `timeout`.
     pub fn terminated(reason: &str) -> Self {
-        Self { state: SubscriptionStateValue::Terminated, params: Params::new() }.with("reason", reason)
+        Self {
+            state: SubscriptionStateValue::Terminated,
+            params: Params::new(),
+        }
+        .with("reason", reason)
     }
 
     /// Why it is over.

@@ -49,7 +49,10 @@ pub(crate) enum Line {
         /// To the end of the CRLF.
         end: u32,
     },
-    Written { name: HeaderName, value: ByteStr },
+    Written {
+        name: HeaderName,
+        value: ByteStr,
+    },
 }
 
 impl Headers {
@@ -59,7 +62,11 @@ impl Headers {
     }
 
     pub(crate) fn received(block: Bytes, lines: Vec<Line>) -> Self {
-        Self { block, lines, edited: false }
+        Self {
+            block,
+            lines,
+            edited: false,
+        }
     }
 
     /// How many lines there are.
@@ -92,7 +99,10 @@ impl Headers {
 
     /// The values of all fields of that name, line by line.
     pub fn values(&self, name: &HeaderName) -> impl Iterator<Item = ByteStr> {
-        self.lines.iter().filter(move |line| self.is_named(line, name)).map(|line| self.value_of(line))
+        self.lines
+            .iter()
+            .filter(move |line| self.is_named(line, name))
+            .map(|line| self.value_of(line))
     }
 
     /// Name as it is spelled, and value, of each line in order. Folded values are unfolded.
@@ -113,14 +123,18 @@ impl Headers {
     /// Fails when the value is malformed, or when the field may occur once and occurs again.
     pub fn get<H: Header>(&self) -> Result<Option<H>, HeaderError> {
         let mut lines = self.lines.iter().filter(|line| self.is_named(line, &H::NAME));
-        let Some(first) = lines.next() else { return Ok(None) };
+        let Some(first) = lines.next() else {
+            return Ok(None);
+        };
         let value = self.value_of(first);
         let malformed = |error| HeaderError::malformed(H::NAME, error);
         match H::SHAPE {
             Shape::List => {
                 let (range, _) = list_element(value.as_str(), 0);
                 let start = range.start;
-                H::parse(&piece(&value, range)).map_err(|error| malformed(error.shifted(start))).map(Some)
+                H::parse(&piece(&value, range))
+                    .map_err(|error| malformed(error.shifted(start)))
+                    .map(Some)
             }
             Shape::Rows => H::parse(&value).map_err(malformed).map(Some),
             Shape::Whole => {
@@ -145,12 +159,18 @@ impl Headers {
     ///
     /// As [`Headers::get`], and when the field is missing.
     pub fn require<H: Header>(&self) -> Result<H, HeaderError> {
-        self.get()?.ok_or_else(|| HeaderError::new(H::NAME, HeaderErrorKind::Missing))
+        self.get()?
+            .ok_or_else(|| HeaderError::new(H::NAME, HeaderErrorKind::Missing))
     }
 
     /// All typed values, over repeated fields and over comma lists, in order.
     pub fn all<H: Header>(&self) -> All<'_, H> {
-        All { headers: self, line: 0, list: None, header: PhantomData }
+        All {
+            headers: self,
+            line: 0,
+            list: None,
+            header: PhantomData,
+        }
     }
 
     /// Appends a line.
@@ -181,7 +201,11 @@ impl Headers {
     /// As [`Headers::push_typed`].
     pub fn push_front_typed<H: Header>(&mut self, header: &H) -> Result<(), BuildError> {
         let line = Self::line(&H::NAME, &Self::written(header)?)?;
-        let at = self.lines.iter().position(|line| self.is_named(line, &H::NAME)).unwrap_or(0);
+        let at = self
+            .lines
+            .iter()
+            .position(|line| self.is_named(line, &H::NAME))
+            .unwrap_or(0);
         self.insert(at, line);
         Ok(())
     }
@@ -213,7 +237,11 @@ impl Headers {
     /// As [`Headers::push_typed`].
     pub fn set_first_typed<H: Header>(&mut self, header: &H) -> Result<(), BuildError> {
         let line = Self::line(&H::NAME, &Self::written(header)?)?;
-        let at = self.lines.iter().position(|line| self.is_named(line, &H::NAME)).unwrap_or(0);
+        let at = self
+            .lines
+            .iter()
+            .position(|line| self.is_named(line, &H::NAME))
+            .unwrap_or(0);
         self.remove_first(&H::NAME);
         self.insert(at.min(self.lines.len()), line);
         Ok(())
@@ -221,10 +249,13 @@ impl Headers {
 
     /// Where in the received head the value of the first line of that name starts.
     pub(crate) fn offset_of(&self, name: &HeaderName) -> Option<usize> {
-        self.lines.iter().find(|line| self.is_named(line, name)).and_then(|line| match line {
-            Line::Received { value, .. } => usize::try_from(value.0).ok(),
-            Line::Written { .. } => None,
-        })
+        self.lines
+            .iter()
+            .find(|line| self.is_named(line, name))
+            .and_then(|line| match line {
+                Line::Received { value, .. } => usize::try_from(value.0).ok(),
+                Line::Written { .. } => None,
+            })
     }
 
     /// Removes all fields of that name, in whatever spelling, and tells whether there were any.
@@ -239,14 +270,25 @@ impl Headers {
 
     /// Removes the first value of that name: the line, or the first element of its comma list.
     pub fn remove_first(&mut self, name: &HeaderName) -> bool {
-        let Some(at) = self.lines.iter().position(|line| self.is_named(line, name)) else { return false };
+        let Some(at) = self.lines.iter().position(|line| self.is_named(line, name)) else {
+            return false;
+        };
         self.edited = true;
-        let Some(line) = self.lines.get_mut(at) else { return false };
+        let Some(line) = self.lines.get_mut(at) else {
+            return false;
+        };
         let value = value_of(&self.block, line);
         match list_element(value.as_str(), 0) {
             (_, Some(next)) if is_comma_list(name) => {
-                let rest = value.as_str().get(next..).unwrap_or_default().trim_matches([' ', '\t']);
-                *line = Line::Written { name: name.clone(), value: ByteStr::from(rest.to_owned()) };
+                let rest = value
+                    .as_str()
+                    .get(next..)
+                    .unwrap_or_default()
+                    .trim_matches([' ', '\t']);
+                *line = Line::Written {
+                    name: name.clone(),
+                    value: ByteStr::from(rest.to_owned()),
+                };
             }
             _ => {
                 self.lines.remove(at);
@@ -268,14 +310,21 @@ impl Headers {
                 } else {
                     vec![text]
                 };
-                let kept: Vec<&str> = elements.iter().copied().filter(|element| !drop(element)).collect();
+                let kept: Vec<&str> = elements
+                    .iter()
+                    .copied()
+                    .filter(|element| !drop(element))
+                    .collect();
                 if kept.is_empty() {
                     self.lines.remove(at);
                     changed = true;
                     continue;
                 }
                 if kept.len() < elements.len() {
-                    let line = Line::Written { name: name.clone(), value: ByteStr::from(kept.join(", ")) };
+                    let line = Line::Written {
+                        name: name.clone(),
+                        value: ByteStr::from(kept.join(", ")),
+                    };
                     if let Some(place) = self.lines.get_mut(at) {
                         *place = line;
                     }
@@ -292,13 +341,19 @@ impl Headers {
     pub(crate) fn copy_from(&mut self, other: &Self, name: &HeaderName) {
         for value in other.values(name) {
             self.edited = true;
-            self.lines.push(Line::Written { name: name.clone(), value });
+            self.lines.push(Line::Written {
+                name: name.clone(),
+                value,
+            });
         }
     }
 
     /// Sets a field that only the library sets, with a value that it made.
     pub(crate) fn set_reserved(&mut self, name: &HeaderName, value: String) {
-        let line = Line::Written { name: name.clone(), value: ByteStr::from(value) };
+        let line = Line::Written {
+            name: name.clone(),
+            value: ByteStr::from(value),
+        };
         self.replace(name, line);
     }
 
@@ -343,7 +398,10 @@ impl Headers {
         }
         let value = value.trim_matches([' ', '\t']);
         check_text(value.as_bytes()).map_err(|error| BuildError::Invalid(name.clone(), error))?;
-        Ok(Line::Written { name: name.clone(), value: ByteStr::from(value.to_owned()) })
+        Ok(Line::Written {
+            name: name.clone(),
+            value: ByteStr::from(value.to_owned()),
+        })
     }
 
     fn insert(&mut self, at: usize, line: Line) {
@@ -381,7 +439,10 @@ impl fmt::Debug for Headers {
         let mut map = f.debug_map();
         for (name, value) in self.iter() {
             let is_secret = HeaderName::parse(&name).is_ok_and(|name| secret.contains(&name));
-            map.entry(&name.as_str(), &if is_secret { "[redacted]" } else { value.as_str() });
+            map.entry(
+                &name.as_str(),
+                &if is_secret { "[redacted]" } else { value.as_str() },
+            );
         }
         map.finish()
     }
@@ -430,8 +491,12 @@ impl<H: Header> All<'_, H> {
 
 fn is_named(block: &Bytes, line: &Line, wanted: &HeaderName) -> bool {
     match line {
-        Line::Received { known: Some(known), .. } => wanted.known() == Some(*known),
-        Line::Received { known: None, name, .. } => {
+        Line::Received {
+            known: Some(known), ..
+        } => wanted.known() == Some(*known),
+        Line::Received {
+            known: None, name, ..
+        } => {
             wanted.known().is_none()
                 && block
                     .get(bounded(block, *name))

@@ -71,7 +71,9 @@ pub struct PServedUser {
 impl PServedUser {
     /// A served user, without session case.
     pub fn new(uri: Uri) -> Self {
-        Self { name_addr: NameAddr::new(uri) }
+        Self {
+            name_addr: NameAddr::new(uri),
+        }
     }
 
     /// The address.

@@ -32,7 +32,6 @@ pub use accept::{Accept, AcceptRange};
 pub use auth::{AuthScheme, Authorization, ProxyAuthenticate, ProxyAuthorization, WwwAuthenticate};
 pub use caller::{AcceptContact, RejectContact};
 pub use contact::Contact;
-pub(crate) use content::parse_error as content_error;
 pub use conveyed::{From, To};
 pub use date::Date;
 pub use event::{Event, SubscriptionState, SubscriptionStateValue};

@@ -72,12 +72,18 @@ impl Known {
     pub(crate) fn find(text: &str) -> Option<Self> {
         if let [byte] = text.as_bytes() {
             let lower = byte.to_ascii_lowercase();
-            return COMPACT.iter().find(|(compact, _)| *compact == lower).map(|(_, known)| *known);
+            return COMPACT
+                .iter()
+                .find(|(compact, _)| *compact == lower)
+                .map(|(_, known)| *known);
         }
         let (first, length) = (text.as_bytes().first()?.to_ascii_lowercase(), text.len());
         let index = NAMES.iter().position(|name| {
             name.len() == length
-                && name.as_bytes().first().is_some_and(|byte| byte.to_ascii_lowercase() == first)
+                && name
+                    .as_bytes()
+                    .first()
+                    .is_some_and(|byte| byte.to_ascii_lowercase() == first)
                 && name.eq_ignore_ascii_case(text)
         })?;
         u8::try_from(index).ok().map(Self)
@@ -104,7 +110,9 @@ impl Hash for HeaderName {
     fn hash<H: Hasher>(&self, state: &mut H) {
         match &self.0 {
             Repr::Known(known) => known.hash(state),
-            Repr::Other(text) => text.bytes().for_each(|byte| state.write_u8(byte.to_ascii_lowercase())),
+            Repr::Other(text) => text
+                .bytes()
+                .for_each(|byte| state.write_u8(byte.to_ascii_lowercase())),
         }
     }
 }
@@ -282,7 +290,11 @@ mod tests {
     fn every_name_and_compact_form_leads_to_its_own_entry() {
         for (index, name) in NAMES.iter().enumerate() {
             let parsed = HeaderName::parse(&name.to_ascii_lowercase()).unwrap();
-            assert_eq!(parsed.known(), Some(Known(u8::try_from(index).unwrap())), "{name}");
+            assert_eq!(
+                parsed.known(),
+                Some(Known(u8::try_from(index).unwrap())),
+                "{name}"
+            );
             assert_eq!(parsed.as_str(), *name);
         }
         for (compact, known) in COMPACT {

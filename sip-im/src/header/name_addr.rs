@@ -24,7 +24,11 @@ pub struct NameAddr {
 impl NameAddr {
     /// An address without display name and parameters.
     pub fn new(uri: Uri) -> Self {
-        Self { display: None, uri, params: Params::new() }
+        Self {
+            display: None,
+            uri,
+            params: Params::new(),
+        }
     }
 
     /// Adds a display name.
@@ -64,7 +68,11 @@ impl NameAddr {
         } else {
             read_bare(cursor)?
         };
-        Ok(Self { display, uri, params: Params::new() })
+        Ok(Self {
+            display,
+            uri,
+            params: Params::new(),
+        })
     }
 
     /// Writes the value.

@@ -110,7 +110,10 @@ pub struct RetryAfter {
 impl RetryAfter {
     /// In this many seconds.
     pub fn new(seconds: u32) -> Self {
-        Self { seconds, params: Params::new() }
+        Self {
+            seconds,
+            params: Params::new(),
+        }
     }
 }
 

@@ -91,7 +91,9 @@ impl Params {
 
     /// All, in order: name, and value as it is written.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        self.0.iter().map(|param| (param.name.as_str(), param.value.as_ref().map(ByteStr::as_str)))
+        self.0
+            .iter()
+            .map(|param| (param.name.as_str(), param.value.as_ref().map(ByteStr::as_str)))
     }
 
     /// Sets a parameter in its place, or appends it. The value is plain text, and is quoted if it is not a token.
@@ -122,9 +124,16 @@ impl Params {
                 })
             }
         };
-        match self.0.iter_mut().find(|param| param.name.eq_ignore_ascii_case(name)) {
+        match self
+            .0
+            .iter_mut()
+            .find(|param| param.name.eq_ignore_ascii_case(name))
+        {
             Some(param) => param.value = value,
-            None => self.0.push(Param { name: ByteStr::from(name.to_owned()), value }),
+            None => self.0.push(Param {
+                name: ByteStr::from(name.to_owned()),
+                value,
+            }),
         }
         Ok(())
     }
@@ -137,12 +146,18 @@ impl Params {
     }
 
     pub(crate) fn raw(&self, name: &str) -> Option<Option<&ByteStr>> {
-        self.0.iter().find(|param| param.name.eq_ignore_ascii_case(name)).map(|param| param.value.as_ref())
+        self.0
+            .iter()
+            .find(|param| param.name.eq_ignore_ascii_case(name))
+            .map(|param| param.value.as_ref())
     }
 
     /// Takes a parameter whose value is wanted as a slice of the message.
     pub(crate) fn take(&mut self, name: &str) -> Option<Option<ByteStr>> {
-        let at = self.0.iter().position(|param| param.name.eq_ignore_ascii_case(name))?;
+        let at = self
+            .0
+            .iter()
+            .position(|param| param.name.eq_ignore_ascii_case(name))?;
         Some(self.0.remove(at).value)
     }
 

@@ -12,7 +12,10 @@ use crate::error::ParseError;
 /// Values are separated by semicolons; commas and several fields are read as well, since taking less than was asked for
 /// would disclose what was to stay private.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "the header field is this list and no more")]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "the header field is this list and no more"
+)]
 pub struct Privacy(pub Vec<PrivacyValue>);
 
 /// One privacy value.

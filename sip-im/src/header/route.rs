@@ -63,5 +63,9 @@ route! {
 /// route-param = name-addr *( SEMI rr-param ): the brackets are not optional.
 fn parse(value: &ByteStr) -> Result<NameAddr, ParseError> {
     let name_addr = NameAddr::parse(value)?;
-    if value.contains('<') { Ok(name_addr) } else { Err(ParseError::new(ParseErrorKind::NeedsBrackets, 0)) }
+    if value.contains('<') {
+        Ok(name_addr)
+    } else {
+        Err(ParseError::new(ParseErrorKind::NeedsBrackets, 0))
+    }
 }

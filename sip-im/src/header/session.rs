@@ -32,7 +32,11 @@ pub enum Refresher {
 impl SessionExpires {
     /// An interval.
     pub fn new(seconds: u32, refresher: Option<Refresher>) -> Self {
-        Self { seconds, refresher, params: Params::new() }
+        Self {
+            seconds,
+            refresher,
+            params: Params::new(),
+        }
     }
 }
 
@@ -47,7 +51,11 @@ impl Header for SessionExpires {
             Some(Some(side)) if side.eq_ignore_ascii_case("uas") => Some(Refresher::Uas),
             Some(_) => return Err(ParseError::new(ParseErrorKind::UnexpectedText, value.len())),
         };
-        Ok(Self { seconds, refresher, params })
+        Ok(Self {
+            seconds,
+            refresher,
+            params,
+        })
     }
 
     fn write(&self, out: &mut dyn fmt::Write) -> fmt::Result {
@@ -74,7 +82,10 @@ pub struct MinSe {
 impl MinSe {
     /// An interval.
     pub fn new(seconds: u32) -> Self {
-        Self { seconds, params: Params::new() }
+        Self {
+            seconds,
+            params: Params::new(),
+        }
     }
 }
 

@@ -69,7 +69,10 @@ tokens! {
 
 /// The methods that the sender supports (RFC 3261 20.5).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "the header field is this list and no more")]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "the header field is this list and no more"
+)]
 pub struct Allow(pub Vec<Method>);
 
 impl Allow {
@@ -89,7 +92,11 @@ impl Header for Allow {
     const SHAPE: Shape = Shape::Whole;
 
     fn parse(value: &ByteStr) -> Result<Self, ParseError> {
-        parse(value, true)?.iter().map(|token| Method::parse(token)).collect::<Result<_, _>>().map(Self)
+        parse(value, true)?
+            .iter()
+            .map(|token| Method::parse(token))
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     fn write(&self, out: &mut dyn fmt::Write) -> fmt::Result {
@@ -115,7 +122,10 @@ fn parse(value: &ByteStr, may_be_empty: bool) -> Result<Vec<ByteStr>, ParseError
                 return Err(ParseError::new(ParseErrorKind::Empty, offset));
             }
         } else if let Some(at) = token.bytes().position(|byte| !is_token_byte(byte)) {
-            return Err(ParseError::new(ParseErrorKind::UnexpectedText, offset.saturating_add(at)));
+            return Err(ParseError::new(
+                ParseErrorKind::UnexpectedText,
+                offset.saturating_add(at),
+            ));
         } else {
             tokens.push(token);
         }

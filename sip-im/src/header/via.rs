@@ -4,9 +4,9 @@ use core::fmt;
 
 use super::cursor::{Cursor, decimal_as, is_token_byte};
 use super::{Header, HeaderName, Params, Shape};
+use crate::ByteStr;
 use crate::error::{ParseError, ParseErrorKind};
 use crate::uri::Host;
-use crate::ByteStr;
 
 /// One hop of the way that the response takes back.
 ///
@@ -75,7 +75,11 @@ impl Header for Via {
             return cursor.unexpected();
         }
         let host = parse_host(&mut cursor)?;
-        let port = if cursor.separator(b':') { Some(cursor.number()?) } else { None };
+        let port = if cursor.separator(b':') {
+            Some(cursor.number()?)
+        } else {
+            None
+        };
         let mut params = Params::parse(&mut cursor)?;
         let fault = ParseError::new(ParseErrorKind::UnexpectedText, value.len());
         cursor.finish()?;
@@ -92,15 +96,30 @@ impl Header for Via {
         let rport = match params.take("rport") {
             None => None,
             Some(None) => Some(None),
-            Some(Some(port)) => {
-                Some(Some(decimal_as(&port).map_err(|error| ParseError::new(error.kind, value.len()))?))
-            }
+            Some(Some(port)) => Some(Some(
+                decimal_as(&port).map_err(|error| ParseError::new(error.kind, value.len()))?,
+            )),
         };
-        Ok(Self { protocol, transport, host, port, branch, received, rport, params })
+        Ok(Self {
+            protocol,
+            transport,
+            host,
+            port,
+            branch,
+            received,
+            rport,
+            params,
+        })
     }
 
     fn write(&self, out: &mut dyn fmt::Write) -> fmt::Result {
-        write!(out, "{}/{} {}", self.protocol.as_str(), self.transport.as_str(), self.host.as_str())?;
+        write!(
+            out,
+            "{}/{} {}",
+            self.protocol.as_str(),
+            self.transport.as_str(),
+            self.host.as_str()
+        )?;
         if let Some(port) = self.port {
             write!(out, ":{port}")?;
         }
@@ -127,7 +146,11 @@ fn parse_protocol(cursor: &mut Cursor<'_>) -> Result<ByteStr, ParseError> {
     let version = cursor.token()?;
     let written = cursor.since(start);
     let is_compact = written.len() == name.len().saturating_add(version.len()).saturating_add(1);
-    Ok(if is_compact { written } else { ByteStr::from(format!("{name}/{version}")) })
+    Ok(if is_compact {
+        written
+    } else {
+        ByteStr::from(format!("{name}/{version}"))
+    })
 }
 
 fn parse_host(cursor: &mut Cursor<'_>) -> Result<ByteStr, ParseError> {

@@ -23,7 +23,11 @@ pub struct Warning {
 impl Warning {
     /// A warning of this agent.
     pub fn new(code: u16, agent: &str, text: &str) -> Self {
-        Self { code, agent: ByteStr::from(agent.to_owned()), text: ByteStr::from(text.to_owned()) }
+        Self {
+            code,
+            agent: ByteStr::from(agent.to_owned()),
+            text: ByteStr::from(text.to_owned()),
+        }
     }
 }
 
@@ -43,7 +47,10 @@ impl Header for Warning {
             return cursor.unexpected();
         }
         let start = cursor.position();
-        if cursor.take_while(|byte| is_token_byte(byte) || matches!(byte, b'[' | b']' | b':')).is_empty() {
+        if cursor
+            .take_while(|byte| is_token_byte(byte) || matches!(byte, b'[' | b']' | b':'))
+            .is_empty()
+        {
             return cursor.unexpected();
         }
         let agent = cursor.since(start);
@@ -78,12 +85,18 @@ impl Reason {
         // The names are tokens, and the values have no line end.
         let _ = params.set("cause", Some(&status.to_string()));
         let _ = params.set("text", Some(&text.replace(['\r', '\n'], " ")));
-        Self { protocol: ByteStr::from("SIP"), params }
+        Self {
+            protocol: ByteStr::from("SIP"),
+            params,
+        }
     }
 
     /// The cause.
     pub fn cause(&self) -> Option<u16> {
-        self.params.get("cause").flatten().and_then(|cause| super::cursor::decimal_as(cause).ok())
+        self.params
+            .get("cause")
+            .flatten()
+            .and_then(|cause| super::cursor::decimal_as(cause).ok())
     }
 
     /// The text without quotes.

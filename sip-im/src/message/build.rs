@@ -4,9 +4,7 @@ use bytes::Bytes;
 
 use super::{Request, Response};
 use crate::error::{BuildError, HeaderError, HeaderErrorKind, ParseError, ParseErrorKind};
-use crate::header::{
-    CSeq, CallId, Contact, From, Header, HeaderName, Headers, MaxForwards, To, check_text,
-};
+use crate::header::{CSeq, CallId, Contact, From, Header, HeaderName, Headers, MaxForwards, To, check_text};
 use crate::{ByteStr, ContentType, Method, StatusCode, Uri};
 
 /// Builds a request; see [`Request::builder`]. The Via is added when the request is sent.
@@ -56,7 +54,11 @@ impl Fields {
     }
 
     fn finish(self) -> Result<(Headers, Bytes), BuildError> {
-        let Self { mut headers, body, error } = self;
+        let Self {
+            mut headers,
+            body,
+            error,
+        } = self;
         if let Some(error) = error {
             return Err(error);
         }
@@ -177,8 +179,10 @@ impl RequestBuilder {
 impl ResponseBuilder {
     pub(super) fn of_request(request: &Request, status: StatusCode) -> Self {
         let mut builder = Self::copying(request.headers(), status);
-        let makes_dialog = matches!(request.method(), Method::Invite | Method::Subscribe | Method::Refer)
-            && (101..300).contains(&status.code());
+        let makes_dialog = matches!(
+            request.method(),
+            Method::Invite | Method::Subscribe | Method::Refer
+        ) && (101..300).contains(&status.code());
         //= https://www.rfc-editor.org/rfc/rfc3261#section-12.1.1
         //# When a UAS responds to a request with a response that establishes a
         //# dialog (such as a 2xx to INVITE), the UAS MUST copy all Record-Route
@@ -187,10 +191,16 @@ impl ResponseBuilder {
         //# whether they are known or unknown to the UAS) and MUST maintain the
         //# order of those values.
         if makes_dialog {
-            builder.fields.headers.copy_from(request.headers(), &HeaderName::RECORD_ROUTE);
+            builder
+                .fields
+                .headers
+                .copy_from(request.headers(), &HeaderName::RECORD_ROUTE);
         }
         if status == StatusCode::TRYING {
-            builder.fields.headers.copy_from(request.headers(), &HeaderName::TIMESTAMP);
+            builder
+                .fields
+                .headers
+                .copy_from(request.headers(), &HeaderName::TIMESTAMP);
         }
         builder
     }
@@ -217,12 +227,20 @@ impl ResponseBuilder {
     //# in the request and MUST maintain the same ordering.
     fn copying(request: &Headers, status: StatusCode) -> Self {
         let mut fields = Fields::default();
-        for name in
-            [HeaderName::VIA, HeaderName::FROM, HeaderName::TO, HeaderName::CALL_ID, HeaderName::CSEQ]
-        {
+        for name in [
+            HeaderName::VIA,
+            HeaderName::FROM,
+            HeaderName::TO,
+            HeaderName::CALL_ID,
+            HeaderName::CSEQ,
+        ] {
             fields.headers.copy_from(request, &name);
         }
-        Self { status, reason: ByteStr::from_static(status.default_reason()), fields }
+        Self {
+            status,
+            reason: ByteStr::from_static(status.default_reason()),
+            fields,
+        }
     }
 
     /// Gives To a tag, unless the request is inside a dialog and has one.

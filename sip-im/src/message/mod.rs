@@ -14,7 +14,10 @@ use crate::header::{ContentLength, HeaderName, Headers};
 
 /// A request or a response.
 #[derive(Clone, Debug)]
-#[expect(clippy::exhaustive_enums, reason = "RFC 3261 7: a message is either of the two")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "RFC 3261 7: a message is either of the two"
+)]
 pub enum Message {
     /// A request.
     Request(Request),
@@ -66,7 +69,9 @@ fn write(start: &str, headers: &Headers, body: &Bytes) -> Bytes {
     out.put_slice(start.as_bytes());
     out.put_slice(b"\r\n");
     let length = u64::try_from(body.len()).unwrap_or(u64::MAX);
-    let is_right = headers.get::<ContentLength>().is_ok_and(|found| found == Some(ContentLength(length)));
+    let is_right = headers
+        .get::<ContentLength>()
+        .is_ok_and(|found| found == Some(ContentLength(length)));
     if headers.is_edited() && !is_right {
         let mut headers = headers.clone();
         headers.set_reserved(&HeaderName::CONTENT_LENGTH, length.to_string());

@@ -43,11 +43,23 @@ impl Request {
     }
 
     pub(crate) fn received(method: Method, uri: Uri, start: ByteStr, headers: Headers, body: Bytes) -> Self {
-        Self { method, uri, start: Some(start), headers, body }
+        Self {
+            method,
+            uri,
+            start: Some(start),
+            headers,
+            body,
+        }
     }
 
     pub(super) fn made(method: Method, uri: Uri, headers: Headers, body: Bytes) -> Self {
-        Self { method, uri, start: None, headers, body }
+        Self {
+            method,
+            uri,
+            start: None,
+            headers,
+            body,
+        }
     }
 
     /// The method.
@@ -163,7 +175,11 @@ impl Request {
     pub fn to_bytes(&self) -> Bytes {
         match &self.start {
             Some(start) => super::write(start, &self.headers, &self.body),
-            None => super::write(&format!("{} {} SIP/2.0", self.method, self.uri), &self.headers, &self.body),
+            None => super::write(
+                &format!("{} {} SIP/2.0", self.method, self.uri),
+                &self.headers,
+                &self.body,
+            ),
         }
     }
 }

@@ -20,12 +20,30 @@ pub struct Response {
 }
 
 impl Response {
-    pub(crate) fn received(status: StatusCode, reason: ByteStr, start: ByteStr, headers: Headers, body: Bytes) -> Self {
-        Self { status, reason, start: Some(start), headers, body }
+    pub(crate) fn received(
+        status: StatusCode,
+        reason: ByteStr,
+        start: ByteStr,
+        headers: Headers,
+        body: Bytes,
+    ) -> Self {
+        Self {
+            status,
+            reason,
+            start: Some(start),
+            headers,
+            body,
+        }
     }
 
     pub(super) fn made(status: StatusCode, reason: ByteStr, headers: Headers, body: Bytes) -> Self {
-        Self { status, reason, start: None, headers, body }
+        Self {
+            status,
+            reason,
+            start: None,
+            headers,
+            body,
+        }
     }
 
     /// The status.
@@ -128,7 +146,11 @@ impl Response {
     pub fn to_bytes(&self) -> Bytes {
         match &self.start {
             Some(start) => super::write(start, &self.headers, &self.body),
-            None => super::write(&format!("SIP/2.0 {} {}", self.status, self.reason), &self.headers, &self.body),
+            None => super::write(
+                &format!("SIP/2.0 {} {}", self.status, self.reason),
+                &self.headers,
+                &self.body,
+            ),
         }
     }
 }

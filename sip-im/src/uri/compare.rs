@@ -36,7 +36,11 @@ fn same(a: Option<&str>, b: Option<&str>, ignore_case: bool) -> bool {
 
 fn same_text(a: &str, b: &str, ignore_case: bool) -> bool {
     let (a, b) = (escape::canonical(a), escape::canonical(b));
-    if ignore_case { a.eq_ignore_ascii_case(&b) } else { a == b }
+    if ignore_case {
+        a.eq_ignore_ascii_case(&b)
+    } else {
+        a == b
+    }
 }
 
 fn same_host(a: Option<&str>, b: Option<&str>) -> bool {
@@ -60,7 +64,9 @@ fn sip_parameters(a: &Uri, b: &Uri) -> bool {
 }
 
 fn find<'a>(uri: &'a Uri, name: &str) -> Option<Option<&'a str>> {
-    uri.parameters().find(|(found, _)| same_text(found, name, true)).map(|(_, value)| value)
+    uri.parameters()
+        .find(|(found, _)| same_text(found, name, true))
+        .map(|(_, value)| value)
 }
 
 /// Do both have the same headers, in any order? Each header of one stands for one of the other.
@@ -74,7 +80,12 @@ fn headers(a: &Uri, b: &Uri) -> bool {
 
 fn canonical_headers(uri: &Uri) -> Vec<(String, String)> {
     uri.headers()
-        .map(|(name, value)| (escape::canonical(name).to_ascii_lowercase(), escape::canonical(value)))
+        .map(|(name, value)| {
+            (
+                escape::canonical(name).to_ascii_lowercase(),
+                escape::canonical(value),
+            )
+        })
         .collect()
 }
 

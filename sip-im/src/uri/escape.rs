@@ -5,7 +5,10 @@ use crate::error::{ParseError, ParseErrorKind};
 /// unreserved = alphanum / mark
 pub(super) const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
-        || matches!(byte, b'-' | b'_' | b'.' | b'!' | b'~' | b'*' | b'\'' | b'(' | b')')
+        || matches!(
+            byte,
+            b'-' | b'_' | b'.' | b'!' | b'~' | b'*' | b'\'' | b'(' | b')'
+        )
 }
 
 /// unreserved / user-unreserved
@@ -42,11 +45,18 @@ pub(super) fn check(text: &str, offset: usize, allowed: impl Fn(u8) -> bool) -> 
     while let Some((at, byte)) = bytes.next() {
         if byte == b'%' {
             let digits = (bytes.next(), bytes.next());
-            if !matches!(digits, (Some((_, a)), Some((_, b))) if a.is_ascii_hexdigit() && b.is_ascii_hexdigit()) {
-                return Err(ParseError::new(ParseErrorKind::InvalidEscape, offset.saturating_add(at)));
+            if !matches!(digits, (Some((_, a)), Some((_, b))) if a.is_ascii_hexdigit() && b.is_ascii_hexdigit())
+            {
+                return Err(ParseError::new(
+                    ParseErrorKind::InvalidEscape,
+                    offset.saturating_add(at),
+                ));
             }
         } else if !allowed(byte) {
-            return Err(ParseError::new(ParseErrorKind::UnexpectedText, offset.saturating_add(at)));
+            return Err(ParseError::new(
+                ParseErrorKind::UnexpectedText,
+                offset.saturating_add(at),
+            ));
         }
     }
     Ok(())
@@ -85,5 +95,7 @@ fn escaped_octet(text: &str) -> Option<(u8, &str)> {
 }
 
 fn hex_digit(value: u8) -> char {
-    char::from_digit(u32::from(value), 16).unwrap_or('0').to_ascii_uppercase()
+    char::from_digit(u32::from(value), 16)
+        .unwrap_or('0')
+        .to_ascii_uppercase()
 }

@@ -32,8 +32,13 @@ impl Host {
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         let invalid = ParseError::new(ParseErrorKind::InvalidHost, 0);
         if let Some(rest) = text.strip_prefix('[') {
-            let inner = rest.strip_suffix(']').ok_or(ParseError::new(ParseErrorKind::Unbalanced, 0))?;
-            return inner.parse::<Ipv6Addr>().map(|address| Self::Address(IpAddr::V6(address))).map_err(|_| invalid);
+            let inner = rest
+                .strip_suffix(']')
+                .ok_or(ParseError::new(ParseErrorKind::Unbalanced, 0))?;
+            return inner
+                .parse::<Ipv6Addr>()
+                .map(|address| Self::Address(IpAddr::V6(address)))
+                .map_err(|_| invalid);
         }
         if let Ok(address) = text.parse::<Ipv4Addr>() {
             return Ok(Self::Address(IpAddr::V4(address)));
@@ -79,8 +84,9 @@ pub(super) fn check_name(text: &str) -> Result<(), ParseError> {
     if text.is_empty() {
         return Err(ParseError::new(ParseErrorKind::Empty, 0));
     }
-    if let Some(offset) =
-        text.bytes().position(|byte| !(byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.'))
+    if let Some(offset) = text
+        .bytes()
+        .position(|byte| !(byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.'))
     {
         return Err(ParseError::new(ParseErrorKind::UnexpectedText, offset));
     }

@@ -1,7 +1,7 @@
 //! Canonical identity: one value for all spellings of who someone is.
 
-use std::collections::BTreeMap;
 use core::fmt;
+use std::collections::BTreeMap;
 
 use super::{Host, Scheme, Uri, escape, tel};
 
@@ -105,7 +105,9 @@ impl Aliases {
 fn of_sip(uri: &Uri) -> String {
     let host = uri.host().unwrap_or_default();
     let host = Host::parse(host).map_or_else(|_| host.to_ascii_lowercase(), |host| host.canonical());
-    let Some(user) = uri.user() else { return format!("sip:{host}") };
+    let Some(user) = uri.user() else {
+        return format!("sip:{host}");
+    };
     let user = escape::canonical(user);
     let decoded = user.replace("%2B", "+").replace("%3B", ";").replace("%3D", "=");
     if let Some(number) = telephone(&decoded) {
@@ -139,7 +141,11 @@ fn telephone(text: &str) -> Option<String> {
         let context = context?;
         out.push_str(&tel::without_separators(number));
         out.push_str(";phone-context=");
-        let context = if context.starts_with('+') { tel::without_separators(context) } else { context.to_ascii_lowercase() };
+        let context = if context.starts_with('+') {
+            tel::without_separators(context)
+        } else {
+            context.to_ascii_lowercase()
+        };
         out.push_str(&context);
     }
     if let Some(extension) = extension {

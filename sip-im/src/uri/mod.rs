@@ -102,7 +102,9 @@ impl Uri {
     pub fn from_text(text: ByteStr) -> Result<Self, ParseError> {
         let (scheme, parts) = {
             let whole = text.as_str();
-            let colon = whole.find(':').ok_or(ParseError::new(ParseErrorKind::MissingScheme, 0))?;
+            let colon = whole
+                .find(':')
+                .ok_or(ParseError::new(ParseErrorKind::MissingScheme, 0))?;
             let (name, rest) = whole.split_at_checked(colon).unwrap_or_default();
             check_scheme(name)?;
             let scheme = Scheme::of(name);
@@ -200,21 +202,33 @@ impl Uri {
 
     /// A parameter's value, with its escapes; `Some(None)` for a parameter without value. Names compare without case.
     pub fn parameter(&self, name: &str) -> Option<Option<&str>> {
-        self.parameters().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        self.parameters()
+            .find(|(found, _)| found.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
     }
 
     /// The parameters, in order and with their escapes.
     pub fn parameters(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        let text = self.parts.parameters.and_then(|span| span.of(self.as_str())).unwrap_or_default();
-        text.split(';').filter(|piece| !piece.is_empty()).map(|piece| match piece.split_once('=') {
-            Some((name, value)) => (name, Some(value)),
-            None => (piece, None),
-        })
+        let text = self
+            .parts
+            .parameters
+            .and_then(|span| span.of(self.as_str()))
+            .unwrap_or_default();
+        text.split(';')
+            .filter(|piece| !piece.is_empty())
+            .map(|piece| match piece.split_once('=') {
+                Some((name, value)) => (name, Some(value)),
+                None => (piece, None),
+            })
     }
 
     /// The headers after `?`, in order and with their escapes.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        let text = self.parts.headers.and_then(|span| span.of(self.as_str())).unwrap_or_default();
+        let text = self
+            .parts
+            .headers
+            .and_then(|span| span.of(self.as_str()))
+            .unwrap_or_default();
         text.split('&').filter_map(|piece| piece.split_once('='))
     }
 
@@ -346,7 +360,10 @@ fn check_scheme(name: &str) -> Result<(), ParseError> {
         }
         Some(_) => {}
     }
-    match name.bytes().position(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))) {
+    match name
+        .bytes()
+        .position(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')))
+    {
         Some(offset) => Err(ParseError::new(ParseErrorKind::UnexpectedText, offset)),
         None => Ok(()),
     }

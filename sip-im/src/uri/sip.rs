@@ -27,7 +27,10 @@ impl Span {
     pub(super) fn new(start: usize, length: usize) -> Result<Self, ParseError> {
         let too_long = ParseError::new(ParseErrorKind::LimitExceeded, start);
         let end = start.checked_add(length).ok_or(too_long)?;
-        Ok(Self(u32::try_from(start).map_err(|_| too_long)?, u32::try_from(end).map_err(|_| too_long)?))
+        Ok(Self(
+            u32::try_from(start).map_err(|_| too_long)?,
+            u32::try_from(end).map_err(|_| too_long)?,
+        ))
     }
 
     pub(super) fn start(self) -> usize {
@@ -114,7 +117,9 @@ fn parse_hostport(text: &str, start: usize, parts: &mut Parts) -> Result<(), Par
         return Ok(());
     }
     let at = start.saturating_add(host.len());
-    let port = rest.strip_prefix(':').ok_or(ParseError::new(ParseErrorKind::UnexpectedText, at))?;
+    let port = rest
+        .strip_prefix(':')
+        .ok_or(ParseError::new(ParseErrorKind::UnexpectedText, at))?;
     parts.port = Some(parse_port(port, at.saturating_add(1))?);
     Ok(())
 }
@@ -122,7 +127,11 @@ fn parse_hostport(text: &str, start: usize, parts: &mut Parts) -> Result<(), Par
 /// Checks a host without keeping it.
 pub(crate) fn check_host(text: &str, start: usize) -> Result<(), ParseError> {
     let is_name = !text.starts_with('[') && super::host::check_name(text).is_ok();
-    if is_name { Ok(()) } else { Host::parse(text).map(drop).map_err(|error| error.shifted(start)) }
+    if is_name {
+        Ok(())
+    } else {
+        Host::parse(text).map(drop).map_err(|error| error.shifted(start))
+    }
 }
 
 pub(super) fn check_parameters(text: &str, start: usize) -> Result<(), ParseError> {
@@ -139,15 +148,21 @@ pub(super) fn check_parameters(text: &str, start: usize) -> Result<(), ParseErro
             return Err(ParseError::new(ParseErrorKind::Empty, at));
         }
         escape::check(name, at, escape::is_parameter)?;
-        let repeated = text
-            .split(';')
-            .take(count)
-            .any(|earlier| earlier.split('=').next().is_some_and(|earlier| earlier.eq_ignore_ascii_case(name)));
+        let repeated = text.split(';').take(count).any(|earlier| {
+            earlier
+                .split('=')
+                .next()
+                .is_some_and(|earlier| earlier.eq_ignore_ascii_case(name))
+        });
         if repeated {
             return Err(ParseError::new(ParseErrorKind::RepeatedParameter, at));
         }
         if let Some(value) = value {
-            escape::check(value, at.saturating_add(name.len()).saturating_add(1), escape::is_parameter)?;
+            escape::check(
+                value,
+                at.saturating_add(name.len()).saturating_add(1),
+                escape::is_parameter,
+            )?;
         }
         at = at.saturating_add(piece.len()).saturating_add(1);
     }
@@ -167,7 +182,11 @@ fn check_headers(text: &str, start: usize) -> Result<(), ParseError> {
             return Err(ParseError::new(ParseErrorKind::Empty, at));
         }
         escape::check(name, at, escape::is_header)?;
-        escape::check(value, at.saturating_add(name.len()).saturating_add(1), escape::is_header)?;
+        escape::check(
+            value,
+            at.saturating_add(name.len()).saturating_add(1),
+            escape::is_header,
+        )?;
         at = at.saturating_add(piece.len()).saturating_add(1);
     }
     Ok(())

@@ -7,7 +7,10 @@ use crate::error::{ParseError, ParseErrorKind};
 pub(super) fn parse(text: &str, start: usize) -> Result<Parts, ParseError> {
     let number = text.split(';').next().unwrap_or_default();
     check_number(number, start)?;
-    let mut parts = Parts { user: Some(Span::new(start, number.len())?), ..Parts::default() };
+    let mut parts = Parts {
+        user: Some(Span::new(start, number.len())?),
+        ..Parts::default()
+    };
     if let Some(parameters) = text.get(number.len()..).and_then(|rest| rest.strip_prefix(';')) {
         let at = start.saturating_add(number.len()).saturating_add(1);
         check_parameters(parameters, at)?;
@@ -17,27 +20,39 @@ pub(super) fn parse(text: &str, start: usize) -> Result<Parts, ParseError> {
         //= https://www.rfc-editor.org/rfc/rfc3966#section-5.1.5
         //# Local numbers MUST have a 'phone-context' parameter that identifies
         //# the scope of their validity.
-        return Err(ParseError::new(ParseErrorKind::MissingParameter, start.saturating_add(text.len())));
+        return Err(ParseError::new(
+            ParseErrorKind::MissingParameter,
+            start.saturating_add(text.len()),
+        ));
     }
     Ok(parts)
 }
 
 /// The number without `-`, `.`, `(` and `)`.
 pub(super) fn without_separators(number: &str) -> String {
-    number.chars().filter(|character| !is_separator(*character)).map(|c| c.to_ascii_lowercase()).collect()
+    number
+        .chars()
+        .filter(|character| !is_separator(*character))
+        .map(|c| c.to_ascii_lowercase())
+        .collect()
 }
 
 /// Is it a global number: `+`, digits, separators, and at least one digit?
 pub(super) fn is_global(number: &str) -> bool {
     number.strip_prefix('+').is_some_and(|rest| {
         rest.bytes().any(|byte| byte.is_ascii_digit())
-            && rest.chars().all(|character| character.is_ascii_digit() || is_separator(character))
+            && rest
+                .chars()
+                .all(|character| character.is_ascii_digit() || is_separator(character))
     })
 }
 
 fn has_context(text: &str) -> bool {
     text.split(';').skip(1).any(|piece| {
-        piece.split('=').next().is_some_and(|name| name.eq_ignore_ascii_case("phone-context"))
+        piece
+            .split('=')
+            .next()
+            .is_some_and(|name| name.eq_ignore_ascii_case("phone-context"))
     })
 }
 

@@ -36,13 +36,47 @@ fn the_examples_of_rfc_3261_are_read() {
 #[test]
 fn what_is_no_uri_is_refused() {
     for text in [
-        "", ":", "/", "sip", "sip:", "sip:@example.com", "sip:alice@", "sip:a b@example.com", "sip:alice@exa mple.com",
-        "sip:alice@example.com:", "sip:alice@example.com:5x", "sip:alice@example.com:65536", "sip:alice@example.com:+5",
-        "sip:alice@example.com;", "sip:alice@example.com;;a", "sip:alice@example.com;a=", "sip:alice@example.com;=b",
-        "sip:alice@example.com;a=\"b\"", "sip:alice@example.com;a=1;A=2", "sip:alice@example.com?", "sip:a%4@example.com",
-        "sip:a%zz@example.com", "sip:a@b@example.com", "sip:a@[2001:db8::1", "sip:a@[::g]", "sip:a@1.2.3", "sip:a@-x.com",
-        "sip:a@x..com", "sip:a@[2001:db8:::192.0.2.1]", "1sip:a@b", "sip:ä@example.com", "tel:", "tel:+", "tel:12a.x", "tel:+12a",
-        "tel:7042", "tel:+1;ext=", "im:", "urn:", "<sip:a@b>", "sip:a@b>",
+        "",
+        ":",
+        "/",
+        "sip",
+        "sip:",
+        "sip:@example.com",
+        "sip:alice@",
+        "sip:a b@example.com",
+        "sip:alice@exa mple.com",
+        "sip:alice@example.com:",
+        "sip:alice@example.com:5x",
+        "sip:alice@example.com:65536",
+        "sip:alice@example.com:+5",
+        "sip:alice@example.com;",
+        "sip:alice@example.com;;a",
+        "sip:alice@example.com;a=",
+        "sip:alice@example.com;=b",
+        "sip:alice@example.com;a=\"b\"",
+        "sip:alice@example.com;a=1;A=2",
+        "sip:alice@example.com?",
+        "sip:a%4@example.com",
+        "sip:a%zz@example.com",
+        "sip:a@b@example.com",
+        "sip:a@[2001:db8::1",
+        "sip:a@[::g]",
+        "sip:a@1.2.3",
+        "sip:a@-x.com",
+        "sip:a@x..com",
+        "sip:a@[2001:db8:::192.0.2.1]",
+        "1sip:a@b",
+        "sip:ä@example.com",
+        "tel:",
+        "tel:+",
+        "tel:12a.x",
+        "tel:+12a",
+        "tel:7042",
+        "tel:+1;ext=",
+        "im:",
+        "urn:",
+        "<sip:a@b>",
+        "sip:a@b>",
     ] {
         assert!(Uri::parse(text).is_err(), "{text}");
     }
@@ -55,7 +89,10 @@ fn what_is_no_uri_is_refused() {
 #[test]
 fn equality_is_that_of_rfc_3261() {
     for (a, b) in [
-        ("sip:%61lice@atlanta.com;transport=TCP", "sip:alice@AtLanTa.CoM;Transport=tcp"),
+        (
+            "sip:%61lice@atlanta.com;transport=TCP",
+            "sip:alice@AtLanTa.CoM;Transport=tcp",
+        ),
         ("sip:carol@chicago.com", "sip:carol@chicago.com;newparam=5"),
         ("sip:carol@chicago.com", "sip:carol@chicago.com;security=on"),
         (
@@ -73,12 +110,21 @@ fn equality_is_that_of_rfc_3261() {
         assert!(uri(b).equivalent(&uri(a)), "{b} {a}");
     }
     for (a, b) in [
-        ("SIP:ALICE@AtLanTa.CoM;Transport=udp", "sip:alice@AtLanTa.CoM;Transport=UDP"),
+        (
+            "SIP:ALICE@AtLanTa.CoM;Transport=udp",
+            "sip:alice@AtLanTa.CoM;Transport=UDP",
+        ),
         ("sip:bob@biloxi.com", "sip:bob@biloxi.com:5060"),
         ("sip:bob@biloxi.com", "sip:bob@biloxi.com;transport=udp"),
         ("sip:bob@biloxi.com", "sip:bob@biloxi.com:6000;transport=tcp"),
-        ("sip:carol@chicago.com", "sip:carol@chicago.com?Subject=next%20meeting"),
-        ("sip:carol@chicago.com;security=on", "sip:carol@chicago.com;security=off"),
+        (
+            "sip:carol@chicago.com",
+            "sip:carol@chicago.com?Subject=next%20meeting",
+        ),
+        (
+            "sip:carol@chicago.com;security=on",
+            "sip:carol@chicago.com;security=off",
+        ),
         ("sip:bob@phone21.boxesbybob.com", "sip:bob@192.0.2.4"),
         ("sip:bob@biloxi.com", "sips:bob@biloxi.com"),
         ("sip:bob@biloxi.com", "sip:bob:pw@biloxi.com"),
@@ -103,8 +149,14 @@ fn identity_has_one_spelling() {
         ("tel:+1-(555)-1234;x=y", "tel:+15551234"),
         ("sip:+1.555.1234@gw.com", "tel:+15551234"),
         ("sip:%2B1.555.1234;isub=3@gw.com;user=phone", "tel:+15551234"),
-        ("sip:7042;phone-context=EXAMPLE.com@gw.com;user=phone", "tel:7042;phone-context=example.com"),
-        ("tel:70-42;phone-context=example.com", "tel:7042;phone-context=example.com"),
+        (
+            "sip:7042;phone-context=EXAMPLE.com@gw.com;user=phone",
+            "tel:7042;phone-context=example.com",
+        ),
+        (
+            "tel:70-42;phone-context=example.com",
+            "tel:7042;phone-context=example.com",
+        ),
         ("sip:7042@gw.com;user=phone", "sip:7042@gw.com"),
         ("sip:+alice@example.com", "sip:+alice@example.com"),
     ] {
@@ -127,22 +179,37 @@ fn aliases_fold_whatever_order_they_are_told_in() {
 #[test]
 fn edits_keep_the_rest() {
     let start = uri("sip:alice@example.com;a=1;lr?x=y");
-    assert_eq!(start.with_parameter("A", Some("2 ;\r\n")).unwrap().as_str(), "sip:alice@example.com;lr;A=2%20%3B%0D%0A?x=y");
-    assert_eq!(start.without_parameter("lr").as_str(), "sip:alice@example.com;a=1?x=y");
+    assert_eq!(
+        start.with_parameter("A", Some("2 ;\r\n")).unwrap().as_str(),
+        "sip:alice@example.com;lr;A=2%20%3B%0D%0A?x=y"
+    );
+    assert_eq!(
+        start.without_parameter("lr").as_str(),
+        "sip:alice@example.com;a=1?x=y"
+    );
     assert_eq!(start.without_parameters().as_str(), "sip:alice@example.com");
-    assert_eq!(Uri::sip("a b@c;d>", "example.com").unwrap().as_str(), "sip:a%20b%40c;d%3E@example.com");
+    assert_eq!(
+        Uri::sip("a b@c;d>", "example.com").unwrap().as_str(),
+        "sip:a%20b%40c;d%3E@example.com"
+    );
     assert!(Uri::sip("a", "example.com>\r\nX: y").is_err());
 }
 
 #[test]
 fn the_password_is_not_in_the_debug_text() {
-    assert_eq!(format!("{:?}", uri("sip:a:secret@b.com")), "sip:a:[redacted]@b.com");
+    assert_eq!(
+        format!("{:?}", uri("sip:a:secret@b.com")),
+        "sip:a:[redacted]@b.com"
+    );
 }
 
 #[test]
 fn parameters_are_bounded() {
     let many: String = (0..65).map(|n| format!(";p{n}")).collect();
-    assert_eq!(Uri::parse(&format!("sip:a@b.com{many}")).map_err(|error| error.kind), Err(ParseErrorKind::LimitExceeded));
+    assert_eq!(
+        Uri::parse(&format!("sip:a@b.com{many}")).map_err(|error| error.kind),
+        Err(ParseErrorKind::LimitExceeded)
+    );
 }
 
 proptest! {
