@@ -1,0 +1,1 @@
+//! The laws of every machine, on the node.
