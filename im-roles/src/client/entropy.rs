@@ -20,6 +20,14 @@ impl Shared {
         })
     }
 
+    /// A random number of 32 bits.
+    pub(super) fn number(&self) -> u64 {
+        let mut octets = [0_u8; 4];
+        let mut entropy = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        entropy(&mut octets);
+        u64::from(u32::from_be_bytes(octets))
+    }
+
     /// A random token of lower-case hexadecimal digits, for tags, Call-IDs and the like: 96 bits.
     pub(super) fn token(&self) -> String {
         let mut octets = [0_u8; 12];

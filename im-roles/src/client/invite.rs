@@ -34,15 +34,15 @@ impl Client {
             .table
             .get(&session)
             .map(|entry| (entry.conference, entry.privacy))?;
-        let (media, local) = self.offer_media(session, conference, now)?;
+        let media = self.offer_media(session, conference, now)?;
         let entry = self.sessions.table.get_mut(&session)?;
+        let offer = media.local_sdp.clone()?;
         entry.media = media;
         let (peer, subject, members) = (
             entry.peer.clone(),
             entry.subject.clone(),
             std::mem::take(&mut entry.members),
         );
-        let offer = Bytes::from(sdp::offer(&local).to_string());
         let sdp_type = ContentType::application_sdp();
         let mut builder = Self::accept_contact(self.fresh(Method::Invite, &peer, privacy))
             .header_typed(&self.contact(privacy)?)

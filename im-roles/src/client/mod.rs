@@ -15,7 +15,8 @@
 //! | `delivery` | notifications of delivery and display (RFC 5438) |
 //! | `session` | sessions and their commands |
 //! | `invite` | INVITE out and in, requests within a session |
-//! | `media` | what is said in sessions, nicknames, is-composing |
+//! | `media` | offers and answers for MSRP, its news |
+//! | `talk` | what is said in sessions, nicknames, is-composing |
 //! | `group` | adding, expelling |
 //! | `subscription` | the subscription to a conference's state |
 //! | `roster` | participants out of full and partial documents |
@@ -32,6 +33,7 @@ mod error;
 mod event;
 mod group;
 mod invite;
+mod jobs;
 mod media;
 mod message;
 mod pager;
@@ -41,6 +43,7 @@ mod requests;
 mod roster;
 mod session;
 mod subscription;
+mod talk;
 mod timers;
 mod wire;
 
@@ -54,7 +57,8 @@ use sip_im::{Identity, Method, Request, StatusCode};
 
 use self::delivery::Notice;
 use self::entropy::Shared;
-use self::pager::{Queued, Queues};
+use self::jobs::{Job, Work};
+use self::pager::Queues;
 use self::registration::{Registered, Step};
 use self::remembered::Remembered;
 use self::requests::Pending;
@@ -68,30 +72,6 @@ pub use config::{Config, ConfigError, Limits};
 pub use error::CommandError;
 pub use event::{CommandId, Event, Failure, Party, ReceivedMessage, RosterEntry, SessionKey};
 pub use message::{Content, ListEntry, MessageRequest, Notifications};
-
-/// Something to be done once the link is up.
-#[derive(Debug)]
-struct Job {
-    command: Option<CommandId>,
-    work: Work,
-}
-
-#[derive(Debug)]
-enum Work {
-    Register,
-    Unregister,
-    /// A MESSAGE request, behind those to the same address.
-    Pager(Queued),
-    /// One whose turn it is.
-    PagerTurn(Queued),
-    Invite(SessionKey),
-    Bye(SessionKey),
-    Refer {
-        session: SessionKey,
-        target: sip_im::Uri,
-    },
-    Subscribe(SessionKey),
-}
 
 /// One user's client.
 ///
@@ -308,15 +288,6 @@ impl Client {
         self.events.len() >= self.config.limits.max_events
     }
 
-    /// Queues something to be done over the link, which is opened if need be.
-    fn start(&mut self, job: Job) {
-        self.jobs.push_back(job);
-        if self.wire.link() == Link::Down {
-            self.timers.clear(Timer::Reconnect);
-            self.wire.open_link();
-        }
-    }
-
     fn push_event(&mut self, event: Event) {
         self.events.push_back(event);
     }
@@ -373,47 +344,6 @@ impl Client {
         if self.shutting_down && idle {
             self.timers.clear_all();
             self.wire.close_link(now);
-        }
-    }
-
-    fn run(&mut self, Job { command, work }: Job, now: Instant) {
-        match work {
-            Work::Register => self.send_register(command, false, now),
-            Work::Unregister => self.send_register(command, true, now),
-            Work::Pager(queued) => self.queue_pager(queued, now),
-            Work::PagerTurn(queued) => self.send_queued(queued, now),
-            Work::Invite(session) => self.send_invite(session, now),
-            Work::Bye(session) => self.send_bye(session, command, now),
-            Work::Refer { session, target } => {
-                if let Some(command) = command {
-                    self.send_refer(session, command, target, now);
-                }
-            }
-            Work::Subscribe(session) => self.send_subscribe(session, command, now),
-        }
-    }
-
-    /// What waited for the link comes to nothing.
-    fn give_up(&mut self, Job { command, work }: Job, now: Instant) {
-        let failure = Failure::status(503, "no connection to the server");
-        match work {
-            Work::Register => self.register_failed(command, failure, now),
-            Work::Unregister => self.push_event(Event::Unregistered { command }),
-            Work::Pager(Queued::Message(outgoing)) => {
-                let command = Some(outgoing.command);
-                self.failed(command, failure);
-            }
-            Work::Pager(Queued::Notice(_)) => {}
-            Work::PagerTurn(Queued::Message(outgoing)) => self.message_failed(*outgoing, failure),
-            Work::PagerTurn(Queued::Notice(notice)) => self.notice_done(&notice),
-            Work::Invite(session) => self.never_came(session, failure, now),
-            Work::Bye(session) => self.bye_done(session, command, now),
-            Work::Refer { session, .. } => {
-                if let Some(command) = command {
-                    self.failed_in(session, command, None, failure);
-                }
-            }
-            Work::Subscribe(session) => self.subscribe_failed(session, failure, now),
         }
     }
 
