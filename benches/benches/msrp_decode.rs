@@ -8,13 +8,21 @@ use msrp::codec::{Decoder, Frame, Leniency, Limits};
 use msrp::header::{ByteRange, FromPath, MessageIdHeader, ToPath};
 
 fn main() {
-    for (name, body) in [("small SENDs", 64), ("2 KiB chunks", 2048), ("64 KiB chunks", 65536)] {
+    for (name, body) in [
+        ("small SENDs", 64),
+        ("2 KiB chunks", 2048),
+        ("64 KiB chunks", 65536),
+    ] {
         let count = (1 << 20) / (body + 300) + 1;
         let stream = stream(count, body);
         let comparison = format!("msrp_decode/{name}");
         let comparison = Comparison::new(&comparison, stream.len(), count);
         let mut decoder = Decoder::new(Limits::default(), Leniency::default());
-        comparison.run(|| decode(&mut decoder, &stream), "a framer with body copy", || frame(&stream));
+        comparison.run(
+            || decode(&mut decoder, &stream),
+            "a framer with body copy",
+            || frame(&stream),
+        );
         comparison.run(|| decode(&mut decoder, &stream), "memcpy", || stream.to_vec());
     }
 }
@@ -43,7 +51,12 @@ fn decode(decoder: &mut Decoder, stream: &Bytes) -> u64 {
                 sum += u64::from(head.headers.get::<ToPath>().is_ok());
                 sum += u64::from(head.headers.get::<FromPath>().is_ok());
                 sum += u64::from(head.headers.get::<MessageIdHeader>().is_ok());
-                sum += head.headers.get::<ByteRange>().ok().flatten().map_or(0, |range| range.start);
+                sum += head
+                    .headers
+                    .get::<ByteRange>()
+                    .ok()
+                    .flatten()
+                    .map_or(0, |range| range.start);
             }
             Frame::Body(octets) => sum += octets.len() as u64,
             _ => {}
@@ -55,10 +68,17 @@ fn decode(decoder: &mut Decoder, stream: &Bytes) -> u64 {
 fn frame(stream: &Bytes) -> usize {
     let mut rest: &[u8] = stream;
     let mut copied = 0;
-    while let Some(tid) = rest.strip_prefix(b"MSRP ").and_then(|rest| rest.split(|&octet| octet == b' ').next()) {
+    while let Some(tid) = rest
+        .strip_prefix(b"MSRP ")
+        .and_then(|rest| rest.split(|&octet| octet == b' ').next())
+    {
         let end_line = [b"\r\n-------", tid].concat();
-        let Some(head) = memmem::find(rest, b"\r\n\r\n") else { break };
-        let Some(end) = memmem::find(rest, &end_line) else { break };
+        let Some(head) = memmem::find(rest, b"\r\n\r\n") else {
+            break;
+        };
+        let Some(end) = memmem::find(rest, &end_line) else {
+            break;
+        };
         copied += rest.get(head + 4..end).unwrap_or_default().to_vec().len();
         rest = rest.get(end + end_line.len() + 3..).unwrap_or_default();
     }

@@ -25,7 +25,11 @@ pub struct Comparison<'a> {
 impl<'a> Comparison<'a> {
     /// One call of either function works on this many octets with this many messages in them.
     pub fn new(name: &'a str, octets: usize, messages: usize) -> Self {
-        Self { name, octets, messages: messages.max(1) }
+        Self {
+            name,
+            octets,
+            messages: messages.max(1),
+        }
     }
 
     /// Measures both in turn and prints the medians and how long ours takes for each unit of the peer's time.
@@ -56,12 +60,18 @@ impl<'a> Comparison<'a> {
         );
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "counts of a benchmark are far below 2^52")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "counts of a benchmark are far below 2^52"
+    )]
     fn nanos(&self, seconds: f64) -> f64 {
         seconds * 1e9 / self.messages as f64
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "counts of a benchmark are far below 2^52")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "counts of a benchmark are far below 2^52"
+    )]
     fn gigabytes(&self, seconds: f64) -> f64 {
         self.octets as f64 / seconds / 1e9
     }
@@ -69,7 +79,9 @@ impl<'a> Comparison<'a> {
 
 impl std::fmt::Debug for Comparison<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Comparison").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Comparison")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 

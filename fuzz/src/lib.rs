@@ -3,7 +3,11 @@
 //! Under `--cfg fuzzing` the binaries are libFuzzer targets; otherwise they replay the files that they are given, and
 //! `tests/replay.rs` replays the corpora.
 #![forbid(unsafe_code)]
-#![expect(clippy::panic, clippy::missing_panics_doc, reason = "a panic is how a fuzz target says that it found something")]
+#![expect(
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "a panic is how a fuzz target says that it found something"
+)]
 
 mod msrp_framer;
 mod sip_message;

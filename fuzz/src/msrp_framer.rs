@@ -7,7 +7,9 @@ use crate::pieces;
 
 /// The first octet says how long the pieces are, the rest is the stream.
 pub fn msrp_framer(data: &[u8]) {
-    let Some((stream, step)) = pieces(data) else { return };
+    let Some((stream, step)) = pieces(data) else {
+        return;
+    };
     let whole = read(std::iter::once(stream.clone()));
     let mut offset = 0;
     let cut = read(std::iter::from_fn(|| {
@@ -43,7 +45,7 @@ fn read(stream: impl Iterator<Item = Bytes>) -> Vec<String> {
         }
     }
     flush(&mut body, &mut seen);
-    seen.push(format!("incomplete {}", decoder.is_incomplete()));
+    seen.push(format!("incomplete {}", decoder.is_inside()));
     seen
 }
 

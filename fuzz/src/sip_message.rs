@@ -9,12 +9,18 @@ use crate::pieces;
 
 /// The first octet says how long the pieces of the stream are, the rest is the message.
 pub fn sip_message(data: &[u8]) {
-    let Some((octets, step)) = pieces(data) else { return };
+    let Some((octets, step)) = pieces(data) else {
+        return;
+    };
     if let Ok(message) = parse_datagram(octets.clone(), &Limits::default()) {
         let written = message.to_bytes();
         let again = parse_datagram(written.clone(), &Limits::default());
         let again = again.unwrap_or_else(|error| panic!("what is written is refused: {error}"));
-        assert_eq!(again.to_bytes(), written, "what is written and read is written otherwise");
+        assert_eq!(
+            again.to_bytes(),
+            written,
+            "what is written and read is written otherwise"
+        );
         assert_eq!(again.body(), message.body(), "the body changes");
         ask_for_everything(&message);
     }
@@ -60,10 +66,57 @@ fn ask_for_everything(message: &Message) {
         ($($header:ident),+) => { $(headers.all::<header::$header>().for_each(drop);)+ };
     }
     ask!(
-        Accept, AcceptContact, Allow, AllowEvents, Authorization, CSeq, CallId, Contact, ContentLength, Date, Event, Expires,
-        From, Join, MaxForwards, MinExpires, MinSe, PAssertedIdentity, PChargingVector, PPreferredIdentity, PServedUser, Path,
-        Privacy, ProxyAuthenticate, ProxyAuthorization, ProxyRequire, RSeq, Reason, RecordRoute, ReferSub, ReferTo, ReferredBy,
-        RejectContact, Replaces, Require, RetryAfter, Route, Server, ServiceRoute, SessionExpires, SipEtag, SipIfMatch,
-        Subject, SubscriptionState, Supported, TargetDialog, To, Unsupported, UserAgent, Via, Warning, WwwAuthenticate
+        Accept,
+        AcceptContact,
+        Allow,
+        AllowEvents,
+        Authorization,
+        CSeq,
+        CallId,
+        Contact,
+        ContentLength,
+        Date,
+        Event,
+        Expires,
+        From,
+        Join,
+        MaxForwards,
+        MinExpires,
+        MinSe,
+        PAssertedIdentity,
+        PChargingVector,
+        PPreferredIdentity,
+        PServedUser,
+        Path,
+        Privacy,
+        ProxyAuthenticate,
+        ProxyAuthorization,
+        ProxyRequire,
+        RSeq,
+        Reason,
+        RecordRoute,
+        ReferSub,
+        ReferTo,
+        ReferredBy,
+        RejectContact,
+        Replaces,
+        Require,
+        RetryAfter,
+        Route,
+        Server,
+        ServiceRoute,
+        SessionExpires,
+        SipEtag,
+        SipIfMatch,
+        Subject,
+        SubscriptionState,
+        Supported,
+        TargetDialog,
+        To,
+        Unsupported,
+        UserAgent,
+        Via,
+        Warning,
+        WwwAuthenticate
     );
 }

@@ -1,5 +1,11 @@
 //! The corpora hold nothing that the targets find fault with.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a corpus that cannot be read fails the test"
+)]
+
 use std::path::Path;
 
 fn replay(name: &str, target: fn(&[u8])) {

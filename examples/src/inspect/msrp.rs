@@ -7,7 +7,7 @@ use ::msrp::header::{
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::{Accepted, Query, Refusal, pieces, set_octets};
+use super::{Accepted, Query, Refusal, code_of, pieces, set_octets};
 
 pub(super) fn inspect(query: &Query, octets: &Bytes) -> Result<Accepted, Refusal> {
     let mut decoder = Decoder::new(Limits::default(), Leniency::default());
@@ -26,7 +26,7 @@ pub(super) fn inspect(query: &Query, octets: &Bytes) -> Result<Accepted, Refusal
             }
         }
     }
-    let incomplete = !reading.close && decoder.is_incomplete();
+    let incomplete = !reading.close && decoder.is_inside();
     let value = json!({"frames": reading.frames, "incomplete": incomplete, "close": reading.close});
     Ok(Accepted { value, refused: reading.refused })
 }
@@ -72,6 +72,9 @@ impl Reading {
     }
 
     fn describe(&mut self, head: &Head) -> Map<String, Value> {
+        if let Some(defect) = head.defect {
+            self.refused.push(json!({"where": code_of(&defect), "text": defect.to_string(), "status": 400}));
+        }
         let mut object = Map::new();
         let mut set = |key: &str, value: Value| {
             object.insert(key.to_owned(), value);

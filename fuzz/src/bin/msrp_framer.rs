@@ -1,6 +1,5 @@
 //! The fuzz target `msrp_framer`; without `--cfg fuzzing` it replays the files that it is given.
 #![cfg_attr(fuzzing, no_main)]
-#![cfg_attr(fuzzing, expect(unsafe_code, reason = "libFuzzer calls the target by its unmangled name"))]
 
 #[cfg(fuzzing)]
 libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::msrp_framer(data));
