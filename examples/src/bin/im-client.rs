@@ -396,3 +396,65 @@ say SESSION TEXT            whisper SESSION URI TEXT    nickname SESSION NAME
 add SESSION URI             expel SESSION URI           roster SESSION
 leave SESSION               end SESSION                 explode URI,URI TEXT
 displayed MESSAGE           privacy on|off              register, unregister, quit";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_person_types_is_understood() {
+        assert_eq!(
+            typed("message sip:bob@example.com  hello you "),
+            Ok(Command::Message {
+                to: Some("sip:bob@example.com".to_owned()),
+                to_nickname: None,
+                text: "hello you".to_owned(),
+                imdn: Some(Imdn::Flag(true)),
+                expires: None,
+                privacy: false,
+            })
+        );
+        assert_eq!(
+            typed("w s1 sip:bob@example.com psst"),
+            Ok(Command::Say {
+                session: Session::Name("s1".to_owned()),
+                text: "psst".to_owned(),
+                to: Some("sip:bob@example.com".to_owned()),
+                report: false,
+            })
+        );
+        assert_eq!(typed("q"), Ok(Command::Quit {}));
+        for line in ["", "dance", "message", "chat", "say s1"] {
+            assert_eq!(typed(line), Err(HELP.to_owned()), "{line}");
+        }
+    }
+
+    #[test]
+    fn servers_are_named_with_or_without_a_port() {
+        assert_eq!(
+            host_and_port("192.0.2.1:5070"),
+            Ok(("192.0.2.1".to_owned(), 5070))
+        );
+        assert_eq!(
+            host_and_port("sip.example.com"),
+            Ok(("sip.example.com".to_owned(), 5060))
+        );
+        assert_eq!(
+            host_and_port("[2001:db8::1]:5061"),
+            Ok(("2001:db8::1".to_owned(), 5061))
+        );
+        assert_eq!(host_and_port("2001:db8::1"), Ok(("2001:db8::1".to_owned(), 5060)));
+        assert!(host_and_port("192.0.2.1:x").is_err());
+    }
+
+    #[test]
+    fn what_peers_write_does_not_steer_the_terminal() {
+        let value = serde_json::json!({
+            "event": "message", "from": "sip:x@example.com", "text": "\u{1b}[2Jhello\u{7}", "private": true,
+        });
+        assert_eq!(
+            sentence(&value).unwrap(),
+            "sip:x@example.com (to you alone):  [2Jhello "
+        );
+    }
+}

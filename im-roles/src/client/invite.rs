@@ -380,6 +380,17 @@ impl Client {
                 self.respond(transaction, response, now);
             }
             Method::Info | Method::Options => self.answer(transaction, request, StatusCode::OK, now),
+            // A focus that does not know `Refer-Sub: false` tells how a REFER went on (RFC 3515 2.4.4).
+            Method::Notify => {
+                let package = request.headers().get::<sip_im::header::Event>().ok().flatten();
+                let refer = package.is_some_and(|event| event.package.eq_ignore_ascii_case("refer"));
+                let status = if refer {
+                    StatusCode::OK
+                } else {
+                    StatusCode::BAD_EVENT
+                };
+                self.answer(transaction, request, status, now);
+            }
             Method::Message => {
                 let status = self.on_message(request);
                 self.answer(transaction, request, status, now);

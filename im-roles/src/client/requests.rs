@@ -68,7 +68,7 @@ impl Client {
     /// Adds From and what else says, or hides, who the user is.
     fn identified(&self, builder: RequestBuilder, tag: &str, privacy: bool) -> RequestBuilder {
         let user = self.config.user.clone();
-        let mut builder = if privacy {
+        if privacy {
             //= R-6.3-02
             //= https://www.rfc-editor.org/rfc/rfc3323#section-4.1.1.1
             //# It is RECOMMENDED that user agents seeking anonymity use a display-
@@ -79,11 +79,7 @@ impl Client {
                 .header_typed(&PPreferredIdentity::new(user.clone()))
         } else {
             builder.from(&user, self.config.display_name.as_deref(), tag)
-        };
-        if let Some(asserted) = &self.config.asserted {
-            builder = builder.header_typed(&PAssertedIdentity::new(asserted.clone()));
         }
-        builder
     }
 
     /// The caller wishes to reach clients that can do this service (RFC 3841).
@@ -137,7 +133,15 @@ impl Client {
 
     /// Sends a request over the link.
     pub(super) fn transmit(&mut self, mut request: Request, purpose: Purpose, now: Instant) {
-        self.authentication.authorize(&mut request);
+        match &self.config.asserted {
+            Some(asserted) => {
+                let asserted = PAssertedIdentity::new(asserted.clone());
+                if request.headers_mut().set_typed(&asserted).is_err() {
+                    return self.ended(purpose, Failure::local("the identity cannot be written"), now);
+                }
+            }
+            None => self.authentication.authorize(&mut request),
+        }
         self.transmit_again(request, purpose, 0, now);
     }
 

@@ -214,6 +214,11 @@ fn a_client_that_is_trusted_asserts_its_identity() {
     let (_, request) = world.request(&Method::Invite);
     let asserted: PAssertedIdentity = request.headers().get().unwrap().unwrap();
     assert_eq!(asserted.uri().as_str(), "sip:alice@example.com");
+    assert!(
+        !request
+            .headers()
+            .contains(&sip_im::header::HeaderName::AUTHORIZATION)
+    );
 }
 
 #[test]
