@@ -28,6 +28,13 @@ pub enum RoleKind {
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct IncomingId(pub(crate) u64);
 
+impl IncomingId {
+    /// The name with a number, for a host that drives a role without a [`Node`](crate::node::Node).
+    pub fn new(number: u64) -> Self {
+        Self(number)
+    }
+}
+
 /// A request that a role has sent; minted by the role, never used again.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct OutgoingId {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
+use sip_im::header::HeaderName;
 use sip_im::{Identity, Message, Request, StatusCode, codec};
 
 use super::{Change, Deferred, Event, Push};
@@ -172,7 +173,10 @@ impl Deferred {
 /// The request as it was stored.
 fn restore(message: &DeferredMessage) -> Option<Request> {
     match codec::parse_datagram(message.request.clone(), &codec::Limits::default()) {
-        Ok(Message::Request(request)) => Some(request),
+        Ok(Message::Request(mut request)) => {
+            request.headers_mut().remove(&HeaderName::VIA);
+            Some(request)
+        }
         _ => None,
     }
 }

@@ -282,6 +282,3 @@ impl Deferred {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

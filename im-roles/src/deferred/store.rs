@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sip_im::header::{Expires, HeaderName};
+use sip_im::header::{Date, Expires, HeaderName, Via};
 use sip_im::{Identity, Method, Request, StatusCode};
 
 use super::{Arrival, Change, Deferred, Event};
@@ -14,6 +14,10 @@ impl Deferred {
     pub(super) fn take_message(&mut self, id: IncomingId, request: Request, origin: &Origin, now: Instant) {
         if *request.method() != Method::Message {
             self.refuse(id, &request, StatusCode::METHOD_NOT_ALLOWED);
+            return;
+        }
+        if message::target(&request) == self.config.deferred.identity() {
+            self.refuse(id, &request, StatusCode::NOT_IMPLEMENTED);
             return;
         }
         // Only what this server's own functions hand over has passed the user's rules.
@@ -60,27 +64,32 @@ impl Deferred {
     fn to_store(&mut self, user: &Identity, request: &Request, now: Instant) -> Option<DeferredMessage> {
         let arrived = self.clock.unix(now);
         let mut kept = request.clone();
-        for name in [HeaderName::VIA, HeaderName::ROUTE, HeaderName::RECORD_ROUTE] {
+        for name in [HeaderName::ROUTE, HeaderName::RECORD_ROUTE] {
             kept.headers_mut().remove(&name);
         }
-        //= https://www.rfc-editor.org/rfc/rfc3428#section-7
-        //# If the UAC or a proxy has added a Date header
-        if kept.headers().value(&HeaderName::DATE).is_none() {
+        // The hops of the past are over; without any Via it would be no request.
+        let reference = self.reference(arrived);
+        kept.headers_mut().set_typed(&Via::new("TCP", &self.config.domain, None, &format!("z9hG4bK{reference}"))).ok()?;
+        let sent = kept.headers().get::<Date>().ok().flatten().map_or(arrived, Date::since_epoch);
+        if !kept.headers().contains(&HeaderName::DATE) {
             kept.headers_mut().push_typed(&message::date(arrived)).ok()?;
         }
-        let wanted = request.headers().get::<Expires>().ok().flatten();
-        let age = wanted
-            .map_or(self.config.limits.deferred_max_age, |expires| {
-                Duration::from_secs(u64::from(expires.0))
-            })
-            .min(self.config.limits.deferred_max_age);
-        let reference = self.reference(arrived);
+        //= https://www.rfc-editor.org/rfc/rfc3428#section-7
+        //# If the
+        //# MESSAGE request containing an Expires header field also contains a
+        //# Date header field, the UAS SHOULD interpret the Expires header field
+        //# value as delta time from the Date header field value.
+        let latest = arrived.saturating_add(self.config.limits.deferred_max_age);
+        let expires = match request.headers().get::<Expires>().ok().flatten() {
+            Some(Expires(seconds)) => sent.saturating_add(Duration::from_secs(u64::from(seconds))).min(latest),
+            None => latest,
+        };
         Some(DeferredMessage::new(
             user.clone(),
             reference,
             kept.to_bytes(),
             arrived,
-            arrived.saturating_add(age),
+            expires,
         ))
     }
 
@@ -149,8 +158,11 @@ impl Deferred {
         match result {
             Ok(()) => {
                 //= https://www.rfc-editor.org/rfc/rfc3428#section-7
-                //# If a gateway or relay is going to
-                //# forward it, it answers 202
+                //# A UAS which is, in fact, a message relay, storing the message and
+                //# forwarding it later on, or forwarding it into a non-SIP domain,
+                //# SHOULD return a 202 (Accepted) [5] response indicating that the
+                //# message was accepted, but end to end delivery has not been
+                //# guaranteed.
                 let accepted = arrival.request.response(StatusCode::ACCEPTED).build().ok();
                 self.events.push_back(Event::Deferred {
                     user: user.clone(),

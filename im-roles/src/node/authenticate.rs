@@ -46,7 +46,10 @@ impl Node {
             return self.believe(request);
         }
         //= https://www.rfc-editor.org/rfc/rfc3325#section-5
-        //# When a proxy receives a message from a node it does not trust
+        //# If the proxy received the message from an element that it does
+        //# not trust and there is a P-Asserted-Identity header present which
+        //# contains a SIP or SIPS URI, the proxy MUST replace that SIP or SIPS
+        //# URI with a single SIP or SIPS URI or remove this header field.
         identity::cross_boundary(request, Trust::Untrusted, Trust::Trusted);
         if !self.config.authenticate {
             return Err(Rejection::Refusal(
@@ -186,6 +189,13 @@ impl Node {
         }
     }
 
+    //= https://www.rfc-editor.org/rfc/rfc3325#section-5
+    //# When a proxy receives a
+    //# message from a node it does not trust and it wishes to add a P-
+    //# Asserted-Identity header field, the proxy MUST authenticate the
+    //# originator of the message, and use the identity which results from
+    //# this authentication to insert a P-Asserted-Identity header field into
+    //# the message.
     fn assert(&mut self, request: &mut Request, user: Identity) -> Result<Sender, Rejection> {
         let bad = || Rejection::Refusal(StatusCode::BAD_REQUEST, None);
         let aor = self

@@ -389,8 +389,11 @@ impl Node {
     }
 
     fn send_to(&mut self, id: OutgoingId, mut request: Request, target: Target, trusted: bool, now: Instant) {
-        //= https://www.rfc-editor.org/rfc/rfc3325#section-7
-        //# If the request is being sent to a node that is not trusted
+        //= https://www.rfc-editor.org/rfc/rfc3325#section-5
+        //# If it
+        //# does not trust the element, then the proxy MUST examine the Privacy
+        //# header field (if present) to determine if the user requested that
+        //# asserted identity information be kept private.
         identity::cross_boundary(
             &mut request,
             Trust::Trusted,

@@ -44,8 +44,10 @@ impl Node {
             return Err(XcapResponse::status(400));
         };
         //= https://www.rfc-editor.org/rfc/rfc7616#section-3.4.6
-        //# if the two are not
-        //# equivalent, the server SHOULD return a 400 Bad Request error.
+        //# The authenticating server MUST assure that the resource designated by
+        //# the "uri" parameter is the same as the resource specified in the
+        //# Request-Line; if they are not, the server SHOULD return a 400 Bad
+        //# Request error.
         if credentials.uri.as_deref() != Some(request.target.as_str()) {
             return Err(XcapResponse::status(400));
         }

@@ -390,6 +390,3 @@ impl Participating {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -139,9 +139,6 @@ impl Participating {
             self.defer(id, request, origin, now);
             return;
         }
-        //= https://www.rfc-editor.org/rfc/rfc3261#section-16.6
-        //# Each target
-        //# in the target set is processed
         let targets = contacts
             .into_iter()
             .map(|location| {

@@ -268,6 +268,3 @@ impl XcapResponse {
         self
     }
 }
-
-#[cfg(test)]
-mod tests;

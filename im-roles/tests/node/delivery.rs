@@ -130,7 +130,7 @@ fn a_store_that_does_not_answer_costs_504_and_its_late_answer_nothing() {
     world.begin(1, "alice", &text);
     let Effect::FetchDocument { id, .. } = world.take_effect() else { panic!("no fetch") };
     world.pass(Duration::from_secs(10));
-    assert_eq!(world.get_response(1).status().code(), 504);
+    assert_eq!(world.get_final(1).status().code(), 504);
     let late = im_roles::effect::Answer::Document { id, result: Ok(None) };
     world.answer(late.clone());
     world.answer(late);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sip_im::header::{Contact, HeaderName, RecordRoute};
-use sip_im::{Request, Response};
+use sip_im::Request;
 
 use crate::world::{World, authorized};
 
@@ -40,15 +40,6 @@ fn invite(world: &mut World) -> (String, Request) {
     (text, request)
 }
 
-fn final_response(world: &mut World, flow: u64) -> Response {
-    loop {
-        let response = world.get_response(flow);
-        if response.status().is_final() {
-            return response;
-        }
-    }
-}
-
 fn routes(values: impl Iterator<Item = RecordRoute>) -> String {
     values.map(|route| format!("Route: <{}>\r\n", route.uri())).collect()
 }
@@ -68,7 +59,7 @@ fn an_invite_is_answered_acknowledged_and_ended_through_the_server() {
     ];
     world.reply(2, &request, 180, &extra);
     world.reply(2, &request, 200, &extra);
-    let ok = final_response(&mut world, 1);
+    let ok = world.get_final(1);
     assert_eq!(ok.status().code(), 200);
     let to = ok.headers().value(&HeaderName::TO).unwrap();
 
@@ -90,7 +81,7 @@ fn an_invite_is_answered_acknowledged_and_ended_through_the_server() {
 
     // The 2xx comes again, since its ACK was lost on the way; so does the ACK.
     world.reply(2, &request, 200, &extra);
-    assert_eq!(final_response(&mut world, 1).status().code(), 200);
+    assert_eq!(world.get_final(1).status().code(), 200);
     world.send(1, &head("ACK", "ack2", number));
     assert_eq!(world.get_request(2).method().as_str(), "ACK");
 
@@ -153,9 +144,9 @@ fn an_invite_to_someone_who_is_away_is_480() {
     let mut world = two_users();
     let text = world.text(1, "INVITE", "sip:dave@example.com", "sip:alice@example.com", CONTACT, "");
     world.send(1, &text);
-    let challenge = final_response(&mut world, 1);
+    let challenge = world.get_final(1);
     world.send(1, &authorized(&text, "alice", &challenge));
-    assert_eq!(final_response(&mut world, 1).status().code(), 480);
+    assert_eq!(world.get_final(1).status().code(), 480);
     assert!(world.effects.is_empty(), "a session is not stored");
 }
 
@@ -166,7 +157,7 @@ fn an_invite_that_nobody_answers_is_given_up() {
     world.reply(2, &request, 180, &[]);
     world.pass(Duration::from_secs(181));
     assert_eq!(world.get_request(2).method().as_str(), "CANCEL");
-    assert_eq!(final_response(&mut world, 1).status().code(), 408);
+    assert_eq!(world.get_final(1).status().code(), 408);
     world.assert_quiet();
 }
 
@@ -182,7 +173,7 @@ fn who_hides_in_the_invite_is_hidden_in_the_bye() {
         "",
     );
     world.send(1, &text);
-    let challenge = final_response(&mut world, 1);
+    let challenge = world.get_final(1);
     world.send(1, &authorized(&text, "alice", &challenge));
     let request = world.get_request(2);
     let record_routes: Vec<_> = request.headers().all::<RecordRoute>().map(Result::unwrap).collect();
@@ -193,7 +184,7 @@ fn who_hides_in_the_invite_is_hidden_in_the_bye() {
         200,
         &[(&HeaderName::CONTACT, "<sip:bob@127.0.0.1:6002>"), (&HeaderName::RECORD_ROUTE, &written.join(", "))],
     );
-    let ok = final_response(&mut world, 1);
+    let ok = world.get_final(1);
     let bye = format!(
         "BYE sip:bob@127.0.0.1:6002 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:6001;branch=z9hG4bKbye\r\nMax-Forwards: 70\r\n\
          From: {}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: 900 BYE\r\n{}Content-Length: 0\r\n\r\n",

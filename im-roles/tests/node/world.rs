@@ -187,6 +187,16 @@ impl World {
         }
     }
 
+    /// The next response that is final, past provisional ones.
+    pub(crate) fn get_final(&mut self, flow: u64) -> Response {
+        loop {
+            let response = self.get_response(flow);
+            if response.status().is_final() {
+                return response;
+            }
+        }
+    }
+
     pub(crate) fn get_request(&mut self, flow: u64) -> Request {
         match self.get(flow) {
             Some(Message::Request(request)) => request,
