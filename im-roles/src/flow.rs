@@ -20,6 +20,10 @@ pub enum Protocol {
 
 /// Names a flow that the library has asked the host to open; never used again.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "a plain number that the host hands back"
+)]
 pub struct OpenId(pub u64);
 
 /// What comes from the network.

@@ -12,17 +12,17 @@ use crate::signal::{Destination, OutgoingId, SessionCase, Transmit};
 
 impl Deferred {
     //= R-5.3.2.1.2-06
-    pub(super) fn come_back(&mut self, user: Identity, now: Instant) {
+    pub(super) fn come_back(&mut self, user: &Identity, now: Instant) {
         if !self.config.push_deferred {
             return;
         }
         if self.mailboxes.len() >= self.config.limits.max_pending_requests
-            && !self.mailboxes.contains_key(&user)
+            && !self.mailboxes.contains_key(user)
         {
             return;
         }
         self.mailboxes.entry(user.clone()).or_default().again = true;
-        self.proceed(&user, now);
+        self.proceed(user, now);
     }
 
     pub(super) fn start_list(&mut self, user: &Identity, now: Instant) {
@@ -71,28 +71,25 @@ impl Deferred {
             self.proceed(user, now);
             return;
         };
-        match (next.expires > unix).then(|| restore(&next)).flatten() {
-            Some(request) => {
-                let id = self.ids.outgoing();
-                self.deliveries.insert(id, user.clone());
-                mailbox.push = Push::Delivering(next, rest);
-                let destination = Destination::Route {
-                    case: SessionCase::Terminating,
-                };
-                self.transmits.push_back(Transmit::Request {
-                    id,
-                    request,
-                    destination,
-                });
-            }
-            None => {
-                let news = Event::Dropped {
-                    user: user.clone(),
-                    reference: next.reference.clone(),
-                    status: None,
-                };
-                mailbox.push = Push::Deleting(next, news, rest);
-            }
+        if let Some(request) = (next.expires > unix).then(|| restore(&next)).flatten() {
+            let id = self.ids.outgoing();
+            self.deliveries.insert(id, user.clone());
+            mailbox.push = Push::Delivering(next, rest);
+            let destination = Destination::Route {
+                case: SessionCase::Terminating,
+            };
+            self.transmits.push_back(Transmit::Request {
+                id,
+                request,
+                destination,
+            });
+        } else {
+            let news = Event::Dropped {
+                user: user.clone(),
+                reference: next.reference.clone(),
+                status: None,
+            };
+            mailbox.push = Push::Deleting(next, news, rest);
         }
         self.proceed(user, now);
     }

@@ -147,7 +147,7 @@ impl Deferred {
     pub fn handle_input(&mut self, input: Input, now: Instant) {
         match input {
             Input::Request { id, request, origin } => self.take_message(id, request, &origin, now),
-            Input::UserAvailable { user } => self.come_back(user, now),
+            Input::UserAvailable { user } => self.come_back(&user, now),
             Input::Response { id, response } if response.status().code() >= 200 => {
                 self.take_delivery(id, response.status(), now);
             }
@@ -240,7 +240,7 @@ impl Deferred {
         };
         match &mailbox.change {
             Some(Change::Store(id, _)) if *id == effect => {
-                self.stored(user, Err(StatusCode::SERVER_TIMEOUT), now)
+                self.stored(user, Err(StatusCode::SERVER_TIMEOUT), now);
             }
             Some(Change::Delete(id, _)) if *id == effect => self.deleted(user, false, now),
             _ if matches!(&mailbox.push, Push::Listing(id, _) if *id == effect) => {

@@ -35,7 +35,7 @@ impl Deferred {
             return;
         }
         let user = message::target(&request);
-        let Some(stored) = self.to_store(&user, &request, now) else {
+        let Some(stored) = self.prepare(&user, &request, now) else {
             self.refuse(id, &request, StatusCode::SERVER_INTERNAL_ERROR);
             return;
         };
@@ -61,7 +61,7 @@ impl Deferred {
         self.respond(id, response);
     }
 
-    fn to_store(&mut self, user: &Identity, request: &Request, now: Instant) -> Option<DeferredMessage> {
+    fn prepare(&mut self, user: &Identity, request: &Request, now: Instant) -> Option<DeferredMessage> {
         let arrived = self.clock.unix(now);
         let mut kept = request.clone();
         for name in [HeaderName::ROUTE, HeaderName::RECORD_ROUTE] {
@@ -69,8 +69,20 @@ impl Deferred {
         }
         // The hops of the past are over; without any Via it would be no request.
         let reference = self.reference(arrived);
-        kept.headers_mut().set_typed(&Via::new("TCP", &self.config.domain, None, &format!("z9hG4bK{reference}"))).ok()?;
-        let sent = kept.headers().get::<Date>().ok().flatten().map_or(arrived, Date::since_epoch);
+        kept.headers_mut()
+            .set_typed(&Via::new(
+                "TCP",
+                &self.config.domain,
+                None,
+                &format!("z9hG4bK{reference}"),
+            ))
+            .ok()?;
+        let sent = kept
+            .headers()
+            .get::<Date>()
+            .ok()
+            .flatten()
+            .map_or(arrived, Date::since_epoch);
         if !kept.headers().contains(&HeaderName::DATE) {
             kept.headers_mut().push_typed(&message::date(arrived)).ok()?;
         }
@@ -81,7 +93,9 @@ impl Deferred {
         //# value as delta time from the Date header field value.
         let latest = arrived.saturating_add(self.config.limits.deferred_max_age);
         let expires = match request.headers().get::<Expires>().ok().flatten() {
-            Some(Expires(seconds)) => sent.saturating_add(Duration::from_secs(u64::from(seconds))).min(latest),
+            Some(Expires(seconds)) => sent
+                .saturating_add(Duration::from_secs(u64::from(seconds)))
+                .min(latest),
             None => latest,
         };
         Some(DeferredMessage::new(

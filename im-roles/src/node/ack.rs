@@ -14,25 +14,19 @@ use crate::signal::{Input, OutgoingId};
 impl Node {
     /// An ACK from the wire goes to who gave the 2xx, and nowhere if nobody did.
     pub(super) fn take_ack(&mut self, request: Request, flow: FlowId, now: Instant) {
-        if !self.flows.get(flow).is_some_and(|flow| flow.trusted) {
-            let mut request = request;
-            identity::cross_boundary(&mut request, Trust::Untrusted, Trust::Trusted);
-            self.route_ack(request, now);
-        } else {
-            self.route_ack(request, now);
-        }
-    }
-
-    fn route_ack(&mut self, request: Request, now: Instant) {
+        let mut request = request;
+        let trusted = self.flows.get(flow).is_some_and(|flow| flow.trusted);
+        let from = if trusted { Trust::Trusted } else { Trust::Untrusted };
+        identity::cross_boundary(&mut request, from, Trust::Trusted);
         match dialog_key(request.headers()).and_then(|dialog| self.exchanges.answered_by(&dialog)) {
             Some(AnsweredBy::Role(_, role)) => self.bus.push_back((role, Input::Ack { request })),
-            Some(AnsweredBy::Wire(_)) => self.pass_on_ack(request, now),
+            Some(AnsweredBy::Wire(_)) => self.pass_on_ack(&request, now),
             None => {}
         }
     }
 
-    pub(super) fn pass_on_ack(&mut self, request: Request, now: Instant) {
-        let Ok(request) = sip_im::proxy::forward_request(&request) else {
+    pub(super) fn pass_on_ack(&mut self, request: &Request, now: Instant) {
+        let Ok(request) = sip_im::proxy::forward_request(request) else {
             return;
         };
         if let Some((request, target)) = self.ack_target(request) {

@@ -113,10 +113,10 @@ impl Node {
             }
             SipEvent::TransactionFailed { transaction } => {
                 // Nobody waits for the answer any more; what was started for it is stopped.
-                if let Some((id, incoming)) = self.exchanges.by_server(transaction) {
-                    if incoming.method == Method::Invite {
-                        self.bus.push_back((incoming.role, Input::Cancel { id }));
-                    }
+                if let Some((id, incoming)) = self.exchanges.by_server(transaction)
+                    && incoming.method == Method::Invite
+                {
+                    self.bus.push_back((incoming.role, Input::Cancel { id }));
                 }
             }
             SipEvent::AckTimedOut { transaction } => {
@@ -187,7 +187,7 @@ impl Node {
                 destination,
             } => self.carry_request(role, id, request, destination, now),
             Transmit::Acknowledge { id, request, .. } => self.acknowledge(id, request, now),
-            Transmit::PassOnAck { request, .. } => self.pass_on_ack(request, now),
+            Transmit::PassOnAck { request, .. } => self.pass_on_ack(&request, now),
             Transmit::Cancel { id } => match self.exchanges.callee(id) {
                 Some(Callee::Wire(transaction, _)) => {
                     // An answered INVITE is not cancelled any more; its answer is on its way to the role.
@@ -238,8 +238,7 @@ impl Node {
                             .note_retransmission(transaction, (owner, role), now);
                         self.sip.respond(transaction, response, now)
                     }
-                    Some(AnsweredBy::Wire(_)) => self.sip.forward_response(transaction, response, now),
-                    None => self.sip.forward_response(transaction, response, now),
+                    Some(AnsweredBy::Wire(_)) | None => self.sip.forward_response(transaction, response, now),
                 };
                 // The peer may have gone; there is nobody else to tell.
                 let _ = result;
@@ -262,7 +261,7 @@ impl Node {
         match to {
             Destination::Flow(flow) => self.send_on_flow(id, request, flow, now),
             Destination::Function(to) => {
-                self.send_to_role(role, id, request, to, None, SessionCase::Terminating)
+                self.send_to_role(role, id, request, to, None, SessionCase::Terminating);
             }
             Destination::Address {
                 transport,

@@ -29,7 +29,7 @@ pub(super) enum Opening {
 /// All flows.
 #[derive(Debug, Default)]
 pub(super) struct Flows {
-    flows: BTreeMap<FlowId, Flow>,
+    by_id: BTreeMap<FlowId, Flow>,
     tokens: BTreeMap<String, FlowId>,
     /// How many SIP flows have this near end.
     near_ends: BTreeMap<SocketAddr, usize>,
@@ -60,7 +60,7 @@ impl Flows {
             *count = count.saturating_add(1);
         }
         self.tokens.insert(token.clone(), id);
-        self.flows.insert(
+        self.by_id.insert(
             id,
             Flow {
                 protocol,
@@ -73,7 +73,7 @@ impl Flows {
     }
 
     pub(super) fn remove(&mut self, id: FlowId) -> Option<Flow> {
-        let flow = self.flows.remove(&id)?;
+        let flow = self.by_id.remove(&id)?;
         self.tokens.remove(&flow.token);
         if flow.protocol == Protocol::Sip
             && let Some(count) = self.near_ends.get_mut(&flow.local)
@@ -87,7 +87,7 @@ impl Flows {
     }
 
     pub(super) fn get(&self, id: FlowId) -> Option<&Flow> {
-        self.flows.get(&id)
+        self.by_id.get(&id)
     }
 
     pub(super) fn by_token(&self, token: &str) -> Option<FlowId> {
@@ -112,8 +112,11 @@ impl Flows {
         self.opening.remove(&open.0)
     }
 
-    /// Whether no flow is being opened.
-    pub(super) fn is_settled(&self) -> bool {
-        self.opening.is_empty()
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    pub(super) fn openings(&self) -> usize {
+        self.opening.len()
     }
 }

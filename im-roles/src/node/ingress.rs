@@ -5,7 +5,7 @@ use std::time::Instant;
 use sip_im::endpoint::ServerTransaction;
 use sip_im::header::{HeaderName, MaxForwards, RetryAfter, To};
 use sip_im::proxy;
-use sip_im::{FlowId, Identity, Method, Request, Response, StatusCode};
+use sip_im::{FlowId, Identity, Method, Request, Response, ResponseBuilder, StatusCode};
 
 use super::authenticate::{Rejection, Sender};
 use super::exchanges::Caller;
@@ -143,7 +143,7 @@ impl Node {
         let response = request
             .response(StatusCode::OK)
             .header(&HeaderName::ALLOW, allow)
-            .and_then(|builder| builder.build());
+            .and_then(ResponseBuilder::build);
         self.answer(transaction, response.ok(), now);
         true
     }

@@ -17,6 +17,10 @@ pub(super) struct Media {
 }
 
 impl Media {
+    pub(super) fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
     fn insert(&mut self, media: MediaId, session: SessionKey) {
         self.sessions.insert(media, session);
         self.owners.insert(session, media);

@@ -296,12 +296,12 @@ impl Node {
             return Some(transmit);
         }
         if let Some(transmit) = self.sip.poll_transmit(now) {
-            return Some(self.from_sip(transmit));
+            return Some(self.translate_sip(transmit));
         }
         let transmit = self.msrp.poll_transmit(now);
         // Handing octets over may finish a message, which is news for the role that sends it.
         self.settle(now);
-        transmit.map(|transmit| self.from_msrp(transmit))
+        transmit.map(|transmit| self.translate_msrp(transmit))
     }
 
     /// Gives the next piece of news.
@@ -346,18 +346,32 @@ impl Node {
     pub fn is_quiet(&self) -> bool {
         self.sip.is_drained()
             && self.msrp.is_drained()
-            && self.flows.is_settled()
+            && self.flows.openings() == 0
             && self.participating.is_drained()
             && self.controlling.is_drained()
             && self.deferred.is_drained()
             && self.xdms.is_drained()
+            && self.exchanges.open() == 0
             && self.bus.is_empty()
             && self.transmits.is_empty()
             && self.effects.is_empty()
             && self.events.is_empty()
     }
 
-    fn from_sip(&mut self, transmit: sip_im::endpoint::Transmit) -> Transmit {
+    /// What is under way, for the host's metrics.
+    pub fn load(&self) -> Load {
+        Load {
+            requests: self.exchanges.open(),
+            server_transactions: self.sip.server_transactions(),
+            client_transactions: self.sip.client_transactions(),
+            flows: self.flows.len(),
+            openings: self.flows.openings(),
+            media_sessions: self.media.len(),
+            registered_users: self.registrar.len(),
+        }
+    }
+
+    fn translate_sip(&mut self, transmit: sip_im::endpoint::Transmit) -> Transmit {
         match transmit {
             sip_im::endpoint::Transmit::Open {
                 open,
@@ -387,7 +401,7 @@ impl Node {
         }
     }
 
-    fn from_msrp(&mut self, transmit: msrp::endpoint::Transmit) -> Transmit {
+    fn translate_msrp(&mut self, transmit: msrp::endpoint::Transmit) -> Transmit {
         match transmit {
             msrp::endpoint::Transmit::Open {
                 open,
@@ -420,6 +434,26 @@ impl Node {
             }
         }
     }
+}
+
+/// What is under way in a [`Node`].
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Load {
+    /// Requests in the hands of the roles, with INVITEs whose 2xx may come again.
+    pub requests: usize,
+    /// SIP server transactions.
+    pub server_transactions: usize,
+    /// SIP client transactions.
+    pub client_transactions: usize,
+    /// Flows that are open.
+    pub flows: usize,
+    /// Flows that are being opened.
+    pub openings: usize,
+    /// Media sessions.
+    pub media_sessions: usize,
+    /// Users with a contact.
+    pub registered_users: usize,
 }
 
 /// One source of randomness for several machines, drawn from in the order in which they ask.

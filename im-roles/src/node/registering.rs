@@ -26,13 +26,10 @@ impl Node {
             self.turn_away(transaction, request, flow, user, StatusCode::NOT_FOUND, None, now);
             return;
         }
-        let registered = match user {
-            Some(user) => Some(user),
-            None => {
-                let to = request.headers().get::<To>().ok().flatten();
-                to.and_then(|to| self.users.find(to.uri()).cloned())
-            }
-        };
+        let registered = user.or_else(|| {
+            let to = request.headers().get::<To>().ok().flatten()?;
+            self.users.find(to.uri()).cloned()
+        });
         let Some(user) = registered else {
             self.turn_away(transaction, request, flow, None, StatusCode::NOT_FOUND, None, now);
             return;

@@ -82,10 +82,10 @@ impl Node {
         if let Some(Ok(route)) = request.headers().all::<Route>().next() {
             return self.address_of(route.uri());
         }
-        if self.is(uri, &self.config.deferred) {
+        if uri.identity() == self.config.deferred.identity() {
             return Hop::Role(RoleKind::Deferred);
         }
-        if self.is(uri, &self.config.history) {
+        if uri.identity() == self.config.history.identity() {
             return Hop::Refuse(StatusCode::NOT_IMPLEMENTED);
         }
         if self.users.find(uri).is_some() {
@@ -156,10 +156,6 @@ impl Node {
             Some(Ok(route)) => self.address_of(route.uri()),
             _ => self.address_of(request.uri()),
         }
-    }
-
-    fn is(&self, uri: &Uri, service: &Uri) -> bool {
-        uri.identity() == service.identity()
     }
 
     fn address_of(&self, uri: &Uri) -> Hop {

@@ -85,7 +85,7 @@ impl Node {
             moved = true;
             match transmit {
                 xdms::Transmit::Response { id, response } => {
-                    self.transmits.push_back(Transmit::Xcap { id, response })
+                    self.transmits.push_back(Transmit::Xcap { id, response });
                 }
                 xdms::Transmit::Claim { id, address } => {
                     let allowed = self.is_free(&address);

@@ -80,15 +80,15 @@ struct Exchange {
     deadline: Instant,
 }
 
-/// How far an exchange has come.
+/// What an exchange waits for.
 #[derive(Debug)]
 enum Step {
     /// The served user's rules are being fetched; the number says from which usage.
-    AwaitRules { effect: EffectId, usage: usize },
+    Rules { effect: EffectId, usage: usize },
     /// The served user's contacts are being looked up.
-    AwaitContacts { question: OutgoingId },
+    Contacts { question: OutgoingId },
     /// The request is on its way.
-    AwaitResponses(Fork),
+    Responses(Fork),
 }
 
 impl Participating {
@@ -296,7 +296,7 @@ impl Participating {
             Exchange {
                 request,
                 origin,
-                step: Step::AwaitResponses(fork),
+                step: Step::Responses(fork),
                 deadline: message::after(now, patience),
             },
         );
@@ -312,13 +312,13 @@ impl Participating {
         let exchange = self.exchanges.remove(&id)?;
         self.deadlines.remove(&(exchange.deadline, id));
         match &exchange.step {
-            Step::AwaitRules { effect, .. } => {
+            Step::Rules { effect, .. } => {
                 self.questions.remove(effect);
             }
-            Step::AwaitContacts { question } => {
+            Step::Contacts { question } => {
                 self.branches.remove(question);
             }
-            Step::AwaitResponses(fork) => {
+            Step::Responses(fork) => {
                 for branch in fork.branches() {
                     self.branches.remove(&branch);
                 }
@@ -354,13 +354,13 @@ impl Participating {
             return;
         };
         match &mut exchange.step {
-            Step::AwaitResponses(fork) => {
+            Step::Responses(fork) => {
                 for branch in fork.cancel() {
                     self.transmits.push_back(Transmit::Cancel { id: branch });
                 }
             }
-            Step::AwaitRules { .. } | Step::AwaitContacts { .. } => {
-                self.refuse(id, StatusCode::REQUEST_TERMINATED, None)
+            Step::Rules { .. } | Step::Contacts { .. } => {
+                self.refuse(id, StatusCode::REQUEST_TERMINATED, None);
             }
         }
     }
@@ -370,13 +370,13 @@ impl Participating {
             return;
         };
         match &mut exchange.step {
-            Step::AwaitRules { .. } | Step::AwaitContacts { .. } => {
+            Step::Rules { .. } | Step::Contacts { .. } => {
                 self.refuse(id, StatusCode::SERVER_TIMEOUT, None);
             }
-            Step::AwaitResponses(fork) if fork.is_answered() => {
+            Step::Responses(fork) if fork.is_answered() => {
                 self.close(id);
             }
-            Step::AwaitResponses(fork) => {
+            Step::Responses(fork) => {
                 for branch in fork.cancel() {
                     self.transmits.push_back(Transmit::Cancel { id: branch });
                 }

@@ -39,7 +39,7 @@ impl Participating {
             Exchange {
                 request,
                 origin,
-                step: Step::AwaitRules { effect, usage },
+                step: Step::Rules { effect, usage },
                 deadline,
             },
         );
@@ -52,7 +52,7 @@ impl Participating {
         now: Instant,
     ) {
         let Some(Exchange {
-            step: Step::AwaitRules { usage, .. },
+            step: Step::Rules { usage, .. },
             ..
         }) = self.exchanges.get(&id)
         else {
@@ -110,7 +110,7 @@ impl Participating {
                     Exchange {
                         request,
                         origin,
-                        step: Step::AwaitContacts { question },
+                        step: Step::Contacts { question },
                         deadline,
                     },
                 );
@@ -191,7 +191,7 @@ impl Participating {
             return;
         };
         let Some(Exchange {
-            step: Step::AwaitResponses(fork),
+            step: Step::Responses(fork),
             ..
         }) = self.exchanges.get_mut(&id)
         else {
@@ -206,7 +206,7 @@ impl Participating {
             return;
         };
         let Some(Exchange {
-            step: Step::AwaitResponses(fork),
+            step: Step::Responses(fork),
             ..
         }) = self.exchanges.get_mut(&id)
         else {
@@ -245,7 +245,7 @@ impl Participating {
 
     fn cancel_if_declined(&mut self, id: IncomingId) {
         let Some(Exchange {
-            step: Step::AwaitResponses(fork),
+            step: Step::Responses(fork),
             ..
         }) = self.exchanges.get_mut(&id)
         else {
@@ -308,7 +308,7 @@ impl Participating {
             .as_ref()
             .map_or_else(|status| status.code(), |response| response.status().code());
         let in_dialog = message::to_tag(&exchange.request).is_some();
-        let delivery = matches!(&exchange.step, Step::AwaitResponses(fork) if fork.is_delivery());
+        let delivery = matches!(&exchange.step, Step::Responses(fork) if fork.is_delivery());
         //= R-5.3.2.1.2-03
         if delivery && !in_dialog && is_temporary(code) && may_wait(&exchange.request, &exchange.origin) {
             self.defer(id, exchange.request, exchange.origin, now);
@@ -343,7 +343,7 @@ impl Participating {
 }
 
 fn is_delivery(exchange: &Exchange) -> bool {
-    matches!(&exchange.step, Step::AwaitResponses(fork) if fork.is_delivery())
+    matches!(&exchange.step, Step::Responses(fork) if fork.is_delivery())
 }
 
 /// Whether a request may be stored for later: a MESSAGE that has not been stored before, and that makes sense later.

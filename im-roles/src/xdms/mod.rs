@@ -21,6 +21,7 @@ use crate::signal::{Ids, RoleKind};
 
 /// The host's name for an XCAP request.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[expect(clippy::exhaustive_structs, reason = "a plain number of the host's")]
 pub struct XcapId(pub u64);
 
 /// An XCAP request as an HTTP server takes it in (RFC 4825 7, 8).
@@ -92,6 +93,10 @@ impl std::fmt::Debug for XcapResponse {
 /// What the XDM server takes in.
 #[derive(Debug)]
 #[non_exhaustive]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the small one is the answer to a question, one for each group"
+)]
 pub enum Input {
     /// A request of an authenticated user.
     Request {

@@ -11,7 +11,17 @@ fn every_method_is_challenged() {
     let mut world = World::new();
     world.open(1, false);
     let methods = [
-        "INVITE", "BYE", "OPTIONS", "MESSAGE", "SUBSCRIBE", "NOTIFY", "PUBLISH", "REFER", "INFO", "PRACK", "UPDATE",
+        "INVITE",
+        "BYE",
+        "OPTIONS",
+        "MESSAGE",
+        "SUBSCRIBE",
+        "NOTIFY",
+        "PUBLISH",
+        "REFER",
+        "INFO",
+        "PRACK",
+        "UPDATE",
         "UNHEARD",
     ];
     for method in methods {
@@ -39,7 +49,10 @@ fn challenges_come_md5_first() {
     let text = world.message(1, "alice", "bob", "hi");
     world.send(1, &text);
     let response = world.get_response(1);
-    let values: Vec<_> = response.headers().values(&HeaderName::PROXY_AUTHENTICATE).collect();
+    let values: Vec<_> = response
+        .headers()
+        .values(&HeaderName::PROXY_AUTHENTICATE)
+        .collect();
     assert_eq!(values.len(), 2);
     assert!(values[0].contains("MD5") && values[1].contains("SHA-256"));
 }
@@ -83,7 +96,13 @@ fn nobody_writes_another_name_into_from() {
     let text = world.message(1, "carol", "bob", "hi");
     let response = world.ask(1, "alice", &text);
     assert_eq!(response.status().code(), 403);
-    assert!(response.headers().value(&HeaderName::WARNING).unwrap().contains("127 Service not authorised"));
+    assert!(
+        response
+            .headers()
+            .value(&HeaderName::WARNING)
+            .unwrap()
+            .contains("127 Service not authorised")
+    );
 }
 
 #[test]
@@ -91,7 +110,14 @@ fn nobody_registers_somebody_else() {
     let mut world = World::new();
     world.open(1, false);
     let uri = "sip:bob@example.com";
-    let text = world.text(1, "REGISTER", uri, uri, "Contact: <sip:mallory@127.0.0.1:6001>\r\n", "");
+    let text = world.text(
+        1,
+        "REGISTER",
+        uri,
+        uri,
+        "Contact: <sip:mallory@127.0.0.1:6001>\r\n",
+        "",
+    );
     let text = text.replacen("REGISTER sip:bob@example.com", "REGISTER sip:example.com", 1);
     assert_eq!(world.ask(1, "alice", &text).status().code(), 403);
 }
@@ -111,8 +137,11 @@ fn assertions_from_outside_are_replaced() {
     );
     world.begin(1, "alice", &text);
     let request = world.get_request(2);
-    let asserted: Vec<_> =
-        request.headers().all::<PAssertedIdentity>().map(|one| one.unwrap().uri().to_string()).collect();
+    let asserted: Vec<_> = request
+        .headers()
+        .all::<PAssertedIdentity>()
+        .map(|one| one.unwrap().uri().to_string())
+        .collect();
     assert_eq!(asserted, ["sip:alice@example.com"]);
     assert!(!request.headers().contains(&HeaderName::PROXY_AUTHORIZATION));
 }
@@ -123,7 +152,14 @@ fn an_alias_is_one_of_the_users_names() {
     world.open(1, false);
     world.open(2, false);
     world.register(2, "bob");
-    let text = world.text(1, "MESSAGE", "sip:bob@example.com", "tel:+1-555-1234", "Content-Type: text/plain\r\n", "hi");
+    let text = world.text(
+        1,
+        "MESSAGE",
+        "sip:bob@example.com",
+        "tel:+1-555-1234",
+        "Content-Type: text/plain\r\n",
+        "hi",
+    );
     world.begin(1, "alice", &text);
     assert_eq!(world.get_request(2).body().as_ref(), b"hi");
 }
@@ -134,11 +170,29 @@ fn a_trusted_peer_is_believed_and_a_silent_one_is_not() {
     world.open(1, true);
     world.open(2, false);
     world.register(2, "bob");
-    let text = world.text(1, "MESSAGE", "sip:bob@example.com", "sip:x@b.test", "Content-Type: text/plain\r\n", "hi");
-    let with = text.replacen("Max-Forwards", "P-Asserted-Identity: <sip:x@b.test>\r\nMax-Forwards", 1);
+    let text = world.text(
+        1,
+        "MESSAGE",
+        "sip:bob@example.com",
+        "sip:x@b.test",
+        "Content-Type: text/plain\r\n",
+        "hi",
+    );
+    let with = text.replacen(
+        "Max-Forwards",
+        "P-Asserted-Identity: <sip:x@b.test>\r\nMax-Forwards",
+        1,
+    );
     world.send(1, &with);
     assert_eq!(world.get_request(2).body().as_ref(), b"hi");
-    let text = world.text(1, "MESSAGE", "sip:bob@example.com", "sip:x@b.test", "Content-Type: text/plain\r\n", "hi");
+    let text = world.text(
+        1,
+        "MESSAGE",
+        "sip:bob@example.com",
+        "sip:x@b.test",
+        "Content-Type: text/plain\r\n",
+        "hi",
+    );
     world.send(1, &text);
     assert_eq!(world.get_response(1).status().code(), 403);
 }
@@ -158,7 +212,14 @@ fn in_trusted_mode_strangers_are_refused() {
 fn a_trusted_peer_cannot_use_the_server_as_an_open_relay() {
     let mut world = World::new();
     world.open(1, true);
-    let text = world.text(1, "MESSAGE", "sip:y@c.test", "sip:x@b.test", "P-Asserted-Identity: <sip:x@b.test>\r\n", "");
+    let text = world.text(
+        1,
+        "MESSAGE",
+        "sip:y@c.test",
+        "sip:x@b.test",
+        "P-Asserted-Identity: <sip:x@b.test>\r\n",
+        "",
+    );
     world.send(1, &text);
     assert_eq!(world.get_response(1).status().code(), 404);
 }

@@ -15,7 +15,9 @@ const RULES: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 
 fn rules(world: &mut World, text: &str) {
     let key = "org.openmobilealliance.access-rules/sip:bob@example.com/access-rules".to_owned();
-    world.documents.insert(key, StoredDocument::new("e", text.to_owned().into()));
+    world
+        .documents
+        .insert(key, StoredDocument::new("e", text.to_owned().into()));
 }
 
 fn two_users() -> World {
@@ -36,8 +38,15 @@ fn a_message_reaches_the_other_and_the_answer_comes_back() {
     assert_eq!(request.uri().to_string(), "sip:bob@127.0.0.1:6002");
     assert_eq!(request.body().as_ref(), b"Hello, Bob");
     assert_eq!(request.from().unwrap().uri().to_string(), "sip:alice@example.com");
-    assert!(!request.headers().contains(&HeaderName::RECORD_ROUTE), "a message forms no dialog");
-    assert_eq!(request.headers().get::<MaxForwards>().unwrap(), Some(MaxForwards(68)), "one hop for each side");
+    assert!(
+        !request.headers().contains(&HeaderName::RECORD_ROUTE),
+        "a message forms no dialog"
+    );
+    assert_eq!(
+        request.headers().get::<MaxForwards>().unwrap(),
+        Some(MaxForwards(68)),
+        "one hop for each side"
+    );
     world.reply(2, &request, 200, &[]);
     let response = world.get_response(1);
     assert_eq!(response.status().code(), 200);
@@ -92,7 +101,13 @@ fn who_is_blocked_is_told_403_with_the_warning() {
     let text = world.message(1, "alice", "bob", "hi");
     let response = world.ask(1, "alice", &text);
     assert_eq!(response.status().code(), 403);
-    assert!(response.headers().value(&HeaderName::WARNING).unwrap().contains("127 Service not authorised"));
+    assert!(
+        response
+            .headers()
+            .value(&HeaderName::WARNING)
+            .unwrap()
+            .contains("127 Service not authorised")
+    );
     assert!(world.get(2).is_none());
     rules(&mut world, &RULES.replace("ACTION", "accept"));
     let text = world.message(1, "alice", "bob", "hi");
@@ -104,13 +119,34 @@ fn who_is_blocked_is_told_403_with_the_warning() {
 fn another_spelling_of_the_address_evades_no_rule() {
     let mut world = two_users();
     rules(&mut world, &RULES.replace("ACTION", "reject"));
-    for to in ["sip:bob@EXAMPLE.com", "sip:%62ob@example.com;x=y", "sips:bob@example.com", "im:bob@example.com"] {
-        let text = world.text(1, "MESSAGE", to, "sip:alice@example.com", "Content-Type: text/plain\r\n", "hi");
+    for to in [
+        "sip:bob@EXAMPLE.com",
+        "sip:%62ob@example.com;x=y",
+        "sips:bob@example.com",
+        "im:bob@example.com",
+    ] {
+        let text = world.text(
+            1,
+            "MESSAGE",
+            to,
+            "sip:alice@example.com",
+            "Content-Type: text/plain\r\n",
+            "hi",
+        );
         assert_eq!(world.ask(1, "alice", &text).status().code(), 403, "{to}");
     }
-    rules(&mut world, &RULES.replace("ACTION", "reject").replace("sip:alice@example.com", "tel:+15551234"));
+    rules(
+        &mut world,
+        &RULES
+            .replace("ACTION", "reject")
+            .replace("sip:alice@example.com", "tel:+15551234"),
+    );
     let text = world.message(1, "alice", "bob", "hi");
-    assert_eq!(world.ask(1, "alice", &text).status().code(), 403, "the alias is blocked");
+    assert_eq!(
+        world.ask(1, "alice", &text).status().code(),
+        403,
+        "the alias is blocked"
+    );
 }
 
 #[test]
@@ -128,7 +164,9 @@ fn a_store_that_does_not_answer_costs_504_and_its_late_answer_nothing() {
     world.answering = false;
     let text = world.message(1, "alice", "bob", "hi");
     world.begin(1, "alice", &text);
-    let Effect::FetchDocument { id, .. } = world.take_effect() else { panic!("no fetch") };
+    let Effect::FetchDocument { id, .. } = world.take_effect() else {
+        panic!("no fetch")
+    };
     world.pass(Duration::from_secs(10));
     assert_eq!(world.get_final(1).status().code(), 504);
     let late = im_roles::effect::Answer::Document { id, result: Ok(None) };
@@ -141,8 +179,20 @@ fn a_store_that_does_not_answer_costs_504_and_its_late_answer_nothing() {
 #[test]
 fn unknown_addresses_are_not_found() {
     let mut world = two_users();
-    for to in ["sip:nobody@example.com", "sip:bob@elsewhere.test", "sip:example.com", "tel:+4930123"] {
-        let text = world.text(1, "MESSAGE", to, "sip:alice@example.com", "Content-Type: text/plain\r\n", "hi");
+    for to in [
+        "sip:nobody@example.com",
+        "sip:bob@elsewhere.test",
+        "sip:example.com",
+        "tel:+4930123",
+    ] {
+        let text = world.text(
+            1,
+            "MESSAGE",
+            to,
+            "sip:alice@example.com",
+            "Content-Type: text/plain\r\n",
+            "hi",
+        );
         assert_eq!(world.ask(1, "alice", &text).status().code(), 404, "{to}");
     }
     world.assert_quiet();
@@ -157,16 +207,26 @@ fn a_message_that_is_too_large_is_refused_with_the_limits_warning() {
     let text = world.message(1, "alice", "bob", &"x".repeat(101));
     let response = world.ask(1, "alice", &text);
     assert_eq!(response.status().code(), 413);
-    assert!(response.headers().value(&HeaderName::WARNING).unwrap().contains("133 Size exceeded"));
+    assert!(
+        response
+            .headers()
+            .value(&HeaderName::WARNING)
+            .unwrap()
+            .contains("133 Size exceeded")
+    );
 }
 
 #[test]
 fn a_request_without_hops_left_is_refused() {
     let mut world = two_users();
-    let text = world.message(1, "alice", "bob", "hi").replace("Max-Forwards: 70", "Max-Forwards: 0");
+    let text = world
+        .message(1, "alice", "bob", "hi")
+        .replace("Max-Forwards: 70", "Max-Forwards: 0");
     world.send(1, &text);
     assert_eq!(world.get_response(1).status().code(), 483);
-    let text = world.message(1, "alice", "bob", "hi").replace("Max-Forwards: 70", "Max-Forwards: 1");
+    let text = world
+        .message(1, "alice", "bob", "hi")
+        .replace("Max-Forwards: 70", "Max-Forwards: 1");
     assert_eq!(world.ask(1, "alice", &text).status().code(), 483);
     assert!(world.get(2).is_none());
 }
@@ -185,10 +245,18 @@ fn who_asks_for_privacy_is_not_named_to_the_other() {
         world.begin(1, "alice", &text);
         let request = world.get_request(2);
         let octets = request.to_bytes();
-        assert!(!contains(&octets, b"alice"), "{privacy}: {}", String::from_utf8_lossy(&octets));
+        assert!(
+            !contains(&octets, b"alice"),
+            "{privacy}: {}",
+            String::from_utf8_lossy(&octets)
+        );
         world.reply(2, &request, 200, &[]);
         let response = world.get_response(1);
-        assert_eq!(response.from().unwrap().uri().to_string(), "sip:alice@example.com", "her own view is as she wrote it");
+        assert_eq!(
+            response.from().unwrap().uri().to_string(),
+            "sip:alice@example.com",
+            "her own view is as she wrote it"
+        );
     }
 }
 
@@ -197,7 +265,10 @@ fn an_anonymous_request_carries_the_users_own_rules() {
     let mut world = two_users();
     let text = world
         .message(1, "alice", "bob", "guess")
-        .replace("From: <sip:alice@example.com>", "From: \"Anonymous\" <sip:anonymous@anonymous.invalid>")
+        .replace(
+            "From: <sip:alice@example.com>",
+            "From: \"Anonymous\" <sip:anonymous@anonymous.invalid>",
+        )
         .replacen("Max-Forwards", "Privacy: id\r\nMax-Forwards", 1);
     world.begin(1, "alice", &text);
     assert!(!contains(&world.get_request(2).to_bytes(), b"alice"));
@@ -208,7 +279,12 @@ fn without_privacy_the_asserted_identity_is_shown() {
     let mut world = two_users();
     let text = world.message(1, "alice", "bob", "hi");
     world.begin(1, "alice", &text);
-    assert!(world.get_request(2).headers().contains(&HeaderName::P_ASSERTED_IDENTITY));
+    assert!(
+        world
+            .get_request(2)
+            .headers()
+            .contains(&HeaderName::P_ASSERTED_IDENTITY)
+    );
 }
 
 #[test]
@@ -220,19 +296,26 @@ fn beyond_the_limit_requests_are_refused_with_503() {
     world.answering = false;
     let mut codes = Vec::new();
     for _ in 0..10 {
-        let text = world
-            .message(1, "alice", "bob", "hi")
-            .replacen("Max-Forwards", "P-Asserted-Identity: <sip:alice@b.test>\r\nMax-Forwards", 1);
+        let text = world.message(1, "alice", "bob", "hi").replacen(
+            "Max-Forwards",
+            "P-Asserted-Identity: <sip:alice@b.test>\r\nMax-Forwards",
+            1,
+        );
         world.send(1, &text);
         while let Some(sip_im::Message::Response(response)) = world.get(1) {
             codes.push(response.status().code());
         }
     }
-    assert!(codes.len() >= 7 && codes.iter().all(|code| *code == 503), "{codes:?}");
+    assert!(
+        codes.len() >= 7 && codes.iter().all(|code| *code == 503),
+        "{codes:?}"
+    );
     world.answering = true;
     world.assert_quiet();
 }
 
 fn contains(octets: &[u8], needle: &[u8]) -> bool {
-    octets.windows(needle.len()).any(|window| window.eq_ignore_ascii_case(needle))
+    octets
+        .windows(needle.len())
+        .any(|window| window.eq_ignore_ascii_case(needle))
 }

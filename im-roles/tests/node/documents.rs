@@ -34,7 +34,14 @@ fn nobody_reads_or_writes_unauthenticated() {
     let mut world = World::new();
     let response = world.xcap(None, XcapRequest::new("GET", RULES));
     assert_eq!(response.status, 401);
-    assert_eq!(response.headers.iter().filter(|(name, _)| *name == "WWW-Authenticate").count(), 2);
+    assert_eq!(
+        response
+            .headers
+            .iter()
+            .filter(|(name, _)| *name == "WWW-Authenticate")
+            .count(),
+        2
+    );
 }
 
 //= R-6.2-04
@@ -42,17 +49,26 @@ fn nobody_reads_or_writes_unauthenticated() {
 #[test]
 fn a_user_has_his_own_documents_and_nobody_elses() {
     let mut world = World::new();
-    for request in [XcapRequest::new("GET", RULES), put(RULES, "application/auth-policy+xml", BLOCK)] {
+    for request in [
+        XcapRequest::new("GET", RULES),
+        put(RULES, "application/auth-policy+xml", BLOCK),
+    ] {
         assert_eq!(world.xcap(Some("alice"), request).status, 403);
     }
-    assert_eq!(world.xcap(Some("bob"), XcapRequest::new("GET", RULES)).status, 404);
+    assert_eq!(
+        world.xcap(Some("bob"), XcapRequest::new("GET", RULES)).status,
+        404
+    );
     assert!(world.effects.is_empty());
 }
 
 #[test]
 fn capabilities_are_for_everybody_to_read() {
     let mut world = World::new();
-    let response = world.xcap(Some("alice"), XcapRequest::new("GET", "/xcap-root/xcap-caps/global/index"));
+    let response = world.xcap(
+        Some("alice"),
+        XcapRequest::new("GET", "/xcap-root/xcap-caps/global/index"),
+    );
     assert_eq!(response.status, 200);
     assert!(String::from_utf8_lossy(&response.body).contains("org.openmobilealliance.access-rules"));
 }
@@ -60,17 +76,39 @@ fn capabilities_are_for_everybody_to_read() {
 #[test]
 fn a_put_is_answered_once_it_is_durable_and_then_blocks() {
     let mut world = World::new();
-    assert_eq!(world.xcap(Some("bob"), put(RULES, "application/auth-policy+xml", BLOCK)).status, 0, "not yet");
-    let Effect::StoreDocument { id, selector, expected, document, groups } = world.take_effect() else {
+    assert_eq!(
+        world
+            .xcap(Some("bob"), put(RULES, "application/auth-policy+xml", BLOCK))
+            .status,
+        0,
+        "not yet"
+    );
+    let Effect::StoreDocument {
+        id,
+        selector,
+        expected,
+        document,
+        groups,
+    } = world.take_effect()
+    else {
         panic!("no write")
     };
-    assert_eq!((selector.document.as_str(), expected, groups.len()), ("access-rules", None, 0));
+    assert_eq!(
+        (selector.document.as_str(), expected, groups.len()),
+        ("access-rules", None, 0)
+    );
     let key = "org.openmobilealliance.access-rules/sip:bob@example.com/access-rules".to_owned();
     world.documents.insert(key, document.clone());
     world.answer(Answer::Written { id, result: Ok(()) });
     let response = world.get_xcap();
     assert_eq!(response.status, 201);
-    let etag = response.headers.iter().find(|(name, _)| *name == "ETag").unwrap().1.clone();
+    let etag = response
+        .headers
+        .iter()
+        .find(|(name, _)| *name == "ETag")
+        .unwrap()
+        .1
+        .clone();
     assert_eq!(etag, format!("\"{}\"", document.etag));
 
     world.open(1, false);
@@ -93,11 +131,21 @@ fn a_document_that_changed_meanwhile_is_looked_at_again() {
     let mut world = World::new();
     world.xcap(Some("bob"), put(RULES, "application/auth-policy+xml", BLOCK));
     for _ in 0..2 {
-        let Effect::StoreDocument { id, .. } = world.take_effect() else { panic!("no write") };
-        world.answer(Answer::Written { id, result: Err(StoreError::Conflict) });
+        let Effect::StoreDocument { id, .. } = world.take_effect() else {
+            panic!("no write")
+        };
+        world.answer(Answer::Written {
+            id,
+            result: Err(StoreError::Conflict),
+        });
     }
-    let Effect::StoreDocument { id, .. } = world.take_effect() else { panic!("no write") };
-    world.answer(Answer::Written { id, result: Err(StoreError::Conflict) });
+    let Effect::StoreDocument { id, .. } = world.take_effect() else {
+        panic!("no write")
+    };
+    world.answer(Answer::Written {
+        id,
+        result: Err(StoreError::Conflict),
+    });
     assert_eq!(world.get_xcap().status, 503);
     world.assert_quiet();
 }
@@ -106,8 +154,13 @@ fn a_document_that_changed_meanwhile_is_looked_at_again() {
 fn a_group_document_tells_the_store_the_address_it_defines() {
     let mut world = World::new();
     world.xcap(Some("bob"), put_group("friends", "sip:friends@example.com"));
-    let Effect::StoreDocument { groups, .. } = world.take_effect() else { panic!("no write") };
-    assert_eq!(groups.iter().map(ToString::to_string).collect::<Vec<_>>(), ["sip:friends@example.com"]);
+    let Effect::StoreDocument { groups, .. } = world.take_effect() else {
+        panic!("no write")
+    };
+    assert_eq!(
+        groups.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["sip:friends@example.com"]
+    );
 }
 
 #[test]
@@ -123,15 +176,25 @@ fn a_group_takes_no_address_that_is_somebodys() {
     ] {
         let response = world.xcap(Some("bob"), put_group("friends", uri));
         assert_eq!(response.status, 409, "{uri}");
-        assert!(String::from_utf8_lossy(&response.body).contains("uniqueness-failure"), "{uri}");
+        assert!(
+            String::from_utf8_lossy(&response.body).contains("uniqueness-failure"),
+            "{uri}"
+        );
     }
     world.answering = false;
     world.xcap(Some("bob"), put_group("friends", "sip:friends@example.com"));
-    let Effect::FetchDocument { id, .. } = world.take_effect() else { panic!("no fetch") };
+    let Effect::FetchDocument { id, .. } = world.take_effect() else {
+        panic!("no fetch")
+    };
     world.answer(Answer::Document { id, result: Ok(None) });
-    let Effect::FindGroups { id, addresses } = world.take_effect() else { panic!("no question") };
+    let Effect::FindGroups { id, addresses } = world.take_effect() else {
+        panic!("no question")
+    };
     let other = StoredDocument::new("e", group("sip:friends@example.com").into());
-    world.answer(Answer::Groups { id, result: Ok(vec![(addresses[0].clone(), other)]) });
+    world.answer(Answer::Groups {
+        id,
+        result: Ok(vec![(addresses[0].clone(), other)]),
+    });
     assert_eq!(world.get_xcap().status, 409);
     assert!(world.effects.is_empty());
 }
@@ -145,6 +208,9 @@ fn a_silent_store_costs_504_and_the_next_request_is_served() {
     world.pass(std::time::Duration::from_secs(10));
     assert_eq!(world.get_xcap().status, 504);
     world.answering = true;
-    assert_eq!(world.xcap(Some("bob"), XcapRequest::new("GET", RULES)).status, 404);
+    assert_eq!(
+        world.xcap(Some("bob"), XcapRequest::new("GET", RULES)).status,
+        404
+    );
     world.assert_quiet();
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use sip_im::header::{Contact, HeaderName, RecordRoute};
 use sip_im::Request;
+use sip_im::header::{Contact, HeaderName, RecordRoute};
 
 use crate::world::{World, authorized};
 
@@ -19,7 +19,14 @@ fn two_users() -> World {
 const CONTACT: &str = "Contact: <sip:alice@127.0.0.1:6001>\r\n";
 
 fn invite(world: &mut World) -> (String, Request) {
-    let text = world.text(1, "INVITE", "sip:bob@example.com", "sip:alice@example.com", CONTACT, "");
+    let text = world.text(
+        1,
+        "INVITE",
+        "sip:bob@example.com",
+        "sip:alice@example.com",
+        CONTACT,
+        "",
+    );
     world.send(1, &text);
     let challenge = loop {
         let response = world.get_response(1);
@@ -41,18 +48,35 @@ fn invite(world: &mut World) -> (String, Request) {
 }
 
 fn routes(values: impl Iterator<Item = RecordRoute>) -> String {
-    values.map(|route| format!("Route: <{}>\r\n", route.uri())).collect()
+    values.fold(String::new(), |lines, route| {
+        lines + "Route: <" + &route.uri().to_string() + ">\r\n"
+    })
 }
 
 #[test]
 fn an_invite_is_answered_acknowledged_and_ended_through_the_server() {
     let mut world = two_users();
     let (_, request) = invite(&mut world);
-    assert_eq!(request.headers().all::<RecordRoute>().count(), 2, "once for each of the two flows");
+    assert_eq!(
+        request.headers().all::<RecordRoute>().count(),
+        2,
+        "once for each of the two flows"
+    );
     let contact = request.headers().get::<Contact>().unwrap().unwrap();
-    assert_eq!(contact.uri().unwrap().to_string(), "sip:alice@127.0.0.1:6001", "the far end's contact stays");
-    let record_routes: Vec<_> = request.headers().all::<RecordRoute>().map(Result::unwrap).collect();
-    let written: Vec<_> = record_routes.iter().map(|route| format!("<{}>", route.uri())).collect();
+    assert_eq!(
+        contact.uri().unwrap().to_string(),
+        "sip:alice@127.0.0.1:6001",
+        "the far end's contact stays"
+    );
+    let record_routes: Vec<_> = request
+        .headers()
+        .all::<RecordRoute>()
+        .map(Result::unwrap)
+        .collect();
+    let written: Vec<_> = record_routes
+        .iter()
+        .map(|route| format!("<{}>", route.uri()))
+        .collect();
     let extra = [
         (&HeaderName::CONTACT, "<sip:bob@127.0.0.1:6002>"),
         (&HeaderName::RECORD_ROUTE, &written.join(", ")),
@@ -100,7 +124,9 @@ fn an_invite_is_answered_acknowledged_and_ended_through_the_server() {
     assert_eq!(world.get_response(2).status().code(), 200);
 
     // The dialog is no way to each other any more.
-    let late = bye.replace("branch=z9hG4bKbye", "branch=z9hG4bKlate").replace("CSeq: 1", "CSeq: 2");
+    let late = bye
+        .replace("branch=z9hG4bKbye", "branch=z9hG4bKlate")
+        .replace("CSeq: 1", "CSeq: 2");
     assert_eq!(world.ask(2, "bob", &late).status().code(), 481);
     assert!(world.get(1).is_none());
     world.assert_quiet();
@@ -123,7 +149,9 @@ fn a_cancelled_invite_is_cancelled_at_the_other_end() {
     let mut world = two_users();
     let (text, request) = invite(&mut world);
     world.reply(2, &request, 180, &[]);
-    let cancel = text.replacen("INVITE", "CANCEL", 1).replace(" INVITE\r\n", " CANCEL\r\n");
+    let cancel = text
+        .replacen("INVITE", "CANCEL", 1)
+        .replace(" INVITE\r\n", " CANCEL\r\n");
     world.send(1, &cancel);
     let cancel = world.get_request(2);
     assert_eq!(cancel.method().as_str(), "CANCEL");
@@ -131,7 +159,9 @@ fn a_cancelled_invite_is_cancelled_at_the_other_end() {
     world.reply(2, &request, 487, &[]);
     let codes: Vec<_> = std::iter::from_fn(|| world.get(1))
         .filter_map(|message| match message {
-            sip_im::Message::Response(response) if response.status().is_final() => Some(response.status().code()),
+            sip_im::Message::Response(response) if response.status().is_final() => {
+                Some(response.status().code())
+            }
             _ => None,
         })
         .collect();
@@ -142,7 +172,14 @@ fn a_cancelled_invite_is_cancelled_at_the_other_end() {
 #[test]
 fn an_invite_to_someone_who_is_away_is_480() {
     let mut world = two_users();
-    let text = world.text(1, "INVITE", "sip:dave@example.com", "sip:alice@example.com", CONTACT, "");
+    let text = world.text(
+        1,
+        "INVITE",
+        "sip:dave@example.com",
+        "sip:alice@example.com",
+        CONTACT,
+        "",
+    );
     world.send(1, &text);
     let challenge = world.get_final(1);
     world.send(1, &authorized(&text, "alice", &challenge));
@@ -176,13 +213,23 @@ fn who_hides_in_the_invite_is_hidden_in_the_bye() {
     let challenge = world.get_final(1);
     world.send(1, &authorized(&text, "alice", &challenge));
     let request = world.get_request(2);
-    let record_routes: Vec<_> = request.headers().all::<RecordRoute>().map(Result::unwrap).collect();
-    let written: Vec<_> = record_routes.iter().map(|route| format!("<{}>", route.uri())).collect();
+    let record_routes: Vec<_> = request
+        .headers()
+        .all::<RecordRoute>()
+        .map(Result::unwrap)
+        .collect();
+    let written: Vec<_> = record_routes
+        .iter()
+        .map(|route| format!("<{}>", route.uri()))
+        .collect();
     world.reply(
         2,
         &request,
         200,
-        &[(&HeaderName::CONTACT, "<sip:bob@127.0.0.1:6002>"), (&HeaderName::RECORD_ROUTE, &written.join(", "))],
+        &[
+            (&HeaderName::CONTACT, "<sip:bob@127.0.0.1:6002>"),
+            (&HeaderName::RECORD_ROUTE, &written.join(", ")),
+        ],
     );
     let ok = world.get_final(1);
     let bye = format!(
@@ -195,7 +242,11 @@ fn who_hides_in_the_invite_is_hidden_in_the_bye() {
     );
     world.begin(1, "alice", &bye);
     for octets in world.sent.get(&2).unwrap() {
-        assert!(!octets.windows(5).any(|window| window == b"alice"), "{}", String::from_utf8_lossy(octets));
+        assert!(
+            !octets.windows(5).any(|window| window == b"alice"),
+            "{}",
+            String::from_utf8_lossy(octets)
+        );
     }
     assert_eq!(world.get_request(2).method().as_str(), "BYE");
 }
@@ -206,7 +257,13 @@ fn options_to_the_domain_are_answered_by_the_server() {
     let text = world.text(1, "OPTIONS", "sip:example.com", "sip:alice@example.com", "", "");
     let response = world.ask(1, "alice", &text);
     assert_eq!(response.status().code(), 200);
-    assert!(response.headers().value(&HeaderName::ALLOW).unwrap().contains("MESSAGE"));
+    assert!(
+        response
+            .headers()
+            .value(&HeaderName::ALLOW)
+            .unwrap()
+            .contains("MESSAGE")
+    );
 }
 
 #[test]
@@ -216,5 +273,8 @@ fn a_registration_ends_with_its_time_and_with_unregistering() {
     world.events.clear();
     let text = world.message(1, "alice", "bob", "hi");
     world.begin(1, "alice", &text);
-    assert!(matches!(world.take_effect(), im_roles::effect::Effect::StoreMessage { .. }));
+    assert!(matches!(
+        world.take_effect(),
+        im_roles::effect::Effect::StoreMessage { .. }
+    ));
 }

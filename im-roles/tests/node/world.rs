@@ -23,7 +23,9 @@ pub(crate) const EPOCH: Duration = Duration::from_secs(1_700_000_000);
 pub(crate) fn entropy(mut state: u64) -> sip_im::Entropy {
     Box::new(move |octets| {
         for octet in octets {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             *octet = state.to_be_bytes()[0];
         }
     })
@@ -32,7 +34,10 @@ pub(crate) fn entropy(mut state: u64) -> sip_im::Entropy {
 pub(crate) fn config() -> Config {
     let mut config = Config::new("example.com").unwrap();
     for name in ["alice", "bob", "carol", "dave"] {
-        let mut user = User::new(Uri::parse(&format!("sip:{name}@example.com")).unwrap(), format!("{name}-secret"));
+        let mut user = User::new(
+            Uri::parse(&format!("sip:{name}@example.com")).unwrap(),
+            format!("{name}-secret"),
+        );
         if name == "alice" {
             user.aliases.push(Uri::parse("tel:+15551234").unwrap());
         }
@@ -44,7 +49,6 @@ pub(crate) fn config() -> Config {
 pub(crate) struct World {
     pub(crate) node: Node,
     pub(crate) now: Instant,
-    pub(crate) start: Instant,
     pub(crate) events: Vec<Event>,
     pub(crate) effects: VecDeque<Effect>,
     /// All octets that came out, by flow.
@@ -69,7 +73,6 @@ impl World {
         Self {
             node: Node::new(config, WallClock::new(start, EPOCH), entropy(1)),
             now: start,
-            start,
             events: Vec::new(),
             effects: VecDeque::new(),
             sent: BTreeMap::new(),
@@ -113,7 +116,10 @@ impl World {
             self.now = self.now.max(at);
             self.node.handle_timeout(self.now);
             self.drain();
-            assert!(self.node.poll_timeout().is_none_or(|next| next > self.now), "a deadline stays behind");
+            assert!(
+                self.node.poll_timeout().is_none_or(|next| next > self.now),
+                "a deadline stays behind"
+            );
         }
         self.now = end;
     }
@@ -127,7 +133,8 @@ impl World {
                     Transmit::Send { flow, mut data } => {
                         let octets = data.copy_to_bytes(data.remaining());
                         self.sent.entry(flow.0).or_default().push(octets.clone());
-                        let message = codec::parse_datagram(octets, &Limits::default()).expect("a readable message");
+                        let message =
+                            codec::parse_datagram(octets, &Limits::default()).expect("a readable message");
                         self.inboxes.entry(flow.0).or_default().push_back(message);
                     }
                     Transmit::Xcap { id, response } => self.xcap.push_back((id, response)),
@@ -144,18 +151,32 @@ impl World {
                         let key = format!(
                             "{}/{}/{}",
                             selector.auid,
-                            selector.user.map_or_else(|| "global".to_owned(), |user| user.to_string()),
+                            selector
+                                .user
+                                .map_or_else(|| "global".to_owned(), |user| user.to_string()),
                             selector.document
                         );
                         let result = Ok(self.documents.get(&key).cloned());
                         self.node.handle_answer(Answer::Document { id, result }, self.now);
                     }
                     Effect::FindGroups { id, .. } if self.answering => {
-                        self.node.handle_answer(Answer::Groups { id, result: Ok(Vec::new()) }, self.now);
+                        self.node.handle_answer(
+                            Answer::Groups {
+                                id,
+                                result: Ok(Vec::new()),
+                            },
+                            self.now,
+                        );
                     }
                     // Nothing is kept for anybody, unless a test says otherwise.
                     Effect::ListMessages { id, .. } if self.answering => {
-                        self.node.handle_answer(Answer::Messages { id, result: Ok(Vec::new()) }, self.now);
+                        self.node.handle_answer(
+                            Answer::Messages {
+                                id,
+                                result: Ok(Vec::new()),
+                            },
+                            self.now,
+                        );
                     }
                     other => self.effects.push_back(other),
                 }
@@ -168,11 +189,17 @@ impl World {
 
     pub(crate) fn send(&mut self, flow: u64, text: &str) {
         let data = Bytes::from(text.to_owned());
-        self.input(Input::Received { flow: FlowId(flow), data });
+        self.input(Input::Received {
+            flow: FlowId(flow),
+            data,
+        });
     }
 
     pub(crate) fn send_octets(&mut self, flow: u64, data: Bytes) {
-        self.input(Input::Received { flow: FlowId(flow), data });
+        self.input(Input::Received {
+            flow: FlowId(flow),
+            data,
+        });
     }
 
     /// The next message that the far end of a flow has got.
@@ -205,7 +232,15 @@ impl World {
     }
 
     /// A request in full, with the head that every request has.
-    pub(crate) fn text(&mut self, flow: u64, method: &str, uri: &str, from: &str, extra: &str, body: &str) -> String {
+    pub(crate) fn text(
+        &mut self,
+        flow: u64,
+        method: &str,
+        uri: &str,
+        from: &str,
+        extra: &str,
+        body: &str,
+    ) -> String {
         self.serial += 1;
         let n = self.serial;
         let port = 6000 + flow;
@@ -233,13 +268,20 @@ impl World {
     pub(crate) fn begin(&mut self, flow: u64, user: &str, text: &str) {
         self.send(flow, text);
         let response = self.get_response(flow);
-        assert!(matches!(response.status().code(), 401 | 407), "no challenge but {}", response.status());
+        assert!(
+            matches!(response.status().code(), 401 | 407),
+            "no challenge but {}",
+            response.status()
+        );
         let text = authorized(text, user, &response);
         self.send(flow, &text);
     }
 
     pub(crate) fn register(&mut self, flow: u64, user: &str) -> Response {
-        let contact = format!("Contact: <sip:{user}@127.0.0.1:{}>;+g.oma.sip-im\r\nExpires: 3600\r\n", 6000 + flow);
+        let contact = format!(
+            "Contact: <sip:{user}@127.0.0.1:{}>;+g.oma.sip-im\r\nExpires: 3600\r\n",
+            6000 + flow
+        );
         let uri = format!("sip:{user}@example.com");
         let text = self.text(flow, "REGISTER", &uri, &uri, &contact, "").replacen(
             &format!("REGISTER {uri}"),
@@ -256,8 +298,9 @@ impl World {
 
     /// Answers a request that came in on a flow.
     pub(crate) fn reply(&mut self, flow: u64, request: &Request, code: u16, extra: &[(&HeaderName, &str)]) {
-        let mut response =
-            request.response(sip_im::StatusCode::new(code).unwrap()).to_tag(&format!("t{flow}"));
+        let mut response = request
+            .response(sip_im::StatusCode::new(code).unwrap())
+            .to_tag(&format!("t{flow}"));
         for (name, value) in extra {
             response = response.header(name, value).unwrap();
         }
@@ -271,11 +314,32 @@ impl World {
 
     pub(crate) fn xcap(&mut self, user: Option<&str>, request: XcapRequest) -> XcapResponse {
         let first = self.xcap_once(request.clone());
-        let Some(user) = user.filter(|_| first.status == 401) else { return first };
-        let value = first.headers.iter().find(|(name, _)| *name == "WWW-Authenticate").unwrap().1.clone();
+        let Some(user) = user.filter(|_| first.status == 401) else {
+            return first;
+        };
+        let value = first
+            .headers
+            .iter()
+            .find(|(name, _)| *name == "WWW-Authenticate")
+            .unwrap()
+            .1
+            .clone();
         let challenge = Challenge::parse(&value).unwrap();
-        let ha1 = Ha1::of_password(challenge.algorithm, user, "example.com", &format!("{user}-secret"));
-        let credentials = challenge.answer(user, &ha1, &request.method, &request.target, "cn", 1, &request.body);
+        let ha1 = Ha1::of_password(
+            challenge.algorithm,
+            user,
+            "example.com",
+            &format!("{user}-secret"),
+        );
+        let credentials = challenge.answer(
+            user,
+            &ha1,
+            &request.method,
+            &request.target,
+            "cn",
+            1,
+            &request.body,
+        );
         let mut request = request;
         request.authorization = Some(credentials.to_string());
         self.xcap_once(request)
@@ -303,7 +367,7 @@ impl World {
     pub(crate) fn assert_quiet(&mut self) {
         self.pass(Duration::from_secs(200));
         self.events.clear();
-        assert!(self.node.is_quiet(), "something is left over");
+        assert!(self.node.is_quiet(), "left over: {:?}", self.node.load());
     }
 }
 
@@ -311,17 +375,37 @@ impl World {
 pub(crate) fn authorized(text: &str, user: &str, response: &Response) -> String {
     let register = response.status().code() == 401;
     let challenges: Vec<Challenge> = if register {
-        response.headers().all::<WwwAuthenticate>().filter_map(|one| one.unwrap().digest().cloned()).collect()
+        response
+            .headers()
+            .all::<WwwAuthenticate>()
+            .filter_map(|one| one.unwrap().digest().cloned())
+            .collect()
     } else {
-        response.headers().all::<ProxyAuthenticate>().filter_map(|one| one.unwrap().digest().cloned()).collect()
+        response
+            .headers()
+            .all::<ProxyAuthenticate>()
+            .filter_map(|one| one.unwrap().digest().cloned())
+            .collect()
     };
     let challenge = challenges.last().expect("a challenge");
     let mut words = text.split(' ');
     let (method, uri) = (words.next().unwrap(), words.next().unwrap());
-    let ha1 = Ha1::of_password(challenge.algorithm, user, "example.com", &format!("{user}-secret"));
+    let ha1 = Ha1::of_password(
+        challenge.algorithm,
+        user,
+        "example.com",
+        &format!("{user}-secret"),
+    );
     let body = text.split_once("\r\n\r\n").map_or("", |(_, body)| body);
     let credentials = challenge.answer(user, &ha1, method, uri, "cn", 1, body.as_bytes());
-    let name = if register { "Authorization" } else { "Proxy-Authorization" };
-    text.replacen("branch=z9hG4bK", "branch=z9hG4bKa", 1)
-        .replacen("Max-Forwards", &format!("{name}: {credentials}\r\nMax-Forwards"), 1)
+    let name = if register {
+        "Authorization"
+    } else {
+        "Proxy-Authorization"
+    };
+    text.replacen("branch=z9hG4bK", "branch=z9hG4bKa", 1).replacen(
+        "Max-Forwards",
+        &format!("{name}: {credentials}\r\nMax-Forwards"),
+        1,
+    )
 }
