@@ -41,9 +41,38 @@ pub trait Role: Machine {
 
 /// Implements [`Machine`] for a type by its inherent methods, or with `role` also [`Role`].
 ///
-/// ```ignore
-/// impl_machine!(msrp::endpoint::Endpoint: msrp::endpoint::Input => msrp::endpoint::Transmit, msrp::endpoint::Event);
-/// impl_machine!(role Node: Input => Transmit, Event; Effect => Answer);
+/// ```
+/// use std::time::Instant;
+///
+/// /// Says each thing once more.
+/// #[derive(Default)]
+/// struct Echo(Vec<u8>);
+///
+/// impl Echo {
+///     fn handle_input(&mut self, input: u8, _now: Instant) {
+///         self.0.push(input);
+///     }
+///     fn handle_timeout(&mut self, _now: Instant) {}
+///     fn poll_transmit(&mut self, _now: Instant) -> Option<u8> {
+///         self.0.pop()
+///     }
+///     fn poll_event(&mut self) -> Option<()> {
+///         None
+///     }
+///     fn poll_timeout(&self) -> Option<Instant> {
+///         None
+///     }
+///     fn is_drained(&self) -> bool {
+///         self.0.is_empty()
+///     }
+/// }
+///
+/// im_roles::impl_machine!(Echo: u8 => u8, ());
+///
+/// fn drained(machine: &impl im_roles::machine::Machine) -> bool {
+///     machine.is_drained()
+/// }
+/// assert!(drained(&Echo::default()));
 /// ```
 #[macro_export]
 macro_rules! impl_machine {

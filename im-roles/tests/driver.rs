@@ -2,7 +2,6 @@
 #![cfg(feature = "driver")]
 #![expect(
     clippy::expect_used,
-    clippy::panic,
     clippy::unwrap_used,
     clippy::disallowed_methods,
     reason = "a test that cannot go on has failed; one reading of the clock is the epoch of virtual time"

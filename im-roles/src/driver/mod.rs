@@ -72,7 +72,10 @@
 //! node.shut_down(Instant::now());
 //! let stores = Stores::new(Arc::new(Nothing), Arc::new(Nothing));
 //! let mut driver = Driver::new(node, Silence, stores);
-//! assert!(futures::executor::block_on(driver.next_event()).is_none());
+//! // A runtime would await it; here it is ready at once.
+//! let mut next = std::pin::pin!(driver.next_event());
+//! let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+//! assert!(matches!(std::future::Future::poll(next.as_mut(), &mut context), std::task::Poll::Ready(None)));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

@@ -135,7 +135,12 @@ fn run(steps: &[Step]) -> Trace {
         events: world.events.iter().map(|event| format!("{event:?}")).collect(),
         effects,
     };
-    // Whatever happened, in the end nothing is left of it.
+    wind_up(&mut world, open);
+    trace
+}
+
+/// Whatever happened, in the end nothing is left of it.
+fn wind_up(world: &mut World, open: [bool; 3]) {
     while let Some(effect) = world.effects.pop_front() {
         world.answer(answer(&effect, true));
     }
@@ -164,7 +169,6 @@ fn run(steps: &[Step]) -> Trace {
         world.node.load(),
         world.opens
     );
-    trace
 }
 
 fn flow(user: usize) -> u64 {

@@ -13,5 +13,6 @@ mod deferral;
 mod delivery;
 mod documents;
 mod laws;
+mod network;
 mod sessions;
 mod world;
