@@ -240,6 +240,9 @@ impl Client {
     /// Gives the next thing for the network.
     pub fn poll_transmit(&mut self, now: Instant) -> Option<Transmit> {
         let transmit = self.wire.poll_transmit(now);
+        if let Some(change) = self.wire.poll_link() {
+            self.on_link(change, now);
+        }
         self.settle(now);
         transmit
     }

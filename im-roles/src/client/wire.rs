@@ -47,6 +47,8 @@ pub(super) struct Wire {
     opening: BTreeMap<OpenId, Opening>,
     last_open: u64,
     out: VecDeque<Transmit>,
+    /// Whether the SIP endpoint has closed the link by itself.
+    link_given_up: bool,
 }
 
 impl Wire {
@@ -64,6 +66,7 @@ impl Wire {
             opening: BTreeMap::new(),
             last_open: 0,
             out: VecDeque::new(),
+            link_given_up: false,
         }
     }
 
@@ -306,6 +309,11 @@ impl Wire {
                 },
                 sip_im::endpoint::Transmit::Close { flow } => {
                     self.flows.remove(&flow);
+                    if matches!(self.link, Link::Up { flow: link, .. } if link == flow) {
+                        // What came over it was not SIP.
+                        self.link = Link::Down;
+                        self.link_given_up = true;
+                    }
                     Transmit::Close { flow }
                 }
             });
@@ -338,6 +346,11 @@ impl Wire {
                 Transmit::Close { flow }
             }
         })
+    }
+
+    /// What has happened to the link on the way out.
+    pub(super) fn poll_link(&mut self) -> Option<LinkChange> {
+        std::mem::take(&mut self.link_given_up).then_some(LinkChange::Down)
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {

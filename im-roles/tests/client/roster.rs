@@ -212,12 +212,12 @@ fn a_notification_may_come_before_the_answer() {
 
 #[test]
 fn a_subscription_is_renewed_and_made_again_when_the_focus_asks() {
-    let mut world = World::new();
+    let mut world = World::with(|config| config.register_expires = Duration::from_secs(80_000));
     let (_, session) = joined(&mut world, false);
     let (_, mut dialog) = subscribed(&mut world, &session);
     let users = || vec![user("sip:alice@example.com", EndpointStatus::Connected)];
     active(&mut world, &mut dialog, document(1, State::Full, users()));
-    world.pass(Duration::from_secs(3_400));
+    world.pass(Duration::from_secs(3_301));
     let (transaction, renewal) = world.request(&Method::Subscribe);
     assert!(renewal.to().unwrap().tag().is_some());
     let response = renewal.response(StatusCode::OK).header_typed(&Expires(3_600));
