@@ -19,6 +19,7 @@ pub mod codec;
 pub mod cpim;
 pub mod digest;
 pub mod endpoint;
+mod connection;
 mod error;
 pub mod header;
 mod id;

@@ -9,6 +9,7 @@ mod framer;
 mod head;
 mod limits;
 
+pub(crate) use encode::raw_header;
 pub use encode::{end_line, header, request_line, response_line};
 pub use framer::{DecodeError, Decoder, Frame};
 pub use head::{Defect, Head, StartLine};

@@ -1,0 +1,387 @@
+//! How connections and sessions come and go, and what the timers do.
+
+use std::time::Instant;
+
+use bytes::{BufMut, Bytes};
+
+use super::session::{Link, Verdict};
+use super::{
+    AbortReason, CloseReason, EndReason, Endpoint, Event, OpenId, Opening, Role, Route, SessionKey, Transmit,
+};
+use crate::codec::{self, Continuation};
+use crate::connection::shared::Timer;
+use crate::connection::transaction::Asked;
+use crate::connection::{Authority, Connection, report};
+use crate::header::{ByteRange, MessageIdHeader};
+use crate::{ConnectionId, MessageId, Method, StatusCode, TransactionId, Uri};
+
+impl Authority {
+    /// What a connection to this URI goes to.
+    pub(super) fn of(uri: &Uri) -> Option<Self> {
+        let host = uri.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
+        Some(Self { secure: uri.is_secure(), host, port: uri.port()? })
+    }
+}
+
+impl Endpoint {
+    /// Finds or asks for a connection for an active session.
+    pub(super) fn connect(&mut self, key: SessionKey, authority: Authority, now: Instant) {
+        match self.by_authority.get(&authority) {
+            Some(Route::Open(connection)) => {
+                let connection = *connection;
+                self.bind(key, connection, now);
+            }
+            Some(Route::Opening(open)) => {
+                if let Some(opening) = self.opening.get_mut(open) {
+                    opening.sessions.push(key);
+                }
+            }
+            None => {
+                let open = OpenId(self.shared.number());
+                self.transmits.push_back(Transmit::Open {
+                    open,
+                    secure: authority.secure,
+                    host: authority.host.clone(),
+                    port: authority.port,
+                });
+                self.by_authority.insert(authority.clone(), Route::Opening(open));
+                self.opening.insert(open, Opening { authority, sessions: vec![key] });
+            }
+        }
+    }
+
+    pub(super) fn opened(&mut self, id: ConnectionId, open: Option<OpenId>, secure: bool, now: Instant) {
+        if self.connections.contains_key(&id) {
+            return;
+        }
+        let opening = open.and_then(|open| self.opening.remove(&open));
+        // A connection that was asked for counts already.
+        if opening.is_none() && self.connections() >= self.shared.config.limits.connections {
+            self.transmits.push_back(Transmit::Close { connection: id });
+            self.shared.events.push_back(Event::ConnectionClosed { connection: id, reason: CloseReason::TooMany });
+            return;
+        }
+        let authority = opening.as_ref().map(|opening| opening.authority.clone());
+        let connection = Connection::new(id, secure, authority.clone(), &self.shared);
+        self.connections.insert(id, connection);
+        if let Some(authority) = authority {
+            self.by_authority.insert(authority, Route::Open(id));
+        }
+        for key in opening.map(|opening| opening.sessions).unwrap_or_default() {
+            self.bind(key, id, now);
+        }
+        self.watch_unbound(id, now);
+    }
+
+    pub(super) fn open_failed(&mut self, open: OpenId, now: Instant) {
+        let Some(opening) = self.opening.remove(&open) else { return };
+        self.by_authority.remove(&opening.authority);
+        for key in opening.sessions {
+            self.end_session(key, EndReason::OpenFailed, now);
+        }
+    }
+
+    /// Asks the peer to bind an active session, with a SEND that has no body.
+    //= https://www.rfc-editor.org/rfc/rfc4975#section-5.4
+    //# When a new connection is created, the initiator MUST immediately
+    //# issue a SEND request
+    fn bind(&mut self, key: SessionKey, id: ConnectionId, now: Instant) {
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        session.link = Link::Binding(id);
+        connection.sessions.insert(key);
+        let paths = session.paths.clone();
+        let (transaction, message) = (self.shared.mint_transaction(), self.shared.mint_message());
+        let out = &mut self.shared.buffer;
+        codec::request_line(out, &transaction, &Method::Send);
+        out.put_slice(&paths);
+        codec::header(out, &MessageIdHeader(message));
+        codec::header(out, &ByteRange { start: 1, end: Some(0), total: Some(0) });
+        codec::end_line(out, &transaction, Continuation::Complete);
+        let octets = out.split().freeze();
+        self.push(id, octets, Some((transaction, Asked::Bind(key))));
+        self.watch_unbound(id, now);
+    }
+
+    /// A session is usable.
+    pub(super) fn bound(&mut self, key: SessionKey, id: ConnectionId) {
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        if session.link == Link::Bound(id) {
+            return;
+        }
+        session.link = Link::Bound(id);
+        if let Some(at) = session.bind_deadline.take() {
+            self.shared.deadlines.remove(&(at, Timer::Bind(key)));
+        }
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.sessions.insert(key);
+            if let Some(at) = connection.unbound.take() {
+                self.shared.deadlines.remove(&(at, Timer::Unbound(id)));
+            }
+        }
+        self.shared.events.push_back(Event::SessionBound { session: key, connection: id });
+        self.wake(key);
+    }
+
+    /// Queues a response or a request that goes before bodies.
+    pub(super) fn push(&mut self, id: ConnectionId, octets: Bytes, asks: Option<(TransactionId, Asked)>) {
+        if let Some(connection) = self.connections.get_mut(&id) {
+            connection.push_urgent(octets, asks);
+            self.list(id);
+        }
+    }
+
+    pub(super) fn start_bind_timer(&mut self, key: SessionKey, now: Instant) {
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let at = now + self.shared.config.bind_timeout;
+        if let Some(before) = session.bind_deadline.replace(at) {
+            self.shared.deadlines.remove(&(before, Timer::Bind(key)));
+        }
+        self.shared.deadlines.insert((at, Timer::Bind(key)));
+    }
+
+    /// Starts or stops the time for which a connection may be without a session.
+    fn watch_unbound(&mut self, id: ConnectionId, now: Instant) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        match (connection.sessions.is_empty(), connection.unbound) {
+            (true, None) => {
+                let at = now + self.shared.config.bind_timeout;
+                connection.unbound = Some(at);
+                self.shared.deadlines.insert((at, Timer::Unbound(id)));
+            }
+            (false, Some(at)) => {
+                connection.unbound = None;
+                self.shared.deadlines.remove(&(at, Timer::Unbound(id)));
+            }
+            _ => {}
+        }
+    }
+
+    /// Ends a session that is being closed and has nothing left to do.
+    pub(super) fn end_if_idle(&mut self, key: SessionKey, now: Instant) {
+        let Some(session) = self.sessions.get(&key).filter(|session| session.closing) else { return };
+        if session.is_idle() || !matches!(session.link, Link::Bound(_)) {
+            self.end_session(key, EndReason::Closed, now);
+        }
+    }
+
+    pub(super) fn end_session(&mut self, key: SessionKey, reason: EndReason, now: Instant) {
+        let Some(mut session) = self.sessions.remove(&key) else { return };
+        if let Some(id) = session.config.local.session_id() {
+            self.by_id.remove(id);
+        }
+        if let Some(at) = session.bind_deadline.take() {
+            self.shared.deadlines.remove(&(at, Timer::Bind(key)));
+        }
+        for (transaction, owed) in std::mem::take(&mut session.owed) {
+            self.shared.deadlines.remove(&(owed.deadline, Timer::Owed(key, transaction)));
+        }
+        self.shared.gathered = self.shared.gathered.saturating_sub(session.gathered);
+        for (message, incoming) in std::mem::take(&mut session.incoming) {
+            if !incoming.complete {
+                let reason = AbortReason::SessionEnded;
+                self.shared.events.push_back(Event::MessageAborted { session: key, message, reason });
+            }
+        }
+        for outgoing in std::mem::take(&mut session.outgoing).into_values() {
+            let event = Event::MessageFailed { session: key, message: outgoing.id, status: None };
+            self.shared.events.push_back(event);
+        }
+        self.shared.events.push_back(Event::SessionEnded { session: key, reason });
+        if session.link == Link::Opening {
+            for opening in self.opening.values_mut() {
+                opening.sessions.retain(|own| *own != key);
+            }
+        }
+        if let Some(id) = session.link.connection()
+            && let Some(connection) = self.connections.get_mut(&id)
+        {
+            connection.sessions.remove(&key);
+            if connection.sessions.is_empty() && connection.authority.is_some() {
+                // Nobody but this end opens sessions on it.
+                connection.closing = true;
+                if let Some(authority) = &connection.authority {
+                    self.by_authority.remove(authority);
+                }
+                self.list(id);
+            }
+            self.watch_unbound(id, now);
+        }
+    }
+
+    /// Forgets a connection, and ends its sessions.
+    pub(super) fn drop_connection(&mut self, id: ConnectionId, now: Instant) {
+        let Some(mut connection) = self.connections.remove(&id) else { return };
+        connection.clear_timers(&mut self.shared);
+        if let Some(authority) = &connection.authority
+            && matches!(self.by_authority.get(authority), Some(Route::Open(own)) if *own == id)
+        {
+            self.by_authority.remove(authority);
+        }
+        for key in connection.sessions {
+            self.end_session(key, EndReason::ConnectionLost, now);
+        }
+    }
+
+    /// Closes a connection for what its peer did.
+    pub(super) fn close_connection(&mut self, id: ConnectionId, reason: CloseReason, now: Instant) {
+        self.drop_connection(id, now);
+        self.transmits.push_back(Transmit::Close { connection: id });
+        self.shared.events.push_back(Event::ConnectionClosed { connection: id, reason });
+    }
+
+    /// Acts on every deadline up to `now`.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(&(at, timer)) = self.shared.deadlines.first().filter(|(at, _)| *at <= now) {
+            self.shared.deadlines.remove(&(at, timer));
+            match timer {
+                Timer::Bind(key) => {
+                    if let Some(session) = self.sessions.get_mut(&key) {
+                        session.bind_deadline = None;
+                    }
+                    self.end_session(key, EndReason::Timeout, now);
+                }
+                Timer::Unbound(id) => {
+                    if let Some(connection) = self.connections.get_mut(&id) {
+                        connection.unbound = None;
+                        self.close_connection(id, CloseReason::Unbound, now);
+                    }
+                }
+                Timer::Answer(id, transaction) => self.unanswered(id, &transaction, now),
+                Timer::Owed(key, transaction) => {
+                    let owed = self.sessions.get_mut(&key).and_then(|session| session.owed.remove(&transaction));
+                    if let Some(owed) = owed {
+                        self.answer_owed(key, &transaction, &owed, StatusCode::REQUEST_TIMEOUT);
+                        self.end_if_idle(key, now);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The peer has not answered in time.
+    fn unanswered(&mut self, id: ConnectionId, transaction: &TransactionId, now: Instant) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let Some(what) = connection.answered(transaction, &mut self.shared) else { return };
+        match what {
+            Asked::Bind(key) => self.end_session(key, EndReason::Timeout, now),
+            Asked::Nickname(session) => self.shared.events.push_back(Event::NicknameAnswered {
+                session,
+                transaction: *transaction,
+                status: StatusCode::REQUEST_TIMEOUT,
+            }),
+            // RFC 4975 7.1.1: without an answer the request has probably failed, unless none was to come.
+            Asked::Chunk { session, number, counted: true } => self.message_failed(session, number, None, now),
+            Asked::Chunk { .. } => {}
+        }
+        self.list(id);
+    }
+
+    /// A message of ours has failed.
+    pub(super) fn message_failed(&mut self, key: SessionKey, number: u64, status: Option<StatusCode>, now: Instant) {
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        if let Some(outgoing) = session.forget(number) {
+            let event = Event::MessageFailed { session: key, message: outgoing.id, status };
+            self.shared.events.push_back(event);
+        }
+        self.end_if_idle(key, now);
+    }
+
+    /// The peer has answered.
+    pub(super) fn answered(&mut self, id: ConnectionId, transaction: &TransactionId, status: StatusCode, now: Instant) {
+        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let Some(what) = connection.answered(transaction, &mut self.shared) else { return };
+        // There may be room for another chunk now.
+        self.list(id);
+        match what {
+            Asked::Bind(key) if status.is_success() => self.bound(key, id),
+            Asked::Bind(key) => self.end_session(key, EndReason::Refused(status), now),
+            Asked::Nickname(session) => {
+                let transaction = *transaction;
+                self.shared.events.push_back(Event::NicknameAnswered { session, transaction, status });
+            }
+            Asked::Chunk { session, number, counted } if status.is_success() => {
+                self.chunk_answered(session, number, counted, now);
+            }
+            Asked::Chunk { session, number, .. } => {
+                self.message_failed(session, number, Some(status), now);
+                //= https://www.rfc-editor.org/rfc/rfc4975#section-10.6
+                //# A 481 response indicates that the indicated session does not exist.
+                //# The sender should terminate the session.
+                if matches!(status, StatusCode::NO_SESSION | StatusCode::SESSION_ALREADY_BOUND) {
+                    self.end_session(session, EndReason::Refused(status), now);
+                }
+            }
+        }
+    }
+
+    fn chunk_answered(&mut self, key: SessionKey, number: u64, counted: bool, now: Instant) {
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let Some(outgoing) = session.outgoing.get_mut(&number) else { return };
+        outgoing.unanswered = outgoing.unanswered.saturating_sub(usize::from(counted));
+        if outgoing.state == crate::connection::outgoing::OutgoingState::Ended && outgoing.unanswered == 0 {
+            let message = outgoing.id.clone();
+            self.shared.events.push_back(Event::MessageSent { session: key, message });
+            session.forget(number);
+            self.end_if_idle(key, now);
+        }
+    }
+
+    /// Lets go of a message that arrives, and remembers what became of it.
+    pub(super) fn forget_incoming(&mut self, key: SessionKey, message: &MessageId, verdict: Verdict) {
+        let most = self.shared.config.limits.remembered_messages;
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        if let Some(incoming) = session.incoming.remove(message) {
+            let held = incoming.store.octets();
+            session.gathered = session.gathered.saturating_sub(held);
+            self.shared.gathered = self.shared.gathered.saturating_sub(held);
+        }
+        session.remembered.insert(message.clone(), verdict, most);
+    }
+
+    /// A message is here and acknowledged: it is reported, if that is wanted.
+    pub(super) fn settle_incoming(&mut self, key: SessionKey, message: &MessageId) {
+        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let Some(incoming) = session.incoming.get(message) else { return };
+        let total = incoming.total.unwrap_or(0);
+        let report = incoming.success_report.then(|| incoming.from_path.clone());
+        self.forget_incoming(key, message, Verdict::Complete { total });
+        if let Some(to) = report {
+            self.report_success(key, &to, message, total);
+        }
+    }
+
+    pub(super) fn report_success(&mut self, key: SessionKey, to: &[Uri], message: &MessageId, total: u64) {
+        let transaction = self.shared.mint_transaction();
+        let Some(session) = self.sessions.get(&key) else { return };
+        let Some(connection) = session.link.connection() else { return };
+        let local = &session.config.local;
+        let octets = report::success_report(&mut self.shared.buffer, to, local, &transaction, message, total);
+        self.push(connection, octets, None);
+    }
+
+    /// Whether a session may be used by what came over a connection; the status to answer with where not.
+    pub(super) fn accept_binding(&mut self, key: SessionKey, id: ConnectionId, from: &[Uri]) -> Result<(), StatusCode> {
+        let session = self.sessions.get_mut(&key).ok_or(StatusCode::NO_SESSION)?;
+        match session.link {
+            Link::Bound(own) | Link::Binding(own) if own == id => {}
+            //= https://www.rfc-editor.org/rfc/rfc4975#section-7.3
+            //# If the request is for a session that is already associated with
+            //# another connection, the receiver MUST respond with a 506 response.
+            Link::Bound(_) | Link::Binding(_) => return Err(StatusCode::SESSION_ALREADY_BOUND),
+            Link::Awaited if session.config.role == Role::Passive => {}
+            Link::Awaited | Link::Opening => return Err(StatusCode::NO_SESSION),
+        }
+        let peer = session.config.remote_path.last();
+        match (peer, from.last()) {
+            (Some(peer), Some(from)) if !peer.equivalent(from) => return Err(StatusCode::NO_SESSION),
+            (None, Some(_)) => session.set_remote_path(from.to_vec()),
+            (_, None) => return Err(StatusCode::BAD_REQUEST),
+            _ => {}
+        }
+        if session.link == Link::Awaited {
+            self.bound(key, id);
+        }
+        Ok(())
+    }
+}
