@@ -51,6 +51,9 @@ pub struct Config {
     pub push_deferred: bool,
     /// The header field that marks an exploded MESSAGE. Default: `X-IM-Controlling`.
     pub controlling_marker: String,
+    /// Whether a user who was not invited may join an ad hoc group whose conference URI he has learnt. The URI cannot be
+    /// guessed, so that only a participant can have told him. Default: true.
+    pub open_adhoc_groups: bool,
     /// The limits.
     pub limits: Limits,
 }
@@ -89,6 +92,7 @@ impl Config {
             polite_block: 480,
             push_deferred: true,
             controlling_marker: "X-IM-Controlling".to_owned(),
+            open_adhoc_groups: true,
             limits: Limits::default(),
         })
     }

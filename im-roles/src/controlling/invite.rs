@@ -161,7 +161,7 @@ impl Controlling {
             request: request.clone(),
             caller: caller.clone(),
             group: None,
-            rules: Rules::ad_hoc(&caller.identity, members, &self.config.limits),
+            rules: Rules::ad_hoc(&caller.identity, members, self.config.open_adhoc_groups, &self.config.limits),
             recipients,
         };
         if addresses.is_empty() {

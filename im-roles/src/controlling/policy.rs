@@ -78,7 +78,9 @@ pub(super) struct Rules {
 
 #[derive(Clone, Debug)]
 enum Source {
-    AdHoc,
+    AdHoc {
+        open: bool,
+    },
     Configured {
         anonymity: bool,
         private: bool,
@@ -126,14 +128,14 @@ impl Rules {
         }
     }
 
-    /// An ad hoc group: everybody whom a participant has invited may join, and its creator may expel.
-    pub(super) fn ad_hoc(owner: &Identity, members: Vec<Member>, limits: &Limits) -> Self {
+    /// An ad hoc group: its creator may expel, and whom a participant has invited may join, or everybody if it is `open`.
+    pub(super) fn ad_hoc(owner: &Identity, members: Vec<Member>, open: bool, limits: &Limits) -> Self {
         // The list itself is checked against the limit, so there is room for all of it and its sender.
         let room = limits
             .max_adhoc_group_size
             .max(members.len().saturating_add(1))
             .min(limits.max_participants);
-        let mut rules = Self::new(ConferenceKind::AdHoc, members, room, Source::AdHoc);
+        let mut rules = Self::new(ConferenceKind::AdHoc, members, room, Source::AdHoc { open });
         rules.owner = Some(owner.clone());
         rules
     }
@@ -224,8 +226,8 @@ impl Rules {
         let member = is(&self.member_set);
         let invited = is(&self.invited);
         let mut granted = match &self.source {
-            Source::AdHoc => Permissions {
-                join: owner || member,
+            Source::AdHoc { open } => Permissions {
+                join: *open || owner || member,
                 initiate: true,
                 state: true,
                 add: true,
