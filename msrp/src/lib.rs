@@ -16,10 +16,10 @@
 #![forbid(unsafe_code)]
 
 pub mod codec;
+mod connection;
 pub mod cpim;
 pub mod digest;
 pub mod endpoint;
-mod connection;
 mod error;
 pub mod header;
 mod id;

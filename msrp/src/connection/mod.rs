@@ -36,7 +36,9 @@ pub(crate) struct Connection {
     urgent_octets: usize,
     /// The chunk that is being sent.
     chunk: Option<Chunk>,
-    pub(crate) pending: HashMap<TransactionId, Pending>,
+    pending: HashMap<TransactionId, Pending>,
+    /// Chunks whose answers are waited for.
+    awaited: usize,
     pub(crate) blocked: bool,
     /// Whether it is in the list of connections that may have something to send.
     pub(crate) listed: bool,
@@ -61,13 +63,28 @@ pub(crate) enum Inbound {
     #[default]
     Skipped,
     /// A request that is answered when it has ended.
-    Answered { transaction: TransactionId, reply: ReplyTo, status: StatusCode },
+    Answered {
+        transaction: TransactionId,
+        reply: ReplyTo,
+        status: StatusCode,
+    },
     /// A chunk.
     Chunk(InboundChunk),
     /// A chunk of a message that is here already: it is acknowledged, and reported again if it was the last.
-    Repeated { session: SessionKey, message: MessageId, transaction: TransactionId, reply: ReplyTo, report: Option<Repeat> },
+    Repeated {
+        session: SessionKey,
+        message: MessageId,
+        transaction: TransactionId,
+        reply: ReplyTo,
+        report: Option<Repeat>,
+    },
     /// A request for a nickname.
-    Nickname { session: SessionKey, transaction: TransactionId, reply: ReplyTo, nickname: crate::ByteStr },
+    Nickname {
+        session: SessionKey,
+        transaction: TransactionId,
+        reply: ReplyTo,
+        nickname: crate::ByteStr,
+    },
 }
 
 /// What a report of success for a message that comes again needs.
@@ -113,6 +130,7 @@ impl Connection {
             urgent_octets: 0,
             chunk: None,
             pending: HashMap::new(),
+            awaited: 0,
             blocked: false,
             listed: false,
             closing: false,
@@ -149,14 +167,21 @@ impl Connection {
     //# failed.
     fn expect_answer(&mut self, transaction: TransactionId, what: Asked, shared: &mut Shared, now: Instant) {
         let deadline = now + shared.config.response_timeout;
-        shared.deadlines.insert((deadline, Timer::Answer(self.id, transaction)));
+        shared
+            .deadlines
+            .insert((deadline, Timer::Answer(self.id, transaction)));
         self.pending.insert(transaction, Pending { what, deadline });
     }
 
     /// Takes the request that a response is for.
     pub(crate) fn answered(&mut self, transaction: &TransactionId, shared: &mut Shared) -> Option<Asked> {
         let pending = self.pending.remove(transaction)?;
-        shared.deadlines.remove(&(pending.deadline, Timer::Answer(self.id, *transaction)));
+        shared
+            .deadlines
+            .remove(&(pending.deadline, Timer::Answer(self.id, *transaction)));
+        if let Asked::Chunk { counted: true, .. } = pending.what {
+            self.awaited = self.awaited.saturating_sub(1);
+        }
         Some(pending.what)
     }
 
@@ -171,7 +196,9 @@ impl Connection {
             shared.deadlines.remove(&(at, Timer::Unbound(self.id)));
         }
         for (transaction, pending) in self.pending.drain() {
-            shared.deadlines.remove(&(pending.deadline, Timer::Answer(self.id, transaction)));
+            shared
+                .deadlines
+                .remove(&(pending.deadline, Timer::Answer(self.id, transaction)));
         }
     }
 }

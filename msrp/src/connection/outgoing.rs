@@ -61,15 +61,30 @@ impl Outgoing {
             buffer.split().freeze()
         });
         // A message without a body has no headers of MIME, but may have others.
-        let fixed = if buffer.is_empty() { fixed } else { [&fixed[..], &buffer[..]].concat().into() };
+        let fixed = if buffer.is_empty() {
+            fixed
+        } else {
+            [&fixed[..], &buffer[..]].concat().into()
+        };
         let (segments, total, finished) = match message.body {
             OutgoingBody::Whole(body) => {
                 let total = Some(count(body.len()));
-                (if body.is_empty() { VecDeque::new() } else { VecDeque::from([body]) }, total, true)
+                (
+                    if body.is_empty() {
+                        VecDeque::new()
+                    } else {
+                        VecDeque::from([body])
+                    },
+                    total,
+                    true,
+                )
             }
             OutgoingBody::Streamed { total } => (VecDeque::new(), total, false),
         };
-        let queued = segments.iter().map(|segment| count(segment.len())).fold(0, u64::saturating_add);
+        let queued = segments
+            .iter()
+            .map(|segment| count(segment.len()))
+            .fold(0, u64::saturating_add);
         Self {
             id,
             fixed,
@@ -131,7 +146,11 @@ impl Outgoing {
     //# field referring to nonexistent or zero-length content MUST still have
     //# a range-start value of 1.
     fn available(&self) -> u64 {
-        if self.finished || self.total.is_some() { self.queued } else { self.queued.saturating_sub(1) }
+        if self.finished || self.total.is_some() {
+            self.queued
+        } else {
+            self.queued.saturating_sub(1)
+        }
     }
 
     /// Says whether all octets have gone out, and no more comes.
@@ -151,12 +170,17 @@ impl Outgoing {
     /// Returns the next octets that lie together, at most `most`, without taking them.
     pub(crate) fn peek(&self, most: usize) -> Bytes {
         let most = most.min(usize::try_from(self.available()).unwrap_or(usize::MAX));
-        self.segments.front().map(|segment| segment.slice(..segment.len().min(most))).unwrap_or_default()
+        self.segments
+            .front()
+            .map(|segment| segment.slice(..segment.len().min(most)))
+            .unwrap_or_default()
     }
 
     /// Takes octets that were peeked at.
     pub(crate) fn advance(&mut self, octets: usize) {
-        let Some(segment) = self.segments.front_mut() else { return };
+        let Some(segment) = self.segments.front_mut() else {
+            return;
+        };
         let taken = segment.split_to(octets.min(segment.len())).len();
         if segment.is_empty() {
             self.segments.pop_front();

@@ -53,13 +53,20 @@ impl Assembly {
         let mut offset = offset;
         let mut data: &[u8] = &data;
         while !data.is_empty() {
-            let next = self.islands.range((Bound::Excluded(offset), Bound::Unbounded)).next();
+            let next = self
+                .islands
+                .range((Bound::Excluded(offset), Bound::Unbounded))
+                .next();
             let room = next.map_or(u64::MAX, |(start, _)| start.saturating_sub(offset));
             let room = usize::try_from(room).unwrap_or(usize::MAX).min(data.len());
             let before = self.islands.range_mut(..=offset).next_back();
             let reach = before.and_then(|(start, island)| {
                 let inside = usize::try_from(offset.saturating_sub(*start)).ok()?;
-                if inside <= island.len() { Some((inside, island)) } else { None }
+                if inside <= island.len() {
+                    Some((inside, island))
+                } else {
+                    None
+                }
             });
             let step = match reach {
                 Some((inside, island)) if inside < island.len() => {
@@ -77,7 +84,8 @@ impl Assembly {
                     if self.islands.len() >= islands {
                         return Err(TooManyIslands);
                     }
-                    self.islands.insert(offset, data.get(..room).unwrap_or_default().to_vec());
+                    self.islands
+                        .insert(offset, data.get(..room).unwrap_or_default().to_vec());
                     self.octets = self.octets.saturating_add(count(room));
                     room
                 }
@@ -126,7 +134,11 @@ impl Assembly {
             return first.into();
         }
         let mut whole = first;
-        whole.reserve_exact(usize::try_from(self.octets).unwrap_or(0).saturating_sub(whole.len()));
+        whole.reserve_exact(
+            usize::try_from(self.octets)
+                .unwrap_or(0)
+                .saturating_sub(whole.len()),
+        );
         for island in islands {
             whole.extend_from_slice(&island);
         }
@@ -161,7 +173,11 @@ impl Coverage {
             }
             start = before;
         }
-        while let Some((&next, &reach)) = self.ranges.range((Bound::Excluded(start), Bound::Included(end))).next() {
+        while let Some((&next, &reach)) = self
+            .ranges
+            .range((Bound::Excluded(start), Bound::Included(end)))
+            .next()
+        {
             self.ranges.remove(&next);
             end = end.max(reach);
         }

@@ -40,7 +40,12 @@ type Sessions = HashMap<SessionKey, Session>;
 
 impl Connection {
     /// Makes what goes out next; none if there is nothing or it has to wait.
-    pub(crate) fn produce(&mut self, sessions: &mut Sessions, shared: &mut Shared, now: Instant) -> Option<Produced> {
+    pub(crate) fn produce(
+        &mut self,
+        sessions: &mut Sessions,
+        shared: &mut Shared,
+        now: Instant,
+    ) -> Option<Produced> {
         if self.blocked {
             return None;
         }
@@ -48,13 +53,18 @@ impl Connection {
             return self.go_on(chunk, sessions, shared, now);
         }
         if let Some(octets) = self.pop_urgent(shared, now) {
-            return Some(Produced { octets: octets.into(), session: None });
+            return Some(Produced {
+                octets: octets.into(),
+                session: None,
+            });
         }
-        if self.pending.len() >= shared.config.limits.unanswered_chunks {
+        if self.awaited >= shared.config.limits.unanswered_chunks {
             return None;
         }
         while let Some(key) = self.turn.pop_front() {
-            let Some(session) = sessions.get_mut(&key) else { continue };
+            let Some(session) = sessions.get_mut(&key) else {
+                continue;
+            };
             session.in_turn = false;
             while let Some(number) = session.ready.pop_front() {
                 if session.outgoing.get(&number).is_some_and(Outgoing::is_ready) {
@@ -78,7 +88,11 @@ impl Connection {
         let most = shared.config.interrupt_size.get().min(chunk_size);
         let message = session.outgoing.get_mut(&number)?;
         let aborting = message.state == OutgoingState::Aborting;
-        let mut piece = if aborting { Bytes::new() } else { message.peek(most) };
+        let mut piece = if aborting {
+            Bytes::new()
+        } else {
+            message.peek(most)
+        };
         //= https://www.rfc-editor.org/rfc/rfc4975#section-7.1
         //# If the end-line is present in the
         //# body, the sender MUST choose a new transaction identifier that is not
@@ -95,16 +109,28 @@ impl Connection {
         message.advance(piece.len());
         session.queued = session.queued.saturating_sub(count(piece.len()));
 
-        let total = if message.is_at_end() { Some(message.sent()) } else { message.total };
+        let total = if message.is_at_end() {
+            Some(message.sent())
+        } else {
+            message.total
+        };
         //= https://www.rfc-editor.org/rfc/rfc4975#section-7.1.1
         //# To ensure fairness over a connection, senders MUST NOT send chunks
         //# with a body larger than 2048 octets unless they are prepared to
         //# interrupt them (meaning that any chunk with a body of greater than
         //# 2048 octets will have a "*" character in the range-end field).
         let range = if piece.is_empty() {
-            ByteRange { start: 1, end: Some(0), total: if aborting { message.total } else { total } }
+            ByteRange {
+                start: 1,
+                end: Some(0),
+                total: if aborting { message.total } else { total },
+            }
         } else {
-            let end = if message.is_at_end() { Some(message.sent()) } else { None };
+            let end = if message.is_at_end() {
+                Some(message.sent())
+            } else {
+                None
+            };
             ByteRange { start, end, total }
         };
         let out = &mut shared.buffer;
@@ -115,14 +141,29 @@ impl Connection {
         let Some(content) = &message.content else {
             codec::end_line(out, &transaction, Continuation::Complete);
             let head = out.split().freeze();
-            let chunk = Chunk { session: key, number, transaction, octets: 0, tail: Vec::new() };
-            self.end(&chunk, Continuation::Complete, Some(session), shared, now);
-            return Some(Produced { octets: head.into(), session: Some(key) });
+            let chunk = Chunk {
+                session: key,
+                number,
+                transaction,
+                octets: 0,
+                tail: Vec::new(),
+            };
+            self.end(&chunk, Continuation::Complete, session, shared, now);
+            return Some(Produced {
+                octets: head.into(),
+                session: Some(key),
+            });
         };
         out.put_slice(content);
         out.put_slice(b"\r\n");
         let head = out.split().freeze();
-        let chunk = Chunk { session: key, number, transaction, octets: 0, tail: Vec::new() };
+        let chunk = Chunk {
+            session: key,
+            number,
+            transaction,
+            octets: 0,
+            tail: Vec::new(),
+        };
         let parts = [head, piece, Bytes::new()];
         Some(self.settle(chunk, parts, cut, session, shared, now))
     }
@@ -137,7 +178,10 @@ impl Connection {
     ) -> Option<Produced> {
         let Some(session) = sessions.get_mut(&chunk.session) else {
             let tail = end_line(&mut shared.buffer, &chunk.transaction, Continuation::Aborted);
-            return Some(Produced { octets: tail.into(), session: None });
+            return Some(Produced {
+                octets: tail.into(),
+                session: None,
+            });
         };
         let most = shared.config.interrupt_size.get();
         let most = most.min(shared.config.chunk_size.get().saturating_sub(chunk.octets));
@@ -165,7 +209,14 @@ impl Connection {
             message.advance(piece.len());
             session.queued = session.queued.saturating_sub(count(piece.len()));
         }
-        Some(self.settle(chunk, [Bytes::new(), piece, Bytes::new()], cut, session, shared, now))
+        Some(self.settle(
+            chunk,
+            [Bytes::new(), piece, Bytes::new()],
+            cut,
+            session,
+            shared,
+            now,
+        ))
     }
 
     /// Decides whether a chunk ends behind a piece.
@@ -196,7 +247,7 @@ impl Connection {
         let key = chunk.session;
         let tail = match end {
             Some(end) => {
-                self.end(&chunk, end, Some(session), shared, now);
+                self.end(&chunk, end, session, shared, now);
                 end_line(&mut shared.buffer, &chunk.transaction, end)
             }
             None => {
@@ -205,7 +256,10 @@ impl Connection {
                 Bytes::new()
             }
         };
-        Produced { octets: Octets::new([head, piece, tail]), session: Some(key) }
+        Produced {
+            octets: Octets::new([head, piece, tail]),
+            session: Some(key),
+        }
     }
 
     /// Notes that the last octet of a chunk has been handed over.
@@ -213,36 +267,60 @@ impl Connection {
         &mut self,
         chunk: &Chunk,
         end: Continuation,
-        session: Option<&mut Session>,
+        session: &mut Session,
         shared: &mut Shared,
         now: Instant,
     ) {
-        let Some(session) = session else { return };
-        let Some(message) = session.outgoing.get_mut(&chunk.number) else { return };
-        if end == Continuation::Aborted {
-            session.forget(chunk.number);
-            return;
-        }
-        let counted = message.failure_report == FailureReport::Yes;
-        if message.failure_report != FailureReport::No {
-            message.unanswered = message.unanswered.saturating_add(usize::from(counted));
-            let what = Asked::Chunk { session: chunk.session, number: chunk.number, counted };
-            self.expect_answer(chunk.transaction, what, shared, now);
-        }
-        if end == Continuation::Complete {
-            message.state = OutgoingState::Ended;
-            if message.unanswered == 0 {
-                let event = Event::MessageSent { session: chunk.session, message: message.id.clone() };
-                shared.events.push_back(event);
-                session.forget(chunk.number);
+        if let Some(message) = session.outgoing.get_mut(&chunk.number) {
+            let counted = message.failure_report == FailureReport::Yes;
+            let most = shared.config.limits.unanswered_chunks;
+            let expects = match message.failure_report {
+                FailureReport::Yes => true,
+                // Its failure is told if it comes, but nothing waits for it.
+                FailureReport::Partial => self.pending.len() < most,
+                FailureReport::No => false,
+            };
+            if end != Continuation::Aborted && expects {
+                message.unanswered = message.unanswered.saturating_add(usize::from(counted));
+                self.awaited = self.awaited.saturating_add(usize::from(counted));
+                let what = Asked::Chunk {
+                    session: chunk.session,
+                    number: chunk.number,
+                    counted,
+                };
+                self.expect_answer(chunk.transaction, what, shared, now);
             }
-        } else if message.is_ready() {
-            session.ready.push_back(chunk.number);
+            match end {
+                Continuation::Aborted => {
+                    session.forget(chunk.number);
+                }
+                Continuation::Complete => {
+                    message.state = OutgoingState::Ended;
+                    if message.unanswered == 0 {
+                        let event = Event::MessageSent {
+                            session: chunk.session,
+                            message: message.id.clone(),
+                        };
+                        shared.events.push_back(event);
+                        session.forget(chunk.number);
+                    }
+                }
+                Continuation::More => {
+                    if message.is_ready() {
+                        session.ready.push_back(chunk.number);
+                    }
+                }
+            }
         }
         if !session.ready.is_empty() && !session.in_turn {
             session.in_turn = true;
             self.turn.push_back(chunk.session);
         }
+    }
+
+    /// Says whether a chunk of that message is going out.
+    pub(crate) fn is_sending(&self, number: u64) -> bool {
+        self.chunk.as_ref().is_some_and(|chunk| chunk.number == number)
     }
 }
 

@@ -72,6 +72,8 @@ impl Shared {
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("events", &self.events.len()).finish_non_exhaustive()
+        f.debug_struct("Shared")
+            .field("events", &self.events.len())
+            .finish_non_exhaustive()
     }
 }

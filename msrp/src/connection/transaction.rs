@@ -19,7 +19,11 @@ pub(crate) enum Asked {
     /// To bind a session.
     Bind(SessionKey),
     /// To deliver a chunk of a session's message. `counted` if the message waits for the answer.
-    Chunk { session: SessionKey, number: u64, counted: bool },
+    Chunk {
+        session: SessionKey,
+        number: u64,
+        counted: bool,
+    },
     /// For a nickname.
     Nickname(SessionKey),
 }

@@ -6,8 +6,8 @@ use bytes::{BufMut, Bytes};
 
 use super::session::{Link, Session, Verdict};
 use super::{
-    AbortReason, AppendError, Endpoint, Event, NicknameError, OpenSessionError, OutgoingBody, OutgoingMessage, RespondError,
-    Role, SendError, SessionConfig, SessionKey, SetRemotePathError,
+    AbortReason, AppendError, Endpoint, Event, NicknameError, OpenSessionError, OutgoingBody,
+    OutgoingMessage, RespondError, Role, SendError, SessionConfig, SessionKey, SetRemotePathError,
 };
 use crate::codec::{self, Continuation};
 use crate::connection::Authority;
@@ -37,9 +37,17 @@ impl Endpoint {
     /// # Errors
     ///
     /// Fails, and changes nothing, when the configuration contradicts itself, or there are too many sessions.
-    pub fn open_session(&mut self, config: SessionConfig, now: Instant) -> Result<SessionKey, OpenSessionError> {
+    pub fn open_session(
+        &mut self,
+        config: SessionConfig,
+        now: Instant,
+    ) -> Result<SessionKey, OpenSessionError> {
         let limits = self.shared.config.limits;
-        let id = config.local.session_id().ok_or(OpenSessionError::NoSessionId)?.to_owned();
+        let id = config
+            .local
+            .session_id()
+            .ok_or(OpenSessionError::NoSessionId)?
+            .to_owned();
         if self.by_id.contains_key(&id) {
             return Err(OpenSessionError::Duplicate);
         }
@@ -63,7 +71,11 @@ impl Endpoint {
             return Err(OpenSessionError::TooMany);
         }
         let key = SessionKey(self.shared.number());
-        let link = if authority.is_some() { Link::Opening } else { Link::Awaited };
+        let link = if authority.is_some() {
+            Link::Opening
+        } else {
+            Link::Awaited
+        };
         let has_path = !config.remote_path.is_empty();
         self.by_id.insert(id, key);
         self.sessions.insert(key, Session::new(config, link));
@@ -88,7 +100,10 @@ impl Endpoint {
         now: Instant,
     ) -> Result<(), SetRemotePathError> {
         let most = self.shared.config.limits.path;
-        let own = self.sessions.get_mut(&session).ok_or(SetRemotePathError::NoSession)?;
+        let own = self
+            .sessions
+            .get_mut(&session)
+            .ok_or(SetRemotePathError::NoSession)?;
         if own.path_told {
             return Err(SetRemotePathError::Known);
         }
@@ -111,20 +126,37 @@ impl Endpoint {
     /// # Errors
     ///
     /// Fails, and changes nothing, when the message cannot be sent in this session.
-    pub fn send(&mut self, session: SessionKey, message: OutgoingMessage, _now: Instant) -> Result<MessageId, SendError> {
+    pub fn send(
+        &mut self,
+        session: SessionKey,
+        message: OutgoingMessage,
+        _now: Instant,
+    ) -> Result<MessageId, SendError> {
         let limits = self.shared.config.limits;
-        let own = self.sessions.get(&session).filter(|own| !own.closing).ok_or(SendError::NoSession)?;
+        let own = self
+            .sessions
+            .get(&session)
+            .filter(|own| !own.closing)
+            .ok_or(SendError::NoSession)?;
         let total = match &message.body {
             OutgoingBody::Whole(body) => Some(count(body.len())),
             OutgoingBody::Streamed { total } => *total,
         };
-        if own.config.max_size.is_some_and(|most| total.is_some_and(|total| total > most)) {
+        if own
+            .config
+            .max_size
+            .is_some_and(|most| total.is_some_and(|total| total > most))
+        {
             return Err(SendError::TooLarge);
         }
         if message.content_type.is_none() && total != Some(0) {
             return Err(SendError::NoContentType);
         }
-        let is_reserved = |name: &str| RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name));
+        let is_reserved = |name: &str| {
+            RESERVED
+                .iter()
+                .any(|reserved| reserved.eq_ignore_ascii_case(name))
+        };
         if message.headers.iter().any(|(name, _)| is_reserved(name)) {
             return Err(SendError::ReservedHeader);
         }
@@ -134,7 +166,10 @@ impl Endpoint {
         if own.outgoing.len() >= limits.queued_messages || own.queued > limits.queued_octets {
             return Err(SendError::QueueFull);
         }
-        let id = message.message_id.clone().unwrap_or_else(|| self.shared.mint_message());
+        let id = message
+            .message_id
+            .clone()
+            .unwrap_or_else(|| self.shared.mint_message());
         let number = self.shared.number();
         let outgoing = Outgoing::new(id.clone(), message);
         if let Some(own) = self.sessions.get_mut(&session) {
@@ -162,7 +197,11 @@ impl Endpoint {
         let most = self.shared.config.limits.queued_octets;
         let own = self.sessions.get_mut(&session).ok_or(AppendError::NoMessage)?;
         let number = own.number_of(message).ok_or(AppendError::NoMessage)?;
-        let outgoing = own.outgoing.get_mut(&number).filter(|own| own.grows()).ok_or(AppendError::NoMessage)?;
+        let outgoing = own
+            .outgoing
+            .get_mut(&number)
+            .filter(|own| own.grows())
+            .ok_or(AppendError::NoMessage)?;
         let length = outgoing.length_so_far().saturating_add(count(data.len()));
         let announced = outgoing.total.or(own.config.max_size);
         if announced.is_some_and(|announced| length > announced) {
@@ -182,9 +221,15 @@ impl Endpoint {
 
     /// Says that a streamed message has no more octets. One that is shorter than was announced is given up.
     pub fn finish(&mut self, session: SessionKey, message: &MessageId, now: Instant) {
-        let Some(own) = self.sessions.get_mut(&session) else { return };
-        let Some(number) = own.number_of(message) else { return };
-        let Some(outgoing) = own.outgoing.get_mut(&number).filter(|own| own.grows()) else { return };
+        let Some(own) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        let Some(number) = own.number_of(message) else {
+            return;
+        };
+        let Some(outgoing) = own.outgoing.get_mut(&number).filter(|own| own.grows()) else {
+            return;
+        };
         if !outgoing.finish() {
             return self.abort(session, message, now);
         }
@@ -196,9 +241,15 @@ impl Endpoint {
 
     /// Gives a message up: what has not gone out is dropped, and the peer told so with `#` if it has seen any of it.
     pub fn abort(&mut self, session: SessionKey, message: &MessageId, now: Instant) {
-        let Some(own) = self.sessions.get_mut(&session) else { return };
-        let Some(number) = own.number_of(message) else { return };
-        let Some(outgoing) = own.outgoing.get_mut(&number) else { return };
+        let Some(own) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        let Some(number) = own.number_of(message) else {
+            return;
+        };
+        let Some(outgoing) = own.outgoing.get_mut(&number) else {
+            return;
+        };
         match outgoing.state {
             OutgoingState::Open if outgoing.sent() == 0 => {
                 own.forget(number);
@@ -230,30 +281,50 @@ impl Endpoint {
     ) -> Result<(), RespondError> {
         let own = self.sessions.get_mut(&session).ok_or(RespondError::NoSession)?;
         let owed = own.owed.remove(transaction).ok_or(RespondError::NoTransaction)?;
-        self.shared.deadlines.remove(&(owed.deadline, Timer::Owed(session, *transaction)));
+        self.shared
+            .deadlines
+            .remove(&(owed.deadline, Timer::Owed(session, *transaction)));
         self.answer_owed(session, transaction, &owed, status);
         self.end_if_idle(session, now);
         Ok(())
     }
 
     /// Answers a request that has waited for the parent.
-    pub(super) fn answer_owed(&mut self, session: SessionKey, transaction: &TransactionId, owed: &Owed, status: StatusCode) {
-        let Some(own) = self.sessions.get_mut(&session) else { return };
-        let Some(connection) = own.link.connection() else { return };
+    pub(super) fn answer_owed(
+        &mut self,
+        session: SessionKey,
+        transaction: &TransactionId,
+        owed: &Owed,
+        status: StatusCode,
+    ) {
+        let Some(own) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        let Some(connection) = own.link.connection() else {
+            return;
+        };
         let response = report::response(&mut self.shared.buffer, &owed.reply, transaction, status);
         if let Some(response) = response {
             self.push(connection, response, None);
         }
         let Some(message) = &owed.message else { return };
-        let Some(own) = self.sessions.get_mut(&session) else { return };
-        let Some(incoming) = own.incoming.get_mut(message) else { return };
+        let Some(own) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        let Some(incoming) = own.incoming.get_mut(message) else {
+            return;
+        };
         incoming.owed = incoming.owed.saturating_sub(1);
         if !status.is_success() {
             let complete = incoming.complete;
             self.forget_incoming(session, message, Verdict::Refused(status));
             if !complete {
                 let reason = AbortReason::Refused(status);
-                self.shared.events.push_back(Event::MessageAborted { session, message: message.clone(), reason });
+                self.shared.events.push_back(Event::MessageAborted {
+                    session,
+                    message: message.clone(),
+                    reason,
+                });
             }
         } else if incoming.complete && incoming.owed == 0 {
             self.settle_incoming(session, message);
@@ -265,9 +336,20 @@ impl Endpoint {
     /// # Errors
     ///
     /// Fails when the session is not bound, or the nickname is not well formed.
-    pub fn nickname(&mut self, session: SessionKey, nickname: &str, _now: Instant) -> Result<TransactionId, NicknameError> {
-        let own = self.sessions.get(&session).filter(|own| !own.closing).ok_or(NicknameError::NoSession)?;
-        let Link::Bound(connection) = own.link else { return Err(NicknameError::NotBound) };
+    pub fn nickname(
+        &mut self,
+        session: SessionKey,
+        nickname: &str,
+        _now: Instant,
+    ) -> Result<TransactionId, NicknameError> {
+        let own = self
+            .sessions
+            .get(&session)
+            .filter(|own| !own.closing)
+            .ok_or(NicknameError::NoSession)?;
+        let Link::Bound(connection) = own.link else {
+            return Err(NicknameError::NotBound);
+        };
         if nickname.len() > 1023 || nickname.chars().any(char::is_control) {
             return Err(NicknameError::Malformed);
         }

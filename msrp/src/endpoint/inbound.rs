@@ -13,17 +13,26 @@ use crate::connection::shared::Timer;
 use crate::connection::transaction::{Owed, ReplyTo};
 use crate::connection::{Inbound, InboundChunk, Repeat};
 use crate::header::{
-    ByteRange, ContentType, FailureReport, FromPath, MessageIdHeader, Status, SuccessReport, ToPath, UseNickname,
+    ByteRange, ContentType, FailureReport, FromPath, MessageIdHeader, Status, SuccessReport, ToPath,
+    UseNickname,
 };
 use crate::{ConnectionId, MessageId, Method, StatusCode, TransactionId, Uri};
 
 impl Endpoint {
     pub(super) fn received(&mut self, id: ConnectionId, data: Bytes, now: Instant) {
-        let Some(connection) = self.connections.get_mut(&id).filter(|connection| !connection.closing) else { return };
+        let Some(connection) = self
+            .connections
+            .get_mut(&id)
+            .filter(|connection| !connection.closing)
+        else {
+            return;
+        };
         connection.decoder.push(data);
         loop {
             // A frame may have closed the connection.
-            let Some(connection) = self.connections.get_mut(&id) else { return };
+            let Some(connection) = self.connections.get_mut(&id) else {
+                return;
+            };
             match connection.decoder.next() {
                 Ok(None) => break,
                 Ok(Some(Frame::Head(head))) => self.head(id, &head, now),
@@ -33,7 +42,11 @@ impl Endpoint {
             }
         }
         let most = self.shared.config.limits.urgent_octets;
-        if self.connections.get(&id).is_some_and(|connection| connection.urgent_octets() > most) {
+        if self
+            .connections
+            .get(&id)
+            .is_some_and(|connection| connection.urgent_octets() > most)
+        {
             self.close_connection(id, CloseReason::NotReading, now);
         }
     }
@@ -52,13 +65,27 @@ impl Endpoint {
     }
 
     fn request(&mut self, id: ConnectionId, method: &Method, head: &Head) -> Inbound {
-        let (Ok(to), Ok(from)) = (head.headers.require::<ToPath>(), head.headers.require::<FromPath>()) else {
+        let (Ok(to), Ok(from)) = (
+            head.headers.require::<ToPath>(),
+            head.headers.require::<FromPath>(),
+        ) else {
             // There is nobody to answer.
             return Inbound::Skipped;
         };
-        let Some(own) = to.uris().first().cloned() else { return Inbound::Skipped };
-        let failure_report = head.headers.get::<FailureReport>().ok().flatten().unwrap_or_default();
-        let mut reply = ReplyTo { to: from.uris().to_vec(), from: own, failure_report };
+        let Some(own) = to.uris().first().cloned() else {
+            return Inbound::Skipped;
+        };
+        let failure_report = head
+            .headers
+            .get::<FailureReport>()
+            .ok()
+            .flatten()
+            .unwrap_or_default();
+        let mut reply = ReplyTo {
+            to: from.uris().to_vec(),
+            from: own,
+            failure_report,
+        };
         match method {
             Method::Report => {
                 self.report(id, head, &reply.from);
@@ -71,7 +98,11 @@ impl Endpoint {
             _ => reply.failure_report = FailureReport::Yes,
         }
         let transaction = head.transaction;
-        let answered = |reply, status| Inbound::Answered { transaction, reply, status };
+        let answered = |reply, status| Inbound::Answered {
+            transaction,
+            reply,
+            status,
+        };
         if head.defect.is_some() {
             return answered(reply, StatusCode::BAD_REQUEST);
         }
@@ -90,7 +121,10 @@ impl Endpoint {
 
     fn session_of(&self, own: &Uri) -> Option<SessionKey> {
         let key = *self.by_id.get(own.session_id()?)?;
-        self.sessions.get(&key).filter(|session| session.config.local.equivalent(own)).map(|_| key)
+        self.sessions
+            .get(&key)
+            .filter(|session| session.config.local.equivalent(own))
+            .map(|_| key)
     }
 
     fn nickname_request(
@@ -102,8 +136,17 @@ impl Endpoint {
         reply: &ReplyTo,
     ) -> Result<Inbound, StatusCode> {
         self.accept_binding(session, id, from.uris())?;
-        let nickname = head.headers.require::<UseNickname>().map_err(|_| StatusCode::MALFORMED_NICKNAME)?.0;
-        Ok(Inbound::Nickname { session, transaction: head.transaction, reply: reply.clone(), nickname })
+        let nickname = head
+            .headers
+            .require::<UseNickname>()
+            .map_err(|_| StatusCode::MALFORMED_NICKNAME)?
+            .0;
+        Ok(Inbound::Nickname {
+            session,
+            transaction: head.transaction,
+            reply: reply.clone(),
+            nickname,
+        })
     }
 
     fn send_request(
@@ -116,24 +159,50 @@ impl Endpoint {
     ) -> Result<Inbound, StatusCode> {
         self.accept_binding(key, id, from.uris())?;
         let transaction = head.transaction;
-        let message = head.headers.require::<MessageIdHeader>().map_err(|_| StatusCode::BAD_REQUEST)?.0;
-        let range = head.headers.get::<ByteRange>().map_err(|_| StatusCode::BAD_REQUEST)?;
-        let range = range.unwrap_or(ByteRange { start: 1, end: None, total: None });
+        let message = head
+            .headers
+            .require::<MessageIdHeader>()
+            .map_err(|_| StatusCode::BAD_REQUEST)?
+            .0;
+        let range = head
+            .headers
+            .get::<ByteRange>()
+            .map_err(|_| StatusCode::BAD_REQUEST)?;
+        let range = range.unwrap_or(ByteRange {
+            start: 1,
+            end: None,
+            total: None,
+        });
         if !head.has_body {
             // A sign of life, or one that binds: it carries no message.
-            return Ok(Inbound::Answered { transaction, reply: reply.clone(), status: StatusCode::OK });
+            return Ok(Inbound::Answered {
+                transaction,
+                reply: reply.clone(),
+                status: StatusCode::OK,
+            });
         }
         let offset = range.start.checked_sub(1).ok_or(StatusCode::BAD_REQUEST)?;
         let limits = self.shared.config.limits;
-        let Some(session) = self.sessions.get_mut(&key) else { return Err(StatusCode::NO_SESSION) };
+        let Some(session) = self.sessions.get_mut(&key) else {
+            return Err(StatusCode::NO_SESSION);
+        };
         //= https://www.rfc-editor.org/rfc/rfc4975#section-5.4
         //# the receiver MUST be prepared to receive
         match session.remembered.get(&message) {
             Some(Verdict::Complete { total }) => {
                 let wants = head.headers.get::<SuccessReport>().ok().flatten() == Some(SuccessReport::Yes);
-                let report = wants.then(|| Repeat { to: from.uris().to_vec(), total });
+                let report = wants.then(|| Repeat {
+                    to: from.uris().to_vec(),
+                    total,
+                });
                 let reply = reply.clone();
-                return Ok(Inbound::Repeated { session: key, message, transaction, reply, report });
+                return Ok(Inbound::Repeated {
+                    session: key,
+                    message,
+                    transaction,
+                    reply,
+                    report,
+                });
             }
             Some(Verdict::Refused(status)) => return Err(status),
             None => {}
@@ -156,13 +225,28 @@ impl Endpoint {
             Delivery::Streaming => u64::MAX,
         };
         if session.incoming.len() >= limits.open_messages || total.is_some_and(|total| total > most) {
-            session.remembered.insert(message, Verdict::Refused(StatusCode::PAYLOAD_TOO_LARGE), limits.remembered_messages);
+            session.remembered.insert(
+                message,
+                Verdict::Refused(StatusCode::PAYLOAD_TOO_LARGE),
+                limits.remembered_messages,
+            );
             return Err(StatusCode::PAYLOAD_TOO_LARGE);
         }
-        let content_type = head.headers.get::<ContentType>().map_err(|_| StatusCode::BAD_REQUEST)?;
-        let success_report = head.headers.get::<SuccessReport>().map_err(|_| StatusCode::BAD_REQUEST)? == Some(SuccessReport::Yes);
+        let content_type = head
+            .headers
+            .get::<ContentType>()
+            .map_err(|_| StatusCode::BAD_REQUEST)?;
+        let success_report = head
+            .headers
+            .get::<SuccessReport>()
+            .map_err(|_| StatusCode::BAD_REQUEST)?
+            == Some(SuccessReport::Yes);
         let streaming = session.config.delivery == Delivery::Streaming;
-        let store = if streaming { Store::Streaming(Coverage::default()) } else { Store::Whole(Assembly::default()) };
+        let store = if streaming {
+            Store::Streaming(Coverage::default())
+        } else {
+            Store::Whole(Assembly::default())
+        };
         session.incoming.insert(
             message.clone(),
             Incoming {
@@ -191,8 +275,12 @@ impl Endpoint {
     }
 
     fn body(&mut self, id: ConnectionId, octets: Bytes) {
-        let Some(connection) = self.connections.get_mut(&id) else { return };
-        let Inbound::Chunk(chunk) = &mut connection.inbound else { return };
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let Inbound::Chunk(chunk) = &mut connection.inbound else {
+            return;
+        };
         let (key, message) = (chunk.session, chunk.message.clone());
         let place = chunk.offset.checked_add(chunk.length);
         let end = place.and_then(|place| place.checked_add(count(octets.len())));
@@ -220,7 +308,12 @@ impl Endpoint {
                 let kept = coverage.add(place, end, limits.islands).is_ok();
                 if kept {
                     let message = message.clone();
-                    self.shared.events.push_back(Event::BodyReceived { session: key, message, offset: place, data: octets });
+                    self.shared.events.push_back(Event::BodyReceived {
+                        session: key,
+                        message,
+                        offset: place,
+                        data: octets,
+                    });
                 }
                 kept
             }
@@ -249,31 +342,67 @@ impl Endpoint {
 
     /// Gives a message up that arrives; its present chunk is answered with `status` when it has ended.
     fn refuse_chunk(&mut self, id: ConnectionId, key: SessionKey, message: &MessageId, status: StatusCode) {
-        if self.sessions.get(&key).is_some_and(|session| session.incoming.contains_key(message)) {
+        if self
+            .sessions
+            .get(&key)
+            .is_some_and(|session| session.incoming.contains_key(message))
+        {
             self.forget_incoming(key, message, Verdict::Refused(status));
             let reason = AbortReason::Refused(status);
-            self.shared.events.push_back(Event::MessageAborted { session: key, message: message.clone(), reason });
+            self.shared.events.push_back(Event::MessageAborted {
+                session: key,
+                message: message.clone(),
+                reason,
+            });
         }
-        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
         if let Inbound::Chunk(chunk) = std::mem::take(&mut connection.inbound) {
-            connection.inbound = Inbound::Answered { transaction: chunk.transaction, reply: chunk.reply, status };
+            connection.inbound = Inbound::Answered {
+                transaction: chunk.transaction,
+                reply: chunk.reply,
+                status,
+            };
         }
     }
 
     fn end(&mut self, id: ConnectionId, continuation: Continuation, now: Instant) {
-        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
         match std::mem::take(&mut connection.inbound) {
             Inbound::Skipped => {}
-            Inbound::Answered { transaction, reply, status } => self.answer(id, &reply, &transaction, status),
-            Inbound::Repeated { session, message, transaction, reply, report } => {
+            Inbound::Answered {
+                transaction,
+                reply,
+                status,
+            } => self.answer(id, &reply, &transaction, status),
+            Inbound::Repeated {
+                session,
+                message,
+                transaction,
+                reply,
+                report,
+            } => {
                 self.answer(id, &reply, &transaction, StatusCode::OK);
-                if let Some(Repeat { to, total }) = report.filter(|_| continuation == Continuation::Complete) {
+                if let Some(Repeat { to, total }) = report.filter(|_| continuation == Continuation::Complete)
+                {
                     self.report_success(session, &to, &message, total);
                 }
             }
-            Inbound::Nickname { session, transaction, reply, nickname } => {
+            Inbound::Nickname {
+                session,
+                transaction,
+                reply,
+                nickname,
+            } => {
                 if self.owe(session, transaction, reply.clone(), None, now) {
-                    self.shared.events.push_back(Event::NicknameRequested { session, transaction, nickname });
+                    self.shared.events.push_back(Event::NicknameRequested {
+                        session,
+                        transaction,
+                        nickname,
+                    });
                 } else {
                     self.answer(id, &reply, &transaction, StatusCode::BAD_REQUEST);
                 }
@@ -298,23 +427,44 @@ impl Endpoint {
         now: Instant,
     ) -> bool {
         let most = self.shared.config.limits.owed_responses;
-        let Some(session) = self.sessions.get_mut(&key) else { return false };
+        let Some(session) = self.sessions.get_mut(&key) else {
+            return false;
+        };
         if session.owed.len() >= most || session.owed.contains_key(&transaction) {
             return false;
         }
         let deadline = now + self.shared.config.response_timeout;
-        session.owed.insert(transaction, Owed { reply, message, deadline });
-        self.shared.deadlines.insert((deadline, Timer::Owed(key, transaction)));
+        session.owed.insert(
+            transaction,
+            Owed {
+                reply,
+                message,
+                deadline,
+            },
+        );
+        self.shared
+            .deadlines
+            .insert((deadline, Timer::Owed(key, transaction)));
         true
     }
 
     fn end_chunk(&mut self, id: ConnectionId, chunk: InboundChunk, continuation: Continuation, now: Instant) {
-        let InboundChunk { session: key, message, transaction, reply, offset, length, total } = chunk;
+        let InboundChunk {
+            session: key,
+            message,
+            transaction,
+            reply,
+            offset,
+            length,
+            total,
+        } = chunk;
         let Some(session) = self.sessions.get_mut(&key) else {
             return self.answer(id, &reply, &transaction, StatusCode::NO_SESSION);
         };
-        let (streaming, manual) =
-            (session.config.delivery == Delivery::Streaming, session.config.acknowledge == Acknowledge::Manual);
+        let (streaming, manual) = (
+            session.config.delivery == Delivery::Streaming,
+            session.config.acknowledge == Acknowledge::Manual,
+        );
         let Some(incoming) = session.incoming.get_mut(&message) else {
             return self.answer(id, &reply, &transaction, StatusCode::OK);
         };
@@ -323,7 +473,11 @@ impl Endpoint {
             self.forget_incoming(key, &message, Verdict::Refused(StatusCode::PAYLOAD_TOO_LARGE));
             if !complete {
                 let reason = AbortReason::Sender;
-                self.shared.events.push_back(Event::MessageAborted { session: key, message, reason });
+                self.shared.events.push_back(Event::MessageAborted {
+                    session: key,
+                    message,
+                    reason,
+                });
             }
             return self.answer(id, &reply, &transaction, StatusCode::OK);
         }
@@ -355,16 +509,30 @@ impl Endpoint {
         if manual && !self.owe(key, transaction, reply.clone(), Some(message.clone()), now) {
             self.forget_incoming(key, &message, Verdict::Refused(StatusCode::PAYLOAD_TOO_LARGE));
             let reason = AbortReason::Refused(StatusCode::PAYLOAD_TOO_LARGE);
-            self.shared.events.push_back(Event::MessageAborted { session: key, message, reason });
+            self.shared.events.push_back(Event::MessageAborted {
+                session: key,
+                message,
+                reason,
+            });
             return self.answer(id, &reply, &transaction, StatusCode::PAYLOAD_TOO_LARGE);
         }
         if !manual {
             self.answer(id, &reply, &transaction, StatusCode::OK);
         }
         if manual || streaming {
-            let range = ByteRange { start: offset.saturating_add(1), end: Some(end), total: Some(total).filter(|_| complete) };
+            let range = ByteRange {
+                start: offset.saturating_add(1),
+                end: Some(end),
+                total: Some(total).filter(|_| complete),
+            };
             let message = message.clone();
-            self.shared.events.push_back(Event::ChunkReceived { session: key, message, transaction, range, continuation });
+            self.shared.events.push_back(Event::ChunkReceived {
+                session: key,
+                message,
+                transaction,
+                range,
+                continuation,
+            });
         }
         if complete {
             self.hand_over(key, &message, total);
@@ -376,12 +544,20 @@ impl Endpoint {
 
     /// Tells the parent of a message that is all here.
     fn hand_over(&mut self, key: SessionKey, message: &MessageId, total: u64) {
-        let Some(session) = self.sessions.get_mut(&key) else { return };
-        let Some(incoming) = session.incoming.get_mut(message) else { return };
+        let Some(session) = self.sessions.get_mut(&key) else {
+            return;
+        };
+        let Some(incoming) = session.incoming.get_mut(message) else {
+            return;
+        };
         let message = message.clone();
         match &mut incoming.store {
             Store::Streaming(_) => {
-                self.shared.events.push_back(Event::MessageCompleted { session: key, message, total });
+                self.shared.events.push_back(Event::MessageCompleted {
+                    session: key,
+                    message,
+                    total,
+                });
             }
             Store::Whole(assembly) => {
                 let held = assembly.octets();
@@ -402,9 +578,17 @@ impl Endpoint {
 
     /// The peer reports on a message of ours.
     fn report(&mut self, id: ConnectionId, head: &Head, own: &Uri) {
-        let Some(session) = self.session_of(own) else { return };
-        let is_here = self.sessions.get(&session).is_some_and(|session| session.link.connection() == Some(id));
-        let (Ok(message), Ok(status)) = (head.headers.require::<MessageIdHeader>(), head.headers.require::<Status>()) else {
+        let Some(session) = self.session_of(own) else {
+            return;
+        };
+        let is_here = self
+            .sessions
+            .get(&session)
+            .is_some_and(|session| session.link.connection() == Some(id));
+        let (Ok(message), Ok(status)) = (
+            head.headers.require::<MessageIdHeader>(),
+            head.headers.require::<Status>(),
+        ) else {
             return;
         };
         if !is_here || head.defect.is_some() {
@@ -412,6 +596,11 @@ impl Endpoint {
         }
         // A range whose end lies beyond its total, as some peers write, says nothing, but the rest does.
         let range = head.headers.get::<ByteRange>().ok().flatten();
-        self.shared.events.push_back(Event::ReportReceived { session, message: message.0, range, status });
+        self.shared.events.push_back(Event::ReportReceived {
+            session,
+            message: message.0,
+            range,
+            status,
+        });
     }
 }

@@ -18,8 +18,16 @@ use crate::{ConnectionId, MessageId, Method, StatusCode, TransactionId, Uri};
 impl Authority {
     /// What a connection to this URI goes to.
     pub(super) fn of(uri: &Uri) -> Option<Self> {
-        let host = uri.host().trim_start_matches('[').trim_end_matches(']').to_ascii_lowercase();
-        Some(Self { secure: uri.is_secure(), host, port: uri.port()? })
+        let host = uri
+            .host()
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_ascii_lowercase();
+        Some(Self {
+            secure: uri.is_secure(),
+            host,
+            port: uri.port()?,
+        })
     }
 }
 
@@ -45,7 +53,13 @@ impl Endpoint {
                     port: authority.port,
                 });
                 self.by_authority.insert(authority.clone(), Route::Opening(open));
-                self.opening.insert(open, Opening { authority, sessions: vec![key] });
+                self.opening.insert(
+                    open,
+                    Opening {
+                        authority,
+                        sessions: vec![key],
+                    },
+                );
             }
         }
     }
@@ -58,7 +72,10 @@ impl Endpoint {
         // A connection that was asked for counts already.
         if opening.is_none() && self.connections() >= self.shared.config.limits.connections {
             self.transmits.push_back(Transmit::Close { connection: id });
-            self.shared.events.push_back(Event::ConnectionClosed { connection: id, reason: CloseReason::TooMany });
+            self.shared.events.push_back(Event::ConnectionClosed {
+                connection: id,
+                reason: CloseReason::TooMany,
+            });
             return;
         }
         let authority = opening.as_ref().map(|opening| opening.authority.clone());
@@ -74,7 +91,9 @@ impl Endpoint {
     }
 
     pub(super) fn open_failed(&mut self, open: OpenId, now: Instant) {
-        let Some(opening) = self.opening.remove(&open) else { return };
+        let Some(opening) = self.opening.remove(&open) else {
+            return;
+        };
         self.by_authority.remove(&opening.authority);
         for key in opening.sessions {
             self.end_session(key, EndReason::OpenFailed, now);
@@ -86,8 +105,12 @@ impl Endpoint {
     //# When a new connection is created, the initiator MUST immediately
     //# issue a SEND request
     fn bind(&mut self, key: SessionKey, id: ConnectionId, now: Instant) {
-        let Some(session) = self.sessions.get_mut(&key) else { return };
-        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let Some(session) = self.sessions.get_mut(&key) else {
+            return;
+        };
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
         session.link = Link::Binding(id);
         connection.sessions.insert(key);
         let paths = session.paths.clone();
@@ -96,7 +119,14 @@ impl Endpoint {
         codec::request_line(out, &transaction, &Method::Send);
         out.put_slice(&paths);
         codec::header(out, &MessageIdHeader(message));
-        codec::header(out, &ByteRange { start: 1, end: Some(0), total: Some(0) });
+        codec::header(
+            out,
+            &ByteRange {
+                start: 1,
+                end: Some(0),
+                total: Some(0),
+            },
+        );
         codec::end_line(out, &transaction, Continuation::Complete);
         let octets = out.split().freeze();
         self.push(id, octets, Some((transaction, Asked::Bind(key))));
@@ -105,7 +135,9 @@ impl Endpoint {
 
     /// A session is usable.
     pub(super) fn bound(&mut self, key: SessionKey, id: ConnectionId) {
-        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let Some(session) = self.sessions.get_mut(&key) else {
+            return;
+        };
         if session.link == Link::Bound(id) {
             return;
         }
@@ -119,7 +151,10 @@ impl Endpoint {
                 self.shared.deadlines.remove(&(at, Timer::Unbound(id)));
             }
         }
-        self.shared.events.push_back(Event::SessionBound { session: key, connection: id });
+        self.shared.events.push_back(Event::SessionBound {
+            session: key,
+            connection: id,
+        });
         self.wake(key);
     }
 
@@ -132,7 +167,9 @@ impl Endpoint {
     }
 
     pub(super) fn start_bind_timer(&mut self, key: SessionKey, now: Instant) {
-        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let Some(session) = self.sessions.get_mut(&key) else {
+            return;
+        };
         let at = now + self.shared.config.bind_timeout;
         if let Some(before) = session.bind_deadline.replace(at) {
             self.shared.deadlines.remove(&(before, Timer::Bind(key)));
@@ -142,7 +179,9 @@ impl Endpoint {
 
     /// Starts or stops the time for which a connection may be without a session.
     fn watch_unbound(&mut self, id: ConnectionId, now: Instant) {
-        let Some(connection) = self.connections.get_mut(&id) else { return };
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
         match (connection.sessions.is_empty(), connection.unbound) {
             (true, None) => {
                 let at = now + self.shared.config.bind_timeout;
@@ -159,14 +198,18 @@ impl Endpoint {
 
     /// Ends a session that is being closed and has nothing left to do.
     pub(super) fn end_if_idle(&mut self, key: SessionKey, now: Instant) {
-        let Some(session) = self.sessions.get(&key).filter(|session| session.closing) else { return };
+        let Some(session) = self.sessions.get(&key).filter(|session| session.closing) else {
+            return;
+        };
         if session.is_idle() || !matches!(session.link, Link::Bound(_)) {
             self.end_session(key, EndReason::Closed, now);
         }
     }
 
     pub(super) fn end_session(&mut self, key: SessionKey, reason: EndReason, now: Instant) {
-        let Some(mut session) = self.sessions.remove(&key) else { return };
+        let Some(mut session) = self.sessions.remove(&key) else {
+            return;
+        };
         if let Some(id) = session.config.local.session_id() {
             self.by_id.remove(id);
         }
@@ -174,20 +217,32 @@ impl Endpoint {
             self.shared.deadlines.remove(&(at, Timer::Bind(key)));
         }
         for (transaction, owed) in std::mem::take(&mut session.owed) {
-            self.shared.deadlines.remove(&(owed.deadline, Timer::Owed(key, transaction)));
+            self.shared
+                .deadlines
+                .remove(&(owed.deadline, Timer::Owed(key, transaction)));
         }
         self.shared.gathered = self.shared.gathered.saturating_sub(session.gathered);
         for (message, incoming) in std::mem::take(&mut session.incoming) {
             if !incoming.complete {
                 let reason = AbortReason::SessionEnded;
-                self.shared.events.push_back(Event::MessageAborted { session: key, message, reason });
+                self.shared.events.push_back(Event::MessageAborted {
+                    session: key,
+                    message,
+                    reason,
+                });
             }
         }
         for outgoing in std::mem::take(&mut session.outgoing).into_values() {
-            let event = Event::MessageFailed { session: key, message: outgoing.id, status: None };
+            let event = Event::MessageFailed {
+                session: key,
+                message: outgoing.id,
+                status: None,
+            };
             self.shared.events.push_back(event);
         }
-        self.shared.events.push_back(Event::SessionEnded { session: key, reason });
+        self.shared
+            .events
+            .push_back(Event::SessionEnded { session: key, reason });
         if session.link == Link::Opening {
             for opening in self.opening.values_mut() {
                 opening.sessions.retain(|own| *own != key);
@@ -211,7 +266,9 @@ impl Endpoint {
 
     /// Forgets a connection, and ends its sessions.
     pub(super) fn drop_connection(&mut self, id: ConnectionId, now: Instant) {
-        let Some(mut connection) = self.connections.remove(&id) else { return };
+        let Some(mut connection) = self.connections.remove(&id) else {
+            return;
+        };
         connection.clear_timers(&mut self.shared);
         if let Some(authority) = &connection.authority
             && matches!(self.by_authority.get(authority), Some(Route::Open(own)) if *own == id)
@@ -227,7 +284,10 @@ impl Endpoint {
     pub(super) fn close_connection(&mut self, id: ConnectionId, reason: CloseReason, now: Instant) {
         self.drop_connection(id, now);
         self.transmits.push_back(Transmit::Close { connection: id });
-        self.shared.events.push_back(Event::ConnectionClosed { connection: id, reason });
+        self.shared.events.push_back(Event::ConnectionClosed {
+            connection: id,
+            reason,
+        });
     }
 
     /// Acts on every deadline up to `now`.
@@ -249,7 +309,10 @@ impl Endpoint {
                 }
                 Timer::Answer(id, transaction) => self.unanswered(id, &transaction, now),
                 Timer::Owed(key, transaction) => {
-                    let owed = self.sessions.get_mut(&key).and_then(|session| session.owed.remove(&transaction));
+                    let owed = self
+                        .sessions
+                        .get_mut(&key)
+                        .and_then(|session| session.owed.remove(&transaction));
                     if let Some(owed) = owed {
                         self.answer_owed(key, &transaction, &owed, StatusCode::REQUEST_TIMEOUT);
                         self.end_if_idle(key, now);
@@ -261,8 +324,12 @@ impl Endpoint {
 
     /// The peer has not answered in time.
     fn unanswered(&mut self, id: ConnectionId, transaction: &TransactionId, now: Instant) {
-        let Some(connection) = self.connections.get_mut(&id) else { return };
-        let Some(what) = connection.answered(transaction, &mut self.shared) else { return };
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let Some(what) = connection.answered(transaction, &mut self.shared) else {
+            return;
+        };
         match what {
             Asked::Bind(key) => self.end_session(key, EndReason::Timeout, now),
             Asked::Nickname(session) => self.shared.events.push_back(Event::NicknameAnswered {
@@ -271,26 +338,52 @@ impl Endpoint {
                 status: StatusCode::REQUEST_TIMEOUT,
             }),
             // RFC 4975 7.1.1: without an answer the request has probably failed, unless none was to come.
-            Asked::Chunk { session, number, counted: true } => self.message_failed(session, number, None, now),
+            Asked::Chunk {
+                session,
+                number,
+                counted: true,
+            } => self.message_failed(session, number, None, now),
             Asked::Chunk { .. } => {}
         }
         self.list(id);
     }
 
     /// A message of ours has failed.
-    pub(super) fn message_failed(&mut self, key: SessionKey, number: u64, status: Option<StatusCode>, now: Instant) {
-        let Some(session) = self.sessions.get_mut(&key) else { return };
+    pub(super) fn message_failed(
+        &mut self,
+        key: SessionKey,
+        number: u64,
+        status: Option<StatusCode>,
+        now: Instant,
+    ) {
+        let Some(session) = self.sessions.get_mut(&key) else {
+            return;
+        };
         if let Some(outgoing) = session.forget(number) {
-            let event = Event::MessageFailed { session: key, message: outgoing.id, status };
+            let event = Event::MessageFailed {
+                session: key,
+                message: outgoing.id,
+                status,
+            };
             self.shared.events.push_back(event);
         }
         self.end_if_idle(key, now);
     }
 
     /// The peer has answered.
-    pub(super) fn answered(&mut self, id: ConnectionId, transaction: &TransactionId, status: StatusCode, now: Instant) {
-        let Some(connection) = self.connections.get_mut(&id) else { return };
-        let Some(what) = connection.answered(transaction, &mut self.shared) else { return };
+    pub(super) fn answered(
+        &mut self,
+        id: ConnectionId,
+        transaction: &TransactionId,
+        status: StatusCode,
+        now: Instant,
+    ) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let Some(what) = connection.answered(transaction, &mut self.shared) else {
+            return;
+        };
         // There may be room for another chunk now.
         self.list(id);
         match what {
@@ -298,9 +391,17 @@ impl Endpoint {
             Asked::Bind(key) => self.end_session(key, EndReason::Refused(status), now),
             Asked::Nickname(session) => {
                 let transaction = *transaction;
-                self.shared.events.push_back(Event::NicknameAnswered { session, transaction, status });
+                self.shared.events.push_back(Event::NicknameAnswered {
+                    session,
+                    transaction,
+                    status,
+                });
             }
-            Asked::Chunk { session, number, counted } if status.is_success() => {
+            Asked::Chunk {
+                session,
+                number,
+                counted,
+            } if status.is_success() => {
                 self.chunk_answered(session, number, counted, now);
             }
             Asked::Chunk { session, number, .. } => {
@@ -316,12 +417,19 @@ impl Endpoint {
     }
 
     fn chunk_answered(&mut self, key: SessionKey, number: u64, counted: bool, now: Instant) {
-        let Some(session) = self.sessions.get_mut(&key) else { return };
-        let Some(outgoing) = session.outgoing.get_mut(&number) else { return };
+        let Some(session) = self.sessions.get_mut(&key) else {
+            return;
+        };
+        let Some(outgoing) = session.outgoing.get_mut(&number) else {
+            return;
+        };
         outgoing.unanswered = outgoing.unanswered.saturating_sub(usize::from(counted));
         if outgoing.state == crate::connection::outgoing::OutgoingState::Ended && outgoing.unanswered == 0 {
             let message = outgoing.id.clone();
-            self.shared.events.push_back(Event::MessageSent { session: key, message });
+            self.shared.events.push_back(Event::MessageSent {
+                session: key,
+                message,
+            });
             session.forget(number);
             self.end_if_idle(key, now);
         }
@@ -330,7 +438,9 @@ impl Endpoint {
     /// Lets go of a message that arrives, and remembers what became of it.
     pub(super) fn forget_incoming(&mut self, key: SessionKey, message: &MessageId, verdict: Verdict) {
         let most = self.shared.config.limits.remembered_messages;
-        let Some(session) = self.sessions.get_mut(&key) else { return };
+        let Some(session) = self.sessions.get_mut(&key) else {
+            return;
+        };
         if let Some(incoming) = session.incoming.remove(message) {
             let held = incoming.store.octets();
             session.gathered = session.gathered.saturating_sub(held);
@@ -341,8 +451,12 @@ impl Endpoint {
 
     /// A message is here and acknowledged: it is reported, if that is wanted.
     pub(super) fn settle_incoming(&mut self, key: SessionKey, message: &MessageId) {
-        let Some(session) = self.sessions.get_mut(&key) else { return };
-        let Some(incoming) = session.incoming.get(message) else { return };
+        let Some(session) = self.sessions.get_mut(&key) else {
+            return;
+        };
+        let Some(incoming) = session.incoming.get(message) else {
+            return;
+        };
         let total = incoming.total.unwrap_or(0);
         let report = incoming.success_report.then(|| incoming.from_path.clone());
         self.forget_incoming(key, message, Verdict::Complete { total });
@@ -353,15 +467,24 @@ impl Endpoint {
 
     pub(super) fn report_success(&mut self, key: SessionKey, to: &[Uri], message: &MessageId, total: u64) {
         let transaction = self.shared.mint_transaction();
-        let Some(session) = self.sessions.get(&key) else { return };
-        let Some(connection) = session.link.connection() else { return };
+        let Some(session) = self.sessions.get(&key) else {
+            return;
+        };
+        let Some(connection) = session.link.connection() else {
+            return;
+        };
         let local = &session.config.local;
         let octets = report::success_report(&mut self.shared.buffer, to, local, &transaction, message, total);
         self.push(connection, octets, None);
     }
 
     /// Whether a session may be used by what came over a connection; the status to answer with where not.
-    pub(super) fn accept_binding(&mut self, key: SessionKey, id: ConnectionId, from: &[Uri]) -> Result<(), StatusCode> {
+    pub(super) fn accept_binding(
+        &mut self,
+        key: SessionKey,
+        id: ConnectionId,
+        from: &[Uri],
+    ) -> Result<(), StatusCode> {
         let session = self.sessions.get_mut(&key).ok_or(StatusCode::NO_SESSION)?;
         match session.link {
             Link::Bound(own) | Link::Binding(own) if own == id => {}

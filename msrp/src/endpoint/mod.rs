@@ -142,7 +142,11 @@ impl Endpoint {
     /// Takes one input.
     pub fn handle_input(&mut self, input: Input, now: Instant) {
         match input {
-            Input::Opened { connection, open, secure } => self.opened(connection, open, secure, now),
+            Input::Opened {
+                connection,
+                open,
+                secure,
+            } => self.opened(connection, open, secure, now),
             Input::OpenFailed { open } => self.open_failed(open, now),
             Input::Received { connection, data } => self.received(connection, data, now),
             Input::Blocked { connection } => {
@@ -169,14 +173,19 @@ impl Endpoint {
             return Some(transmit);
         }
         while let Some(id) = self.active.pop_front() {
-            let Some(connection) = self.connections.get_mut(&id) else { continue };
+            let Some(connection) = self.connections.get_mut(&id) else {
+                continue;
+            };
             match connection.produce(&mut self.sessions, &mut self.shared, now) {
                 Some(produced) => {
                     self.active.push_back(id);
                     if let Some(session) = produced.session {
                         self.end_if_idle(session, now);
                     }
-                    return Some(Transmit::Send { connection: id, data: produced.octets });
+                    return Some(Transmit::Send {
+                        connection: id,
+                        data: produced.octets,
+                    });
                 }
                 None => {
                     connection.listed = false;
@@ -221,8 +230,12 @@ impl Endpoint {
 
     /// Puts a session that has something to send into the turns of its connection.
     fn wake(&mut self, key: SessionKey) {
-        let Some(session) = self.sessions.get_mut(&key) else { return };
-        let session::Link::Bound(id) = session.link else { return };
+        let Some(session) = self.sessions.get_mut(&key) else {
+            return;
+        };
+        let session::Link::Bound(id) = session.link else {
+            return;
+        };
         if !session.ready.is_empty()
             && !session.in_turn
             && let Some(connection) = self.connections.get_mut(&id)
