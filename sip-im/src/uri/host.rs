@@ -11,7 +11,7 @@ use crate::error::{ParseError, ParseErrorKind};
 /// use sip_im::Host;
 /// assert!(Host::parse("[2001:db8::10]")?.address().is_some());
 /// assert_eq!(Host::parse("Example.COM.")?.canonical(), "example.com");
-/// assert!(Host::parse("[2001:db8:::192.0.2.1]").is_err());
+/// assert!(Host::parse("[2001:db8::g]").is_err());
 /// # Ok::<(), sip_im::error::ParseError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -35,10 +35,8 @@ impl Host {
             let inner = rest
                 .strip_suffix(']')
                 .ok_or(ParseError::new(ParseErrorKind::Unbalanced, 0))?;
-            return inner
-                .parse::<Ipv6Addr>()
-                .map(|address| Self::Address(IpAddr::V6(address)))
-                .map_err(|_| invalid);
+            let address = parse_v6(inner).ok_or(invalid)?;
+            return Ok(Self::Address(IpAddr::V6(address)));
         }
         if let Ok(address) = text.parse::<Ipv4Addr>() {
             return Ok(Self::Address(IpAddr::V4(address)));
@@ -77,6 +75,20 @@ impl fmt::Display for Host {
             Self::Address(IpAddr::V6(address)) => write!(f, "[{address}]"),
         }
     }
+}
+
+//= https://www.rfc-editor.org/rfc/rfc5118#section-4.10
+//# However, following the
+//# Robustness Principle [RFC1122], an implementation must tolerate both
+//# of the above constructs.
+fn parse_v6(text: &str) -> Option<Ipv6Addr> {
+    if let Ok(address) = text.parse() {
+        return Some(address);
+    }
+    // The grammar of RFC 3261 puts a colon too many before the IPv4 address at the end.
+    let (start, end) = text.split_once(":::")?;
+    let v4: Ipv4Addr = end.parse().ok()?;
+    format!("{start}::{v4}").parse().ok()
 }
 
 /// hostname = *( domainlabel "." ) toplabel [ "." ]
