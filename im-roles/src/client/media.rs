@@ -154,6 +154,11 @@ impl Client {
         local.accept_wrapped_types = vec!["*".to_owned()];
         local.max_size = Some(self.config.limits.max_message_size);
         local.setup = Some(setup);
+        if conference {
+            //= https://www.rfc-editor.org/rfc/rfc7701#section-8
+            // Without it the switch would not know that this end can tell private messages from those to all.
+            local.chatroom = Some(vec!["nickname".to_owned(), "private-messages".to_owned()]);
+        }
         local.session_id = self.shared.number();
         local
     }
