@@ -175,7 +175,14 @@ impl Connection {
 
     /// Takes the request that a response is for.
     pub(crate) fn answered(&mut self, transaction: &TransactionId, shared: &mut Shared) -> Option<Asked> {
-        let pending = self.pending.remove(transaction)?;
+        let Some(pending) = self.pending.remove(transaction) else {
+            let (session, number) = self.answered_early(transaction)?;
+            return Some(Asked::Chunk {
+                session,
+                number,
+                counted: false,
+            });
+        };
         shared
             .deadlines
             .remove(&(pending.deadline, Timer::Answer(self.id, *transaction)));

@@ -24,6 +24,8 @@ pub(crate) struct Chunk {
     number: u64,
     transaction: TransactionId,
     octets: usize,
+    /// Whether the peer has answered it already.
+    answered: bool,
     /// The last octets, in which an end-line might have begun.
     tail: Vec<u8>,
 }
@@ -146,6 +148,7 @@ impl Connection {
                 number,
                 transaction,
                 octets: 0,
+                answered: false,
                 tail: Vec::new(),
             };
             self.end(&chunk, Continuation::Complete, session, shared, now);
@@ -162,6 +165,7 @@ impl Connection {
             number,
             transaction,
             octets: 0,
+            answered: false,
             tail: Vec::new(),
         };
         let parts = [head, piece, Bytes::new()];
@@ -275,6 +279,7 @@ impl Connection {
             let counted = message.failure_report == FailureReport::Yes;
             let most = shared.config.limits.unanswered_chunks;
             let expects = match message.failure_report {
+                _ if chunk.answered => false,
                 FailureReport::Yes => true,
                 // Its failure is told if it comes, but nothing waits for it.
                 FailureReport::Partial => self.pending.len() < most,
@@ -316,6 +321,16 @@ impl Connection {
             session.in_turn = true;
             self.turn.push_back(chunk.session);
         }
+    }
+
+    /// Takes the answer to the chunk that is going out, if it is that; gives its session and message.
+    pub(crate) fn answered_early(&mut self, transaction: &TransactionId) -> Option<(SessionKey, u64)> {
+        let chunk = self
+            .chunk
+            .as_mut()
+            .filter(|chunk| chunk.transaction == *transaction && !chunk.answered)?;
+        chunk.answered = true;
+        Some((chunk.session, chunk.number))
     }
 
     /// Says whether a chunk of that message is going out.

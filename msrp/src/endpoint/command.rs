@@ -20,7 +20,7 @@ use crate::header::UseNickname;
 use crate::{MessageId, Method, StatusCode, TransactionId, Uri};
 
 /// Headers that the endpoint writes itself.
-const RESERVED: [&str; 8] = [
+const RESERVED: [&str; 9] = [
     "To-Path",
     "From-Path",
     "Message-ID",
@@ -29,6 +29,7 @@ const RESERVED: [&str; 8] = [
     "Failure-Report",
     "Status",
     "Content-Type",
+    "Use-Nickname",
 ];
 
 impl Endpoint {
@@ -171,14 +172,10 @@ impl Endpoint {
             .clone()
             .unwrap_or_else(|| self.shared.mint_message());
         let number = self.shared.number();
-        let outgoing = Outgoing::new(id.clone(), message);
         if let Some(own) = self.sessions.get_mut(&session) {
-            if outgoing.is_ready() {
-                own.ready.push_back(number);
-            }
-            own.insert(number, outgoing);
+            own.insert(number, Outgoing::new(id.clone(), message));
         }
-        self.wake(session);
+        self.message_changed(session, number);
         Ok(id)
     }
 
@@ -207,19 +204,16 @@ impl Endpoint {
         if announced.is_some_and(|announced| length > announced) {
             return Err(AppendError::TooLong);
         }
-        if own.queued.saturating_add(count(data.len())) > most {
+        if own.queued > most {
             return Err(AppendError::QueueFull);
         }
         own.queued = own.queued.saturating_add(count(data.len()));
         outgoing.append(data);
-        if outgoing.is_ready() && !own.ready.contains(&number) {
-            own.ready.push_back(number);
-        }
-        self.wake(session);
+        self.message_changed(session, number);
         Ok(())
     }
 
-    /// Says that a streamed message has no more octets. One that is shorter than was announced is given up.
+    /// Says that a streamed message has no more octets. One that is shorter than was announced fails.
     pub fn finish(&mut self, session: SessionKey, message: &MessageId, now: Instant) {
         let Some(own) = self.sessions.get_mut(&session) else {
             return;
@@ -230,13 +224,32 @@ impl Endpoint {
         let Some(outgoing) = own.outgoing.get_mut(&number).filter(|own| own.grows()) else {
             return;
         };
-        if !outgoing.finish() {
-            return self.abort(session, message, now);
+        if outgoing.finish() {
+            self.message_changed(session, number);
+        } else {
+            let message = message.clone();
+            self.abort(session, &message, now);
+            self.shared.events.push_back(Event::MessageFailed {
+                session,
+                message,
+                status: None,
+            });
         }
-        if outgoing.is_ready() && !own.ready.contains(&number) {
-            own.ready.push_back(number);
+    }
+
+    /// Gives a message that may have something to send a turn.
+    fn message_changed(&mut self, key: SessionKey, number: u64) {
+        let Some(session) = self.sessions.get_mut(&key) else {
+            return;
+        };
+        let connection = session.link.connection().and_then(|id| self.connections.get(&id));
+        // The chunk that is going out takes more octets by itself.
+        let going_out = connection.is_some_and(|connection| connection.is_sending(number));
+        let ready = session.outgoing.get(&number).is_some_and(Outgoing::is_ready);
+        if ready && !going_out && !session.ready.contains(&number) {
+            session.ready.push_back(number);
         }
-        self.wake(session);
+        self.wake(key);
     }
 
     /// Gives a message up: what has not gone out is dropped, and the peer told so with `#` if it has seen any of it.
@@ -257,13 +270,10 @@ impl Endpoint {
             OutgoingState::Open => {
                 own.queued = own.queued.saturating_sub(outgoing.clear());
                 outgoing.state = OutgoingState::Aborting;
-                if !own.ready.contains(&number) {
-                    own.ready.push_back(number);
-                }
             }
             OutgoingState::Aborting | OutgoingState::Ended => {}
         }
-        self.wake(session);
+        self.message_changed(session, number);
         self.end_if_idle(session, now);
     }
 
@@ -307,6 +317,11 @@ impl Endpoint {
         if let Some(response) = response {
             self.push(connection, response, None);
         }
+        self.settle_owed(session, owed, status);
+    }
+
+    /// Draws the consequences of an answer.
+    pub(super) fn settle_owed(&mut self, session: SessionKey, owed: &Owed, status: StatusCode) {
         let Some(message) = &owed.message else { return };
         let Some(own) = self.sessions.get_mut(&session) else {
             return;

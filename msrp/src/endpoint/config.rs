@@ -22,6 +22,9 @@ pub struct Config {
     /// How long binding may take: of an active session from its opening, of a passive one from the moment at which
     /// its peer's path is known, and how long a connection stays without any session (default 30 s).
     pub bind_timeout: Duration,
+    /// Whether the sender of a request has to be the last URI of the path that was told for the session (default yes).
+    /// Border controllers that rewrite the path in SDP but not in MSRP need no.
+    pub check_sender: bool,
     /// The most octets of a body in one chunk (default 16 KiB, which peers and relays that gather whole chunks take).
     pub chunk_size: NonZeroUsize,
     /// The most octets of a body that go out between two looks for what is more urgent (default 2048, which RFC 4975
@@ -37,6 +40,7 @@ impl Default for Config {
             leniency: codec::Leniency::default(),
             response_timeout: Duration::from_secs(30),
             bind_timeout: Duration::from_secs(30),
+            check_sender: true,
             chunk_size: const { NonZeroUsize::new(16 * 1024).unwrap() },
             interrupt_size: const { NonZeroUsize::new(2048).unwrap() },
         }
@@ -51,9 +55,10 @@ pub struct Limits {
     pub connections: usize,
     /// Sessions (default 20 000).
     pub sessions: usize,
-    /// Messages of one session that have begun to arrive and are not complete (default 64).
+    /// Messages of one session that have begun to arrive and are not complete (default 64). One more, and the one that
+    /// has been silent longest is given up.
     pub open_messages: usize,
-    /// Gaps in one message that has begun to arrive (default 256).
+    /// Pieces that one message has arrived in, those in order counted as one (default 256).
     pub islands: usize,
     /// Octets of incomplete messages that one session holds, gathered for whole delivery (default 64 MiB).
     pub gathered_octets: u64,
@@ -68,8 +73,8 @@ pub struct Limits {
     pub urgent_octets: usize,
     /// Messages of one session that wait to be sent (default 1024).
     pub queued_messages: usize,
-    /// Octets of one session that wait to be sent, beyond which nothing more is taken (default 1 MiB). A message that
-    /// is given as a whole may exceed it by itself.
+    /// Octets of one session that wait to be sent, beyond which nothing more is taken (default 1 MiB). What is given
+    /// at once may exceed it by itself.
     pub queued_octets: u64,
     /// Chunks of one connection that wait for the peer's answer, beyond which no more chunks go out (default 1024).
     pub unanswered_chunks: usize,

@@ -4,18 +4,13 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::session::{Incoming, Store, Verdict};
-use super::{AbortReason, Acknowledge, CloseReason, Delivery, Endpoint, Event, SessionKey};
+use super::{CloseReason, Endpoint, Event, SessionKey};
 use crate::codec::{Continuation, Frame, Head, StartLine};
-use crate::connection::receive::{Assembly, Coverage, count};
 use crate::connection::report;
 use crate::connection::shared::Timer;
 use crate::connection::transaction::{Owed, ReplyTo};
-use crate::connection::{Inbound, InboundChunk, Repeat};
-use crate::header::{
-    ByteRange, ContentType, FailureReport, FromPath, MessageIdHeader, Status, SuccessReport, ToPath,
-    UseNickname,
-};
+use crate::connection::{Inbound, Repeat};
+use crate::header::{ByteRange, FailureReport, FromPath, MessageIdHeader, Status, ToPath, UseNickname};
 use crate::{ConnectionId, MessageId, Method, StatusCode, TransactionId, Uri};
 
 impl Endpoint {
@@ -57,14 +52,14 @@ impl Endpoint {
                 self.answered(id, &head.transaction, *status, now);
                 Inbound::Skipped
             }
-            StartLine::Request(method) => self.request(id, method, head),
+            StartLine::Request(method) => self.request(id, method, head, now),
         };
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.inbound = inbound;
         }
     }
 
-    fn request(&mut self, id: ConnectionId, method: &Method, head: &Head) -> Inbound {
+    fn request(&mut self, id: ConnectionId, method: &Method, head: &Head, now: Instant) -> Inbound {
         let (Ok(to), Ok(from)) = (
             head.headers.require::<ToPath>(),
             head.headers.require::<FromPath>(),
@@ -88,12 +83,14 @@ impl Endpoint {
         };
         match method {
             Method::Report => {
-                self.report(id, head, &reply.from);
+                self.report(id, head, &reply.from, now);
                 return Inbound::Skipped;
             }
             //= https://www.rfc-editor.org/rfc/rfc4975#section-7.2
-            //# If the request is a SEND request, the To-Path header
-            //# field of the response is the first URI of the From-Path
+            //# If
+            //# the request triggering the response was a SEND request, the To-Path
+            //# header field is formed by copying the first (leftmost) URI in the
+            //# From-Path header field of the request.
             Method::Send => reply.to.truncate(1),
             _ => reply.failure_report = FailureReport::Yes,
         }
@@ -103,10 +100,21 @@ impl Endpoint {
             reply,
             status,
         };
-        if head.defect.is_some() {
+        let readable = head.headers.get::<FailureReport>().is_ok();
+        if head.defect.is_some() || !readable || from.uris().len() > self.shared.config.limits.path {
             return answered(reply, StatusCode::BAD_REQUEST);
         }
-        let session = to.uris().last().and_then(|own| self.session_of(own));
+        //= https://www.rfc-editor.org/rfc/rfc4975#section-7.3
+        //# When the
+        //# request is received, the To-Path will have exactly one URI, which
+        //# MUST map to an existing session that is associated with the
+        //# connection on which the request arrived.  If this is not true, then
+        //# the receiver MUST generate a 481 error and ignore the request.
+        let session = if let [own] = to.uris() {
+            self.session_of(own)
+        } else {
+            None
+        };
         let result = match (method, session) {
             (Method::Send | Method::Nickname, None) => Err(StatusCode::NO_SESSION),
             (Method::Send, Some(session)) => self.send_request(id, session, head, &from, &reply),
@@ -116,7 +124,15 @@ impl Endpoint {
             //# request method.
             _ => Err(StatusCode::UNKNOWN_METHOD),
         };
-        result.unwrap_or_else(|status| answered(reply, status))
+        match result {
+            Ok(inbound) => inbound,
+            // The sender learns at once that there is no use in going on.
+            Err(StatusCode::PAYLOAD_TOO_LARGE) => {
+                self.answer(id, &reply, &transaction, StatusCode::PAYLOAD_TOO_LARGE);
+                Inbound::Skipped
+            }
+            Err(status) => answered(reply, status),
+        }
     }
 
     fn session_of(&self, own: &Uri) -> Option<SessionKey> {
@@ -147,224 +163,6 @@ impl Endpoint {
             reply: reply.clone(),
             nickname,
         })
-    }
-
-    fn send_request(
-        &mut self,
-        id: ConnectionId,
-        key: SessionKey,
-        head: &Head,
-        from: &FromPath,
-        reply: &ReplyTo,
-    ) -> Result<Inbound, StatusCode> {
-        self.accept_binding(key, id, from.uris())?;
-        let transaction = head.transaction;
-        let message = head
-            .headers
-            .require::<MessageIdHeader>()
-            .map_err(|_| StatusCode::BAD_REQUEST)?
-            .0;
-        let range = head
-            .headers
-            .get::<ByteRange>()
-            .map_err(|_| StatusCode::BAD_REQUEST)?;
-        let range = range.unwrap_or(ByteRange {
-            start: 1,
-            end: None,
-            total: None,
-        });
-        if !head.has_body {
-            // A sign of life, or one that binds: it carries no message.
-            return Ok(Inbound::Answered {
-                transaction,
-                reply: reply.clone(),
-                status: StatusCode::OK,
-            });
-        }
-        let offset = range.start.checked_sub(1).ok_or(StatusCode::BAD_REQUEST)?;
-        let limits = self.shared.config.limits;
-        let Some(session) = self.sessions.get_mut(&key) else {
-            return Err(StatusCode::NO_SESSION);
-        };
-        //= https://www.rfc-editor.org/rfc/rfc4975#section-5.4
-        //# the receiver MUST be prepared to receive
-        match session.remembered.get(&message) {
-            Some(Verdict::Complete { total }) => {
-                let wants = head.headers.get::<SuccessReport>().ok().flatten() == Some(SuccessReport::Yes);
-                let report = wants.then(|| Repeat {
-                    to: from.uris().to_vec(),
-                    total,
-                });
-                let reply = reply.clone();
-                return Ok(Inbound::Repeated {
-                    session: key,
-                    message,
-                    transaction,
-                    reply,
-                    report,
-                });
-            }
-            Some(Verdict::Refused(status)) => return Err(status),
-            None => {}
-        }
-        let total = range.total;
-        let chunk = InboundChunk {
-            session: key,
-            message: message.clone(),
-            transaction,
-            reply: reply.clone(),
-            offset,
-            length: 0,
-            total,
-        };
-        if session.incoming.contains_key(&message) {
-            return Ok(Inbound::Chunk(chunk));
-        }
-        let most = match session.config.delivery {
-            Delivery::Whole { max } => max,
-            Delivery::Streaming => u64::MAX,
-        };
-        if session.incoming.len() >= limits.open_messages || total.is_some_and(|total| total > most) {
-            session.remembered.insert(
-                message,
-                Verdict::Refused(StatusCode::PAYLOAD_TOO_LARGE),
-                limits.remembered_messages,
-            );
-            return Err(StatusCode::PAYLOAD_TOO_LARGE);
-        }
-        let content_type = head
-            .headers
-            .get::<ContentType>()
-            .map_err(|_| StatusCode::BAD_REQUEST)?;
-        let success_report = head
-            .headers
-            .get::<SuccessReport>()
-            .map_err(|_| StatusCode::BAD_REQUEST)?
-            == Some(SuccessReport::Yes);
-        let streaming = session.config.delivery == Delivery::Streaming;
-        let store = if streaming {
-            Store::Streaming(Coverage::default())
-        } else {
-            Store::Whole(Assembly::default())
-        };
-        session.incoming.insert(
-            message.clone(),
-            Incoming {
-                content_type: content_type.clone(),
-                headers: head.headers.clone(),
-                success_report,
-                from_path: from.uris().to_vec(),
-                total,
-                store,
-                owed: 0,
-                complete: false,
-            },
-        );
-        if streaming {
-            self.shared.events.push_back(Event::MessageStarted {
-                session: key,
-                message,
-                content_type,
-                total,
-                success_report,
-                failure_report: reply.failure_report,
-                headers: head.headers.clone(),
-            });
-        }
-        Ok(Inbound::Chunk(chunk))
-    }
-
-    fn body(&mut self, id: ConnectionId, octets: Bytes) {
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return;
-        };
-        let Inbound::Chunk(chunk) = &mut connection.inbound else {
-            return;
-        };
-        let (key, message) = (chunk.session, chunk.message.clone());
-        let place = chunk.offset.checked_add(chunk.length);
-        let end = place.and_then(|place| place.checked_add(count(octets.len())));
-        let (Some(place), Some(end)) = (place, end) else {
-            return self.refuse_chunk(id, key, &message, StatusCode::BAD_REQUEST);
-        };
-        chunk.length = chunk.length.saturating_add(count(octets.len()));
-        let limits = self.shared.config.limits;
-        let Some(session) = self.sessions.get_mut(&key) else {
-            return self.refuse_chunk(id, key, &message, StatusCode::NO_SESSION);
-        };
-        let Some(incoming) = session.incoming.get_mut(&message) else {
-            // It was refused while this chunk was on its way.
-            let status = match session.remembered.get(&message) {
-                Some(Verdict::Refused(status)) => status,
-                _ => StatusCode::OK,
-            };
-            return self.refuse_chunk(id, key, &message, status);
-        };
-        if incoming.complete {
-            return;
-        }
-        let kept = match &mut incoming.store {
-            Store::Streaming(coverage) => {
-                let kept = coverage.add(place, end, limits.islands).is_ok();
-                if kept {
-                    let message = message.clone();
-                    self.shared.events.push_back(Event::BodyReceived {
-                        session: key,
-                        message,
-                        offset: place,
-                        data: octets,
-                    });
-                }
-                kept
-            }
-            Store::Whole(assembly) => {
-                let most = match session.config.delivery {
-                    Delivery::Whole { max } => max,
-                    Delivery::Streaming => u64::MAX,
-                };
-                let before = assembly.octets();
-                let fits = |more: u64| {
-                    end <= most
-                        && session.gathered.saturating_add(more) <= limits.gathered_octets
-                        && self.shared.gathered.saturating_add(more) <= limits.total_gathered_octets
-                };
-                let kept = fits(count(octets.len())) && assembly.write(place, octets, limits.islands).is_ok();
-                let more = assembly.octets().saturating_sub(before);
-                session.gathered = session.gathered.saturating_add(more);
-                self.shared.gathered = self.shared.gathered.saturating_add(more);
-                kept
-            }
-        };
-        if !kept {
-            self.refuse_chunk(id, key, &message, StatusCode::PAYLOAD_TOO_LARGE);
-        }
-    }
-
-    /// Gives a message up that arrives; its present chunk is answered with `status` when it has ended.
-    fn refuse_chunk(&mut self, id: ConnectionId, key: SessionKey, message: &MessageId, status: StatusCode) {
-        if self
-            .sessions
-            .get(&key)
-            .is_some_and(|session| session.incoming.contains_key(message))
-        {
-            self.forget_incoming(key, message, Verdict::Refused(status));
-            let reason = AbortReason::Refused(status);
-            self.shared.events.push_back(Event::MessageAborted {
-                session: key,
-                message: message.clone(),
-                reason,
-            });
-        }
-        let Some(connection) = self.connections.get_mut(&id) else {
-            return;
-        };
-        if let Inbound::Chunk(chunk) = std::mem::take(&mut connection.inbound) {
-            connection.inbound = Inbound::Answered {
-                transaction: chunk.transaction,
-                reply: chunk.reply,
-                status,
-            };
-        }
     }
 
     fn end(&mut self, id: ConnectionId, continuation: Continuation, now: Instant) {
@@ -411,14 +209,20 @@ impl Endpoint {
         }
     }
 
-    fn answer(&mut self, id: ConnectionId, reply: &ReplyTo, transaction: &TransactionId, status: StatusCode) {
+    pub(super) fn answer(
+        &mut self,
+        id: ConnectionId,
+        reply: &ReplyTo,
+        transaction: &TransactionId,
+        status: StatusCode,
+    ) {
         if let Some(octets) = report::response(&mut self.shared.buffer, reply, transaction, status) {
             self.push(id, octets, None);
         }
     }
 
     /// Notes a request that the parent has to answer; not if too many wait already.
-    fn owe(
+    pub(super) fn owe(
         &mut self,
         key: SessionKey,
         transaction: TransactionId,
@@ -448,136 +252,8 @@ impl Endpoint {
         true
     }
 
-    fn end_chunk(&mut self, id: ConnectionId, chunk: InboundChunk, continuation: Continuation, now: Instant) {
-        let InboundChunk {
-            session: key,
-            message,
-            transaction,
-            reply,
-            offset,
-            length,
-            total,
-        } = chunk;
-        let Some(session) = self.sessions.get_mut(&key) else {
-            return self.answer(id, &reply, &transaction, StatusCode::NO_SESSION);
-        };
-        let (streaming, manual) = (
-            session.config.delivery == Delivery::Streaming,
-            session.config.acknowledge == Acknowledge::Manual,
-        );
-        let Some(incoming) = session.incoming.get_mut(&message) else {
-            return self.answer(id, &reply, &transaction, StatusCode::OK);
-        };
-        if continuation == Continuation::Aborted {
-            let complete = incoming.complete;
-            self.forget_incoming(key, &message, Verdict::Refused(StatusCode::PAYLOAD_TOO_LARGE));
-            if !complete {
-                let reason = AbortReason::Sender;
-                self.shared.events.push_back(Event::MessageAborted {
-                    session: key,
-                    message,
-                    reason,
-                });
-            }
-            return self.answer(id, &reply, &transaction, StatusCode::OK);
-        }
-        let end = offset.saturating_add(length);
-        //= https://www.rfc-editor.org/rfc/rfc4975#section-7.3.1
-        //# If the last chunk has a "$" continuation flag, the
-        incoming.total = match continuation {
-            // The flag fixes the length; a chunk without octets tells no place, so that it fixes it only at what came.
-            Continuation::Complete if length > 0 => Some(end),
-            Continuation::Complete => incoming.total.or(total).or(Some(incoming.store.end())),
-            _ => total.or(incoming.total),
-        };
-        let mut complete = false;
-        if let Some(total) = incoming.total {
-            if let (Store::Whole(assembly), Continuation::Complete) = (&mut incoming.store, continuation) {
-                let before = assembly.octets();
-                assembly.truncate(total);
-                let less = before.saturating_sub(assembly.octets());
-                session.gathered = session.gathered.saturating_sub(less);
-                self.shared.gathered = self.shared.gathered.saturating_sub(less);
-            }
-            complete = !incoming.complete && incoming.store.is_complete(total);
-            incoming.complete |= complete;
-        }
-        let total = incoming.total.unwrap_or(0);
-        if manual {
-            incoming.owed = incoming.owed.saturating_add(1);
-        }
-        if manual && !self.owe(key, transaction, reply.clone(), Some(message.clone()), now) {
-            self.forget_incoming(key, &message, Verdict::Refused(StatusCode::PAYLOAD_TOO_LARGE));
-            let reason = AbortReason::Refused(StatusCode::PAYLOAD_TOO_LARGE);
-            self.shared.events.push_back(Event::MessageAborted {
-                session: key,
-                message,
-                reason,
-            });
-            return self.answer(id, &reply, &transaction, StatusCode::PAYLOAD_TOO_LARGE);
-        }
-        if !manual {
-            self.answer(id, &reply, &transaction, StatusCode::OK);
-        }
-        if manual || streaming {
-            let range = ByteRange {
-                start: offset.saturating_add(1),
-                end: Some(end),
-                total: Some(total).filter(|_| complete),
-            };
-            let message = message.clone();
-            self.shared.events.push_back(Event::ChunkReceived {
-                session: key,
-                message,
-                transaction,
-                range,
-                continuation,
-            });
-        }
-        if complete {
-            self.hand_over(key, &message, total);
-            if !manual {
-                self.settle_incoming(key, &message);
-            }
-        }
-    }
-
-    /// Tells the parent of a message that is all here.
-    fn hand_over(&mut self, key: SessionKey, message: &MessageId, total: u64) {
-        let Some(session) = self.sessions.get_mut(&key) else {
-            return;
-        };
-        let Some(incoming) = session.incoming.get_mut(message) else {
-            return;
-        };
-        let message = message.clone();
-        match &mut incoming.store {
-            Store::Streaming(_) => {
-                self.shared.events.push_back(Event::MessageCompleted {
-                    session: key,
-                    message,
-                    total,
-                });
-            }
-            Store::Whole(assembly) => {
-                let held = assembly.octets();
-                let body = std::mem::take(assembly).into_bytes();
-                session.gathered = session.gathered.saturating_sub(held);
-                self.shared.gathered = self.shared.gathered.saturating_sub(held);
-                self.shared.events.push_back(Event::MessageReceived {
-                    session: key,
-                    message,
-                    content_type: incoming.content_type.clone(),
-                    body,
-                    success_report: incoming.success_report,
-                    headers: incoming.headers.clone(),
-                });
-            }
-        }
-    }
-
     /// The peer reports on a message of ours.
-    fn report(&mut self, id: ConnectionId, head: &Head, own: &Uri) {
+    fn report(&mut self, id: ConnectionId, head: &Head, own: &Uri, now: Instant) {
         let Some(session) = self.session_of(own) else {
             return;
         };
@@ -596,11 +272,25 @@ impl Endpoint {
         }
         // A range whose end lies beyond its total, as some peers write, says nothing, but the rest does.
         let range = head.headers.get::<ByteRange>().ok().flatten();
+        let (code, namespace, message) = (status.code, status.namespace, message.0);
+        let number = self
+            .sessions
+            .get(&session)
+            .and_then(|session| session.number_of(&message));
         self.shared.events.push_back(Event::ReportReceived {
             session,
-            message: message.0,
+            message,
             range,
             status,
         });
+        //= https://www.rfc-editor.org/rfc/rfc4975#section-7.3.2
+        //# It is possible to receive a failure report or a failure transaction
+        //# response for a chunk that is currently being delivered.  In this
+        //# case, the entire message corresponding to that chunk SHOULD be
+        //# aborted, by including the "#" character in the continuation field of
+        //# the end-line.
+        if let Some(number) = number.filter(|_| namespace == 0 && !code.is_success()) {
+            self.message_failed(session, number, Some(code), now);
+        }
     }
 }

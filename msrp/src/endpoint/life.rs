@@ -87,7 +87,7 @@ impl Endpoint {
         for key in opening.map(|opening| opening.sessions).unwrap_or_default() {
             self.bind(key, id, now);
         }
-        self.watch_unbound(id, now);
+        self.watch_unused(id, now);
     }
 
     pub(super) fn open_failed(&mut self, open: OpenId, now: Instant) {
@@ -102,8 +102,9 @@ impl Endpoint {
 
     /// Asks the peer to bind an active session, with a SEND that has no body.
     //= https://www.rfc-editor.org/rfc/rfc4975#section-5.4
-    //# When a new connection is created, the initiator MUST immediately
-    //# issue a SEND request
+    //# Likewise, the active endpoint MUST immediately issue a SEND request.
+    //# This initial SEND request MAY have a body if the sender has content
+    //# to send, or it MAY have no body at all.
     fn bind(&mut self, key: SessionKey, id: ConnectionId, now: Instant) {
         let Some(session) = self.sessions.get_mut(&key) else {
             return;
@@ -119,18 +120,11 @@ impl Endpoint {
         codec::request_line(out, &transaction, &Method::Send);
         out.put_slice(&paths);
         codec::header(out, &MessageIdHeader(message));
-        codec::header(
-            out,
-            &ByteRange {
-                start: 1,
-                end: Some(0),
-                total: Some(0),
-            },
-        );
+        codec::header(out, &ByteRange::whole(0));
         codec::end_line(out, &transaction, Continuation::Complete);
         let octets = out.split().freeze();
         self.push(id, octets, Some((transaction, Asked::Bind(key))));
-        self.watch_unbound(id, now);
+        self.watch_unused(id, now);
     }
 
     /// A session is usable.
@@ -177,8 +171,17 @@ impl Endpoint {
         self.shared.deadlines.insert((at, Timer::Bind(key)));
     }
 
-    /// Starts or stops the time for which a connection may be without a session.
-    fn watch_unbound(&mut self, id: ConnectionId, now: Instant) {
+    /// Starts or stops the time for which a connection may be without a session. One that this end has opened is closed
+    /// at once, since nobody but this end opens sessions on it.
+    fn watch_unused(&mut self, id: ConnectionId, now: Instant) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        if connection.sessions.is_empty() && connection.authority.is_some() {
+            connection.closing = true;
+            self.forget_route(id);
+            self.list(id);
+        }
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
@@ -201,7 +204,8 @@ impl Endpoint {
         let Some(session) = self.sessions.get(&key).filter(|session| session.closing) else {
             return;
         };
-        if session.is_idle() || !matches!(session.link, Link::Bound(_)) {
+        // Nobody knows whether the peer of a passive session will ever come.
+        if session.is_idle() || session.link == Link::Awaited {
             self.end_session(key, EndReason::Closed, now);
         }
     }
@@ -243,38 +247,37 @@ impl Endpoint {
         self.shared
             .events
             .push_back(Event::SessionEnded { session: key, reason });
-        if session.link == Link::Opening {
-            for opening in self.opening.values_mut() {
-                opening.sessions.retain(|own| *own != key);
-            }
-        }
         if let Some(id) = session.link.connection()
             && let Some(connection) = self.connections.get_mut(&id)
         {
             connection.sessions.remove(&key);
-            if connection.sessions.is_empty() && connection.authority.is_some() {
-                // Nobody but this end opens sessions on it.
-                connection.closing = true;
-                if let Some(authority) = &connection.authority {
-                    self.by_authority.remove(authority);
-                }
-                self.list(id);
-            }
-            self.watch_unbound(id, now);
+            self.watch_unused(id, now);
+            // Its chunk that is going out has to end.
+            self.list(id);
+        }
+    }
+
+    /// Lets no more sessions share a connection.
+    fn forget_route(&mut self, id: ConnectionId) {
+        let Some(authority) = self
+            .connections
+            .get(&id)
+            .and_then(|connection| connection.authority.as_ref())
+        else {
+            return;
+        };
+        if matches!(self.by_authority.get(authority), Some(Route::Open(own)) if *own == id) {
+            self.by_authority.remove(authority);
         }
     }
 
     /// Forgets a connection, and ends its sessions.
     pub(super) fn drop_connection(&mut self, id: ConnectionId, now: Instant) {
+        self.forget_route(id);
         let Some(mut connection) = self.connections.remove(&id) else {
             return;
         };
         connection.clear_timers(&mut self.shared);
-        if let Some(authority) = &connection.authority
-            && matches!(self.by_authority.get(authority), Some(Route::Open(own)) if *own == id)
-        {
-            self.by_authority.remove(authority);
-        }
         for key in connection.sessions {
             self.end_session(key, EndReason::ConnectionLost, now);
         }
@@ -314,7 +317,8 @@ impl Endpoint {
                         .get_mut(&key)
                         .and_then(|session| session.owed.remove(&transaction));
                     if let Some(owed) = owed {
-                        self.answer_owed(key, &transaction, &owed, StatusCode::REQUEST_TIMEOUT);
+                        // The peer no longer waits for an answer.
+                        self.settle_owed(key, &owed, StatusCode::REQUEST_TIMEOUT);
                         self.end_if_idle(key, now);
                     }
                 }
@@ -332,11 +336,7 @@ impl Endpoint {
         };
         match what {
             Asked::Bind(key) => self.end_session(key, EndReason::Timeout, now),
-            Asked::Nickname(session) => self.shared.events.push_back(Event::NicknameAnswered {
-                session,
-                transaction: *transaction,
-                status: StatusCode::REQUEST_TIMEOUT,
-            }),
+            Asked::Nickname(key) => self.nickname_answered(key, *transaction, StatusCode::REQUEST_TIMEOUT),
             // RFC 4975 7.1.1: without an answer the request has probably failed, unless none was to come.
             Asked::Chunk {
                 session,
@@ -389,14 +389,7 @@ impl Endpoint {
         match what {
             Asked::Bind(key) if status.is_success() => self.bound(key, id),
             Asked::Bind(key) => self.end_session(key, EndReason::Refused(status), now),
-            Asked::Nickname(session) => {
-                let transaction = *transaction;
-                self.shared.events.push_back(Event::NicknameAnswered {
-                    session,
-                    transaction,
-                    status,
-                });
-            }
+            Asked::Nickname(key) => self.nickname_answered(key, *transaction, status),
             Asked::Chunk {
                 session,
                 number,
@@ -406,13 +399,23 @@ impl Endpoint {
             }
             Asked::Chunk { session, number, .. } => {
                 self.message_failed(session, number, Some(status), now);
-                //= https://www.rfc-editor.org/rfc/rfc4975#section-10.6
+                //= https://www.rfc-editor.org/rfc/rfc4975#section-10.8
                 //# A 481 response indicates that the indicated session does not exist.
                 //# The sender should terminate the session.
                 if matches!(status, StatusCode::NO_SESSION | StatusCode::SESSION_ALREADY_BOUND) {
                     self.end_session(session, EndReason::Refused(status), now);
                 }
             }
+        }
+    }
+
+    fn nickname_answered(&mut self, session: SessionKey, transaction: TransactionId, status: StatusCode) {
+        if self.sessions.contains_key(&session) {
+            self.shared.events.push_back(Event::NicknameAnswered {
+                session,
+                transaction,
+                status,
+            });
         }
     }
 
@@ -457,7 +460,7 @@ impl Endpoint {
         let Some(incoming) = session.incoming.get(message) else {
             return;
         };
-        let total = incoming.total.unwrap_or(0);
+        let total = incoming.fixed.unwrap_or(0);
         let report = incoming.success_report.then(|| incoming.from_path.clone());
         self.forget_incoming(key, message, Verdict::Complete { total });
         if let Some(to) = report {
@@ -485,19 +488,31 @@ impl Endpoint {
         id: ConnectionId,
         from: &[Uri],
     ) -> Result<(), StatusCode> {
+        let check = self.shared.config.check_sender;
         let session = self.sessions.get_mut(&key).ok_or(StatusCode::NO_SESSION)?;
+        let secure = self
+            .connections
+            .get(&id)
+            .is_some_and(|connection| connection.secure);
+        //= https://www.rfc-editor.org/rfc/rfc4975#section-5.4
+        //# Connections using the "msrps" scheme MUST use TLS.
+        if session.closing || (session.config.local.is_secure() && !secure) {
+            return Err(StatusCode::NO_SESSION);
+        }
         match session.link {
             Link::Bound(own) | Link::Binding(own) if own == id => {}
-            //= https://www.rfc-editor.org/rfc/rfc4975#section-7.3
-            //# If the request is for a session that is already associated with
-            //# another connection, the receiver MUST respond with a 506 response.
+            //= https://www.rfc-editor.org/rfc/rfc4975#section-5.4
+            //# If the session is already in use, it MUST
+            //# reject the request with a 506 response.
             Link::Bound(_) | Link::Binding(_) => return Err(StatusCode::SESSION_ALREADY_BOUND),
             Link::Awaited if session.config.role == Role::Passive => {}
             Link::Awaited | Link::Opening => return Err(StatusCode::NO_SESSION),
         }
         let peer = session.config.remote_path.last();
         match (peer, from.last()) {
-            (Some(peer), Some(from)) if !peer.equivalent(from) => return Err(StatusCode::NO_SESSION),
+            (Some(peer), Some(from)) if check && !peer.equivalent(from) => {
+                return Err(StatusCode::NO_SESSION);
+            }
             (None, Some(_)) => session.set_remote_path(from.to_vec()),
             (_, None) => return Err(StatusCode::BAD_REQUEST),
             _ => {}

@@ -74,12 +74,17 @@ pub(crate) struct Incoming {
     pub(crate) success_report: bool,
     /// The way back to its sender.
     pub(crate) from_path: Vec<Uri>,
+    /// Its length as its chunks tell it; some senders count characters.
     pub(crate) total: Option<u64>,
+    /// Its length as the chunk with `$` has fixed it.
+    pub(crate) fixed: Option<u64>,
     pub(crate) store: Store,
     /// Chunks that wait for the parent's answer.
     pub(crate) owed: usize,
     /// Whether every octet has come, and has been handed over.
     pub(crate) complete: bool,
+    /// Grows with each chunk, so that the message that has been silent longest is known.
+    pub(crate) touched: u64,
 }
 
 /// What is kept of the octets of a message that arrives.

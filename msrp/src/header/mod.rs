@@ -246,6 +246,14 @@ impl Headers {
         })
     }
 
+    /// Returns a copy that keeps no other octets alive.
+    pub(crate) fn detached(&self) -> Self {
+        Self {
+            text: Bytes::copy_from_slice(&self.text),
+            fields: self.fields.clone(),
+        }
+    }
+
     /// Returns the number of headers.
     pub fn len(&self) -> usize {
         self.fields.len()
