@@ -273,10 +273,9 @@ impl Controlling {
         self.timers.first().map(|(at, _)| *at)
     }
 
-    /// Whether the function was shut down and has nothing left to do.
+    /// Whether nothing is under way: no conference, no request, nothing to poll.
     pub fn is_drained(&self) -> bool {
-        self.shutting_down
-            && self.conferences.is_empty()
+        self.conferences.is_empty()
             && self.sent.is_empty()
             && self.waiting.is_empty()
             && self.out.is_empty()

@@ -72,7 +72,7 @@ impl Outbox {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.transmits.is_empty() && self.effects.is_empty()
+        self.transmits.is_empty() && self.effects.is_empty() && self.events.is_empty()
     }
 }
 
