@@ -5,7 +5,11 @@
 //! im-inspect batch             JSON lines in, JSON lines out, in order
 //! im-inspect kinds             the kinds, one a line
 //! ```
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is what this program does")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "printing is what this program does"
+)]
 
 use std::io::{BufWriter, Read, Write};
 use std::process::ExitCode;
@@ -67,5 +71,9 @@ fn one(kind: &str, file: &str, meter: &dyn Meter) -> std::io::Result<ExitCode> {
     let mut output = std::io::stdout().lock();
     serde_json::to_writer_pretty(&mut output, &answer)?;
     output.write_all(b"\n")?;
-    Ok(if answer["ok"] == true { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if answer["ok"] == true {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

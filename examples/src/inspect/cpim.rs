@@ -7,11 +7,22 @@ use serde_json::{Value, json};
 use super::{Accepted, Query, Refusal, code_of, set_octets};
 
 pub(super) fn inspect(_: &Query, octets: &Bytes) -> Result<Accepted, Refusal> {
-    let message = Message::parse(octets)
-        .map_err(|error| Refusal::new(code_of(&error.kind), error.to_string()).offset(error.offset).status(400))?;
-    let uris = |addresses: &[Address]| -> Vec<Value> { addresses.iter().map(|one| Value::from(one.uri.as_str())).collect() };
-    let from: Vec<Value> =
-        message.from().iter().map(|one| json!({"name": one.name.as_deref(), "uri": one.uri.as_str()})).collect();
+    let message = Message::parse(octets).map_err(|error| {
+        Refusal::new(code_of(&error.kind), error.to_string())
+            .offset(error.offset)
+            .status(400)
+    })?;
+    let uris = |addresses: &[Address]| -> Vec<Value> {
+        addresses
+            .iter()
+            .map(|one| Value::from(one.uri.as_str()))
+            .collect()
+    };
+    let from: Vec<Value> = message
+        .from()
+        .iter()
+        .map(|one| json!({"name": one.name.as_deref(), "uri": one.uri.as_str()}))
+        .collect();
     let subjects: Vec<Value> = message
         .subjects()
         .iter()
@@ -20,7 +31,13 @@ pub(super) fn inspect(_: &Query, octets: &Bytes) -> Result<Accepted, Refusal> {
     let headers: Vec<Value> = message
         .fields()
         .iter()
-        .map(|field| json!([field.namespace.as_str(), field.name.as_str(), field.value.as_str()]))
+        .map(|field| {
+            json!([
+                field.namespace.as_str(),
+                field.name.as_str(),
+                field.value.as_str()
+            ])
+        })
         .collect();
     let mut value = json!({
         "from": from,

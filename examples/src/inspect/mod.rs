@@ -58,7 +58,13 @@ pub struct Refusal {
 
 impl Refusal {
     fn new(code: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { code: code.into(), at: None, offset: None, text: text.into(), status: None }
+        Self {
+            code: code.into(),
+            at: None,
+            offset: None,
+            text: text.into(),
+            status: None,
+        }
     }
 
     fn at(mut self, at: impl Into<String>) -> Self {
@@ -89,7 +95,10 @@ struct Accepted {
 
 impl From<Value> for Accepted {
     fn from(value: Value) -> Self {
-        Self { value, refused: Vec::new() }
+        Self {
+            value,
+            refused: Vec::new(),
+        }
     }
 }
 
@@ -120,7 +129,10 @@ pub fn is_kind(kind: &str) -> bool {
 
 /// The answer for octets of a kind.
 pub fn answer_octets(kind: &str, octets: &Bytes, meter: &dyn Meter) -> Value {
-    let query = Query { kind: kind.to_owned(), ..Query::default() };
+    let query = Query {
+        kind: kind.to_owned(),
+        ..Query::default()
+    };
     inspect(&query, octets, meter)
 }
 
@@ -129,8 +141,15 @@ pub fn answer(line: &str, meter: &dyn Meter) -> Value {
     let query: Query = match serde_json::from_str(line) {
         Ok(query) => query,
         Err(error) => {
-            let id = serde_json::from_str::<Value>(line).ok().and_then(|value| value.get("id").cloned());
-            return refused(&id.unwrap_or_default(), &Refusal::new("query", error.to_string()), 0, 0);
+            let id = serde_json::from_str::<Value>(line)
+                .ok()
+                .and_then(|value| value.get("id").cloned());
+            return refused(
+                &id.unwrap_or_default(),
+                &Refusal::new("query", error.to_string()),
+                0,
+                0,
+            );
         }
     };
     match octets_of(&query) {
@@ -164,7 +183,9 @@ pub fn batch(input: &mut dyn BufRead, output: &mut dyn Write, meter: &dyn Meter)
 
 fn octets_of(query: &Query) -> Result<Bytes, Refusal> {
     if let Some(data) = &query.data {
-        let octets = STANDARD.decode(data.trim()).map_err(|error| Refusal::new("query", error.to_string()).at("data"))?;
+        let octets = STANDARD
+            .decode(data.trim())
+            .map_err(|error| Refusal::new("query", error.to_string()).at("data"))?;
         return Ok(Bytes::from(octets));
     }
     match &query.file {
@@ -206,8 +227,11 @@ fn refused(id: &Value, refusal: &Refusal, micros: u64, peak: usize) -> Value {
 fn text_of<'a>(octets: &'a [u8], status: u16) -> Result<&'a str, Refusal> {
     let octets = octets.strip_suffix(b"\n").unwrap_or(octets);
     let octets = octets.strip_suffix(b"\r").unwrap_or(octets);
-    std::str::from_utf8(octets)
-        .map_err(|error| Refusal::new("encoding", "not utf-8").offset(error.valid_up_to()).status(status))
+    std::str::from_utf8(octets).map_err(|error| {
+        Refusal::new("encoding", "not utf-8")
+            .offset(error.valid_up_to())
+            .status(status)
+    })
 }
 
 /// Sets `key` to the octets as text, or the twin key `key_b64` where they are not UTF-8.
@@ -224,7 +248,12 @@ fn base64(octets: &[u8]) -> Value {
 
 /// The octets in the pieces in which they arrive.
 fn pieces(octets: &Bytes, cuts: Option<&[usize]>) -> Vec<Bytes> {
-    let mut bounds: Vec<usize> = cuts.unwrap_or_default().iter().copied().filter(|&cut| cut < octets.len()).collect();
+    let mut bounds: Vec<usize> = cuts
+        .unwrap_or_default()
+        .iter()
+        .copied()
+        .filter(|&cut| cut < octets.len())
+        .collect();
     bounds.sort_unstable();
     bounds.push(octets.len());
     let mut start = 0;
@@ -241,7 +270,10 @@ fn pieces(octets: &Bytes, cuts: Option<&[usize]>) -> Vec<Bytes> {
 /// The variant's name in snake case, from how it is shown for debugging: `UnknownScheme { .. }` is `unknown_scheme`.
 fn code_of(kind: &dyn std::fmt::Debug) -> String {
     let shown = format!("{kind:?}");
-    let name = shown.split(|character: char| !character.is_ascii_alphanumeric()).next().unwrap_or_default();
+    let name = shown
+        .split(|character: char| !character.is_ascii_alphanumeric())
+        .next()
+        .unwrap_or_default();
     let mut code = String::with_capacity(name.len().saturating_add(4));
     for character in name.chars() {
         if character.is_ascii_uppercase() && !code.is_empty() {

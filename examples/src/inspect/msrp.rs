@@ -19,7 +19,9 @@ pub(super) fn inspect(query: &Query, octets: &Bytes) -> Result<Accepted, Refusal
                 Ok(Some(frame)) => reading.take(frame),
                 Ok(None) => break,
                 Err(error) => {
-                    reading.refused.push(json!({"where": Value::Null, "text": error.to_string()}));
+                    reading
+                        .refused
+                        .push(json!({"where": Value::Null, "text": error.to_string()}));
                     reading.close = true;
                     break 'pieces;
                 }
@@ -28,7 +30,10 @@ pub(super) fn inspect(query: &Query, octets: &Bytes) -> Result<Accepted, Refusal
     }
     let incomplete = !reading.close && decoder.is_inside();
     let value = json!({"frames": reading.frames, "incomplete": incomplete, "close": reading.close});
-    Ok(Accepted { value, refused: reading.refused })
+    Ok(Accepted {
+        value,
+        refused: reading.refused,
+    })
 }
 
 #[derive(Default)]
@@ -59,12 +64,19 @@ impl Reading {
                 open.insert("flag".to_owned(), Value::from(flag));
                 self.frames.push(Value::Object(open));
             }
-            other => self.refused.push(json!({"where": Value::Null, "text": format!("{other:?}")})),
+            other => self
+                .refused
+                .push(json!({"where": Value::Null, "text": format!("{other:?}")})),
         }
     }
 
     fn keep<T>(&mut self, result: Result<T, HeaderError>) -> Option<T> {
-        result.map_err(|error| self.refused.push(json!({"where": error.name, "text": error.to_string()}))).ok()
+        result
+            .map_err(|error| {
+                self.refused
+                    .push(json!({"where": error.name, "text": error.to_string()}))
+            })
+            .ok()
     }
 
     fn one<H: Header>(&mut self, head: &Head) -> Option<H> {
@@ -73,7 +85,8 @@ impl Reading {
 
     fn describe(&mut self, head: &Head) -> Map<String, Value> {
         if let Some(defect) = head.defect {
-            self.refused.push(json!({"where": code_of(&defect), "text": defect.to_string(), "status": 400}));
+            self.refused
+                .push(json!({"where": code_of(&defect), "text": defect.to_string(), "status": 400}));
         }
         let mut object = Map::new();
         let mut set = |key: &str, value: Value| {
@@ -87,17 +100,35 @@ impl Reading {
                 set("comment", json!(comment.as_deref()));
             }
         }
-        let to: Vec<String> =
-            self.one::<ToPath>(head).map(|path| path.uris().iter().map(ToString::to_string).collect()).unwrap_or_default();
-        let from: Vec<String> =
-            self.one::<FromPath>(head).map(|path| path.uris().iter().map(ToString::to_string).collect()).unwrap_or_default();
+        let to: Vec<String> = self
+            .one::<ToPath>(head)
+            .map(|path| path.uris().iter().map(ToString::to_string).collect())
+            .unwrap_or_default();
+        let from: Vec<String> = self
+            .one::<FromPath>(head)
+            .map(|path| path.uris().iter().map(ToString::to_string).collect())
+            .unwrap_or_default();
         set("to_path", json!(to));
         set("from_path", json!(from));
-        set("message_id", json!(self.one::<MessageIdHeader>(head).map(|id| id.0.as_str().to_owned())));
-        let range = self.one::<ByteRange>(head).map(|range| json!([range.start, range.end, range.total]));
+        set(
+            "message_id",
+            json!(
+                self.one::<MessageIdHeader>(head)
+                    .map(|id| id.0.as_str().to_owned())
+            ),
+        );
+        let range = self
+            .one::<ByteRange>(head)
+            .map(|range| json!([range.start, range.end, range.total]));
         set("byte_range", range.unwrap_or_default());
         let yes_no = |yes: bool| if yes { "yes" } else { "no" };
-        set("success_report", json!(self.one::<SuccessReport>(head).map(|report| yes_no(report == SuccessReport::Yes))));
+        set(
+            "success_report",
+            json!(
+                self.one::<SuccessReport>(head)
+                    .map(|report| yes_no(report == SuccessReport::Yes))
+            ),
+        );
         let failure = self.one::<FailureReport>(head).map(|report| match report {
             FailureReport::Yes => "yes",
             FailureReport::No => "no",
@@ -109,7 +140,15 @@ impl Reading {
         });
         set("status", status.unwrap_or_default());
         set("content_type", json!(head.headers.value("Content-Type")));
-        set("headers", json!(head.headers.iter().map(|(name, value)| [name, value]).collect::<Vec<_>>()));
+        set(
+            "headers",
+            json!(
+                head.headers
+                    .iter()
+                    .map(|(name, value)| [name, value])
+                    .collect::<Vec<_>>()
+            ),
+        );
         set("has_body", json!(head.has_body));
         object
     }

@@ -2,11 +2,14 @@
 
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
-use sip_im::codec::{Limits, MessageError, MessageErrorKind, Place, StreamDecoder, StreamItem, parse_datagram};
+use sip_im::codec::{
+    Limits, MessageError, MessageErrorKind, Place, StreamDecoder, StreamItem, parse_datagram,
+};
 use sip_im::digest::AuthParams;
 use sip_im::error::HeaderError;
 use sip_im::header::{
-    self, CSeq, Contact, From, Header, HeaderName, MaxForwards, NameAddr, PAssertedIdentity, Params, Privacy, Route, To, Via,
+    self, CSeq, Contact, From, Header, HeaderName, MaxForwards, NameAddr, PAssertedIdentity, Params, Privacy,
+    Route, To, Via,
 };
 use sip_im::{Message, Uri};
 
@@ -45,7 +48,10 @@ pub(super) fn stream(query: &Query, octets: &Bytes) -> Result<Accepted, Refusal>
         }
     }
     let incomplete = !close && decoder.is_incomplete();
-    Ok(Accepted { value: json!({"messages": messages, "incomplete": incomplete, "close": close}), refused })
+    Ok(Accepted {
+        value: json!({"messages": messages, "incomplete": incomplete, "close": close}),
+        refused,
+    })
 }
 
 pub(super) fn authorization(_: &Query, octets: &Bytes) -> Result<Accepted, Refusal> {
@@ -64,7 +70,9 @@ fn refusal(error: &MessageError) -> Refusal {
         MessageErrorKind::Syntax(kind) => code_of(kind),
         kind => code_of(kind),
     };
-    let refusal = Refusal::new(code, error.to_string()).offset(error.offset).status(error.status().code());
+    let refusal = Refusal::new(code, error.to_string())
+        .offset(error.offset)
+        .status(error.status().code());
     match &error.place {
         Place::Header(name) => refusal.at(name.as_str()),
         place => refusal.at(place.to_string()),
@@ -85,12 +93,18 @@ impl Reader<'_> {
 
     fn all<H: Header>(&mut self) -> Vec<H> {
         let results: Vec<_> = self.message.headers().all::<H>().collect();
-        results.into_iter().filter_map(|result| self.keep(result)).collect()
+        results
+            .into_iter()
+            .filter_map(|result| self.keep(result))
+            .collect()
     }
 
     fn keep<T>(&mut self, result: Result<T, HeaderError>) -> Option<T> {
         result
-            .map_err(|error| self.refused.push(json!({"where": error.name.as_str(), "text": error.to_string()})))
+            .map_err(|error| {
+                self.refused
+                    .push(json!({"where": error.name.as_str(), "text": error.to_string()}))
+            })
             .ok()
     }
 
@@ -100,17 +114,53 @@ impl Reader<'_> {
             ($($header:ident),+) => { $(let _ = self.all::<header::$header>();)+ };
         }
         check!(
-            Accept, AcceptContact, Allow, AllowEvents, Authorization, Date, Event, Expires, Join, MinExpires, MinSe, Path,
-            PChargingVector, PPreferredIdentity, ProxyAuthenticate, ProxyAuthorization, ProxyRequire, PServedUser, RSeq, Reason,
-            RecordRoute, ReferSub, ReferTo, ReferredBy, RejectContact, Replaces, Require, RetryAfter, ServiceRoute,
-            SessionExpires, SipEtag, SipIfMatch, SubscriptionState, Supported, TargetDialog, Unsupported, Warning,
+            Accept,
+            AcceptContact,
+            Allow,
+            AllowEvents,
+            Authorization,
+            Date,
+            Event,
+            Expires,
+            Join,
+            MinExpires,
+            MinSe,
+            Path,
+            PChargingVector,
+            PPreferredIdentity,
+            ProxyAuthenticate,
+            ProxyAuthorization,
+            ProxyRequire,
+            PServedUser,
+            RSeq,
+            Reason,
+            RecordRoute,
+            ReferSub,
+            ReferTo,
+            ReferredBy,
+            RejectContact,
+            Replaces,
+            Require,
+            RetryAfter,
+            ServiceRoute,
+            SessionExpires,
+            SipEtag,
+            SipIfMatch,
+            SubscriptionState,
+            Supported,
+            TargetDialog,
+            Unsupported,
+            Warning,
             WwwAuthenticate
         );
     }
 }
 
 fn describe(message: &Message) -> Accepted {
-    let mut reader = Reader { message, refused: Vec::new() };
+    let mut reader = Reader {
+        message,
+        refused: Vec::new(),
+    };
     let mut object = Map::new();
     let mut set = |key: &str, value: Value| {
         object.insert(key.to_owned(), value);
@@ -124,13 +174,13 @@ fn describe(message: &Message) -> Accepted {
             set("status", json!(response.status().code()));
             set("reason", json!(response.reason()));
         }
-        _ => {}
     }
     let headers: Vec<Value> = message
         .headers()
         .iter()
         .map(|(name, value)| {
-            let long = HeaderName::parse(&name).map_or_else(|_| name.to_string(), |known| known.as_str().to_owned());
+            let long =
+                HeaderName::parse(&name).map_or_else(|_| name.to_string(), |known| known.as_str().to_owned());
             json!([long, value.as_str()])
         })
         .collect();
@@ -146,13 +196,32 @@ fn describe(message: &Message) -> Accepted {
         })
         .collect();
     set("via", Value::from(vias));
-    set("from", reader.one::<From>().map_or(Value::Null, |from| party(from.name_addr(), from.tag())));
-    set("to", reader.one::<To>().map_or(Value::Null, |to| party(to.name_addr(), to.tag())));
-    set("call_id", json!(message.headers().value(&HeaderName::CALL_ID).as_deref()));
+    set(
+        "from",
+        reader
+            .one::<From>()
+            .map_or(Value::Null, |from| party(&from.name_addr, from.tag())),
+    );
+    set(
+        "to",
+        reader
+            .one::<To>()
+            .map_or(Value::Null, |to| party(&to.name_addr, to.tag())),
+    );
+    set(
+        "call_id",
+        json!(message.headers().value(&HeaderName::CALL_ID).as_deref()),
+    );
     let cseq = reader.one::<CSeq>();
     set("cseq", json!(cseq.as_ref().map(|cseq| cseq.seq)));
-    set("cseq_method", json!(cseq.as_ref().map(|cseq| cseq.method.as_str())));
-    set("max_forwards", json!(reader.one::<MaxForwards>().map(|max| max.0)));
+    set(
+        "cseq_method",
+        json!(cseq.as_ref().map(|cseq| cseq.method.as_str())),
+    );
+    set(
+        "max_forwards",
+        json!(reader.one::<MaxForwards>().map(|max| max.0)),
+    );
     let contacts: Vec<Value> = reader
         .all::<Contact>()
         .iter()
@@ -162,19 +231,38 @@ fn describe(message: &Message) -> Accepted {
         })
         .collect();
     set("contacts", Value::from(contacts));
-    set("content_length", json!(reader.one::<header::ContentLength>().map(|length| length.0)));
-    set("content_type", json!(message.headers().value(&HeaderName::CONTENT_TYPE).as_deref()));
-    let uris = |uris: Vec<&Uri>| Value::from(uris.iter().map(|uri| uri.as_str().to_owned()).collect::<Vec<_>>());
+    set(
+        "content_length",
+        json!(reader.one::<header::ContentLength>().map(|length| length.0)),
+    );
+    set(
+        "content_type",
+        json!(message.headers().value(&HeaderName::CONTENT_TYPE).as_deref()),
+    );
+    let uris =
+        |uris: Vec<&Uri>| Value::from(uris.iter().map(|uri| uri.as_str().to_owned()).collect::<Vec<_>>());
     let routes = reader.all::<Route>();
     set("routes", uris(routes.iter().map(Route::uri).collect()));
     let asserted = reader.all::<PAssertedIdentity>();
     set("pai", uris(asserted.iter().map(PAssertedIdentity::uri).collect()));
     let privacy = reader.one::<Privacy>().unwrap_or_default();
-    set("privacy", Value::from(privacy.0.iter().map(|value| value.as_str().to_owned()).collect::<Vec<_>>()));
+    set(
+        "privacy",
+        Value::from(
+            privacy
+                .0
+                .iter()
+                .map(|value| value.as_str().to_owned())
+                .collect::<Vec<_>>(),
+        ),
+    );
     set("written", base64(&message.to_bytes()));
     set_octets(&mut object, "body", message.body());
     reader.check_the_rest();
-    Accepted { value: Value::Object(object), refused: reader.refused }
+    Accepted {
+        value: Value::Object(object),
+        refused: reader.refused,
+    }
 }
 
 fn party(address: &NameAddr, tag: Option<&str>) -> Value {
@@ -185,7 +273,9 @@ fn params(params: &Params) -> Value {
     params
         .iter()
         .map(|(name, value)| {
-            let value = value.map_or(Value::Bool(true), |raw| Value::from(params.unquoted(name).unwrap_or_else(|| raw.to_owned())));
+            let value = value.map_or(Value::Bool(true), |raw| {
+                Value::from(params.unquoted(name).unwrap_or_else(|| raw.to_owned()))
+            });
             (name.to_owned(), value)
         })
         .collect::<Map<_, _>>()

@@ -15,7 +15,10 @@ pub(super) fn inspect(_: &Query, octets: &Bytes) -> Result<Accepted, Refusal> {
             DocumentErrorKind::Xml(kind) => code_of(kind),
             kind => code_of(kind),
         };
-        Refusal::new(code, error.to_string()).at(error.place()).offset(error.offset).status(400)
+        Refusal::new(code, error.to_string())
+            .at(error.place())
+            .offset(error.offset)
+            .status(400)
     })?;
     let resolved = recipients(&lists, &Options::default()).map_err(|error| {
         let (at, status) = match error {
@@ -23,7 +26,9 @@ pub(super) fn inspect(_: &Query, octets: &Bytes) -> Result<Accepted, Refusal> {
             ListError::TooMany => ("list", 486),
             _ => ("entry", 400),
         };
-        Refusal::new(code_of(&error), error.to_string()).at(at).status(status)
+        Refusal::new(code_of(&error), error.to_string())
+            .at(at)
+            .status(status)
     })?;
     let entries: Vec<Value> = resolved
         .entries
@@ -35,6 +40,8 @@ pub(super) fn inspect(_: &Query, octets: &Bytes) -> Result<Accepted, Refusal> {
             })
         })
         .collect();
-    let histories: Vec<Value> = (0..resolved.entries.len()).map(|index| base64(&resolved.history_for(index))).collect();
+    let histories: Vec<Value> = (0..resolved.entries.len())
+        .map(|index| base64(&resolved.history_for(index)))
+        .collect();
     Ok(json!({"recipients": entries, "histories": histories}).into())
 }
