@@ -41,6 +41,10 @@ pub enum MessageErrorKind {
     /// The method of the start line and that of `CSeq` differ.
     #[error("method differs from the request line")]
     MethodMismatch,
+    /// The method of the start line is unknown, and that of `CSeq` is another one. RFC 4475 3.1.2.18 wants this told from
+    /// [`MessageErrorKind::MethodMismatch`] by its answer.
+    #[error("unknown method differs from CSeq")]
+    UnknownMethodMismatch,
     /// The message ends before its head does, or before as many octets of body as `Content-Length` says.
     #[error("incomplete")]
     Incomplete,
@@ -106,6 +110,7 @@ impl MessageError {
     pub fn status(&self) -> StatusCode {
         match self.kind {
             MessageErrorKind::Version => StatusCode::VERSION_NOT_SUPPORTED,
+            MessageErrorKind::UnknownMethodMismatch => StatusCode::NOT_IMPLEMENTED,
             MessageErrorKind::HeadTooLarge => StatusCode::MESSAGE_TOO_LARGE,
             MessageErrorKind::BodyTooLarge => StatusCode::REQUEST_ENTITY_TOO_LARGE,
             _ => StatusCode::BAD_REQUEST,

@@ -238,11 +238,11 @@ impl Head {
             //# The method MUST match that of the request.
             if cseq.method != *method {
                 let at = self.headers.offset_of(&HeaderName::CSEQ).unwrap_or(0);
-                return Err(MessageError::new(
-                    MessageErrorKind::MethodMismatch,
-                    Place::Header(HeaderName::CSEQ),
-                    at,
-                ));
+                let kind = match method {
+                    Method::Other(_) => MessageErrorKind::UnknownMethodMismatch,
+                    _ => MessageErrorKind::MethodMismatch,
+                };
+                return Err(MessageError::new(kind, Place::Header(HeaderName::CSEQ), at));
             }
         }
         Ok(start)
