@@ -77,86 +77,23 @@ impl StatusCode {
     }
 
     /// The reason phrase that the registry has for the code; for an unknown code, that of its class.
-    pub const fn default_reason(self) -> &'static str {
-        match self.0 {
-            100 => "Trying",
-            180 => "Ringing",
-            181 => "Call Is Being Forwarded",
-            182 => "Queued",
-            183 => "Session Progress",
-            199 => "Early Dialog Terminated",
-            200 => "OK",
-            202 => "Accepted",
-            204 => "No Notification",
-            300 => "Multiple Choices",
-            301 => "Moved Permanently",
-            302 => "Moved Temporarily",
-            305 => "Use Proxy",
-            380 => "Alternative Service",
-            400 => "Bad Request",
-            401 => "Unauthorized",
-            402 => "Payment Required",
-            403 => "Forbidden",
-            404 => "Not Found",
-            405 => "Method Not Allowed",
-            406 => "Not Acceptable",
-            407 => "Proxy Authentication Required",
-            408 => "Request Timeout",
-            410 => "Gone",
-            412 => "Conditional Request Failed",
-            413 => "Request Entity Too Large",
-            414 => "Request-URI Too Long",
-            415 => "Unsupported Media Type",
-            416 => "Unsupported URI Scheme",
-            417 => "Unknown Resource-Priority",
-            420 => "Bad Extension",
-            421 => "Extension Required",
-            422 => "Session Interval Too Small",
-            423 => "Interval Too Brief",
-            424 => "Bad Location Information",
-            428 => "Use Identity Header",
-            429 => "Provide Referrer Identity",
-            430 => "Flow Failed",
-            433 => "Anonymity Disallowed",
-            436 => "Bad Identity Info",
-            437 => "Unsupported Credential",
-            438 => "Invalid Identity Header",
-            439 => "First Hop Lacks Outbound Support",
-            440 => "Max-Breadth Exceeded",
-            469 => "Bad Info Package",
-            470 => "Consent Needed",
-            480 => "Temporarily Unavailable",
-            481 => "Call/Transaction Does Not Exist",
-            482 => "Loop Detected",
-            483 => "Too Many Hops",
-            484 => "Address Incomplete",
-            485 => "Ambiguous",
-            486 => "Busy Here",
-            487 => "Request Terminated",
-            488 => "Not Acceptable Here",
-            489 => "Bad Event",
-            491 => "Request Pending",
-            493 => "Undecipherable",
-            494 => "Security Agreement Required",
-            500 => "Server Internal Error",
-            501 => "Not Implemented",
-            502 => "Bad Gateway",
-            503 => "Service Unavailable",
-            504 => "Server Time-out",
-            505 => "Version Not Supported",
-            513 => "Message Too Large",
-            580 => "Precondition Failure",
-            600 => "Busy Everywhere",
-            603 => "Decline",
-            604 => "Does Not Exist Anywhere",
-            606 => "Not Acceptable",
-            607 => "Unwanted",
-            0..=199 => "Trying",
-            200..=299 => "OK",
-            300..=399 => "Multiple Choices",
-            400..=499 => "Bad Request",
-            500..=599 => "Server Internal Error",
-            _ => "Busy Everywhere",
+    pub fn default_reason(self) -> &'static str {
+        REASONS
+            .iter()
+            .find(|(code, _)| *code == self.0)
+            .map_or_else(|| self.class().reason(), |(_, reason)| *reason)
+    }
+}
+
+impl StatusClass {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Provisional => "Trying",
+            Self::Success => "OK",
+            Self::Redirection => "Multiple Choices",
+            Self::ClientError => "Bad Request",
+            Self::ServerError => "Server Internal Error",
+            Self::GlobalFailure => "Busy Everywhere",
         }
     }
 }
@@ -168,7 +105,9 @@ impl fmt::Display for StatusCode {
 }
 
 macro_rules! codes {
-    ($($name:ident $code:literal)*) => {
+    ($($name:ident $code:literal $reason:literal)*) => {
+        const REASONS: &[(u16, &str)] = &[$(($code, $reason)),*];
+
         impl StatusCode {
             $(
                 #[doc = concat!("Status ", stringify!($code), ".")]
@@ -179,76 +118,76 @@ macro_rules! codes {
 }
 
 codes! {
-    TRYING 100
-    RINGING 180
-    CALL_IS_BEING_FORWARDED 181
-    QUEUED 182
-    SESSION_PROGRESS 183
-    EARLY_DIALOG_TERMINATED 199
-    OK 200
-    ACCEPTED 202
-    NO_NOTIFICATION 204
-    MULTIPLE_CHOICES 300
-    MOVED_PERMANENTLY 301
-    MOVED_TEMPORARILY 302
-    USE_PROXY 305
-    ALTERNATIVE_SERVICE 380
-    BAD_REQUEST 400
-    UNAUTHORIZED 401
-    PAYMENT_REQUIRED 402
-    FORBIDDEN 403
-    NOT_FOUND 404
-    METHOD_NOT_ALLOWED 405
-    NOT_ACCEPTABLE 406
-    PROXY_AUTHENTICATION_REQUIRED 407
-    REQUEST_TIMEOUT 408
-    GONE 410
-    CONDITIONAL_REQUEST_FAILED 412
-    REQUEST_ENTITY_TOO_LARGE 413
-    REQUEST_URI_TOO_LONG 414
-    UNSUPPORTED_MEDIA_TYPE 415
-    UNSUPPORTED_URI_SCHEME 416
-    UNKNOWN_RESOURCE_PRIORITY 417
-    BAD_EXTENSION 420
-    EXTENSION_REQUIRED 421
-    SESSION_INTERVAL_TOO_SMALL 422
-    INTERVAL_TOO_BRIEF 423
-    BAD_LOCATION_INFORMATION 424
-    USE_IDENTITY_HEADER 428
-    PROVIDE_REFERRER_IDENTITY 429
-    FLOW_FAILED 430
-    ANONYMITY_DISALLOWED 433
-    BAD_IDENTITY_INFO 436
-    UNSUPPORTED_CREDENTIAL 437
-    INVALID_IDENTITY_HEADER 438
-    FIRST_HOP_LACKS_OUTBOUND_SUPPORT 439
-    MAX_BREADTH_EXCEEDED 440
-    BAD_INFO_PACKAGE 469
-    CONSENT_NEEDED 470
-    TEMPORARILY_UNAVAILABLE 480
-    CALL_OR_TRANSACTION_DOES_NOT_EXIST 481
-    LOOP_DETECTED 482
-    TOO_MANY_HOPS 483
-    ADDRESS_INCOMPLETE 484
-    AMBIGUOUS 485
-    BUSY_HERE 486
-    REQUEST_TERMINATED 487
-    NOT_ACCEPTABLE_HERE 488
-    BAD_EVENT 489
-    REQUEST_PENDING 491
-    UNDECIPHERABLE 493
-    SECURITY_AGREEMENT_REQUIRED 494
-    SERVER_INTERNAL_ERROR 500
-    NOT_IMPLEMENTED 501
-    BAD_GATEWAY 502
-    SERVICE_UNAVAILABLE 503
-    SERVER_TIMEOUT 504
-    VERSION_NOT_SUPPORTED 505
-    MESSAGE_TOO_LARGE 513
-    PRECONDITION_FAILURE 580
-    BUSY_EVERYWHERE 600
-    DECLINE 603
-    DOES_NOT_EXIST_ANYWHERE 604
-    NOT_ACCEPTABLE_ANYWHERE 606
-    UNWANTED 607
+    TRYING 100 "Trying"
+    RINGING 180 "Ringing"
+    CALL_IS_BEING_FORWARDED 181 "Call Is Being Forwarded"
+    QUEUED 182 "Queued"
+    SESSION_PROGRESS 183 "Session Progress"
+    EARLY_DIALOG_TERMINATED 199 "Early Dialog Terminated"
+    OK 200 "OK"
+    ACCEPTED 202 "Accepted"
+    NO_NOTIFICATION 204 "No Notification"
+    MULTIPLE_CHOICES 300 "Multiple Choices"
+    MOVED_PERMANENTLY 301 "Moved Permanently"
+    MOVED_TEMPORARILY 302 "Moved Temporarily"
+    USE_PROXY 305 "Use Proxy"
+    ALTERNATIVE_SERVICE 380 "Alternative Service"
+    BAD_REQUEST 400 "Bad Request"
+    UNAUTHORIZED 401 "Unauthorized"
+    PAYMENT_REQUIRED 402 "Payment Required"
+    FORBIDDEN 403 "Forbidden"
+    NOT_FOUND 404 "Not Found"
+    METHOD_NOT_ALLOWED 405 "Method Not Allowed"
+    NOT_ACCEPTABLE 406 "Not Acceptable"
+    PROXY_AUTHENTICATION_REQUIRED 407 "Proxy Authentication Required"
+    REQUEST_TIMEOUT 408 "Request Timeout"
+    GONE 410 "Gone"
+    CONDITIONAL_REQUEST_FAILED 412 "Conditional Request Failed"
+    REQUEST_ENTITY_TOO_LARGE 413 "Request Entity Too Large"
+    REQUEST_URI_TOO_LONG 414 "Request-URI Too Long"
+    UNSUPPORTED_MEDIA_TYPE 415 "Unsupported Media Type"
+    UNSUPPORTED_URI_SCHEME 416 "Unsupported URI Scheme"
+    UNKNOWN_RESOURCE_PRIORITY 417 "Unknown Resource-Priority"
+    BAD_EXTENSION 420 "Bad Extension"
+    EXTENSION_REQUIRED 421 "Extension Required"
+    SESSION_INTERVAL_TOO_SMALL 422 "Session Interval Too Small"
+    INTERVAL_TOO_BRIEF 423 "Interval Too Brief"
+    BAD_LOCATION_INFORMATION 424 "Bad Location Information"
+    USE_IDENTITY_HEADER 428 "Use Identity Header"
+    PROVIDE_REFERRER_IDENTITY 429 "Provide Referrer Identity"
+    FLOW_FAILED 430 "Flow Failed"
+    ANONYMITY_DISALLOWED 433 "Anonymity Disallowed"
+    BAD_IDENTITY_INFO 436 "Bad Identity Info"
+    UNSUPPORTED_CREDENTIAL 437 "Unsupported Credential"
+    INVALID_IDENTITY_HEADER 438 "Invalid Identity Header"
+    FIRST_HOP_LACKS_OUTBOUND_SUPPORT 439 "First Hop Lacks Outbound Support"
+    MAX_BREADTH_EXCEEDED 440 "Max-Breadth Exceeded"
+    BAD_INFO_PACKAGE 469 "Bad Info Package"
+    CONSENT_NEEDED 470 "Consent Needed"
+    TEMPORARILY_UNAVAILABLE 480 "Temporarily Unavailable"
+    CALL_OR_TRANSACTION_DOES_NOT_EXIST 481 "Call/Transaction Does Not Exist"
+    LOOP_DETECTED 482 "Loop Detected"
+    TOO_MANY_HOPS 483 "Too Many Hops"
+    ADDRESS_INCOMPLETE 484 "Address Incomplete"
+    AMBIGUOUS 485 "Ambiguous"
+    BUSY_HERE 486 "Busy Here"
+    REQUEST_TERMINATED 487 "Request Terminated"
+    NOT_ACCEPTABLE_HERE 488 "Not Acceptable Here"
+    BAD_EVENT 489 "Bad Event"
+    REQUEST_PENDING 491 "Request Pending"
+    UNDECIPHERABLE 493 "Undecipherable"
+    SECURITY_AGREEMENT_REQUIRED 494 "Security Agreement Required"
+    SERVER_INTERNAL_ERROR 500 "Server Internal Error"
+    NOT_IMPLEMENTED 501 "Not Implemented"
+    BAD_GATEWAY 502 "Bad Gateway"
+    SERVICE_UNAVAILABLE 503 "Service Unavailable"
+    SERVER_TIMEOUT 504 "Server Time-out"
+    VERSION_NOT_SUPPORTED 505 "Version Not Supported"
+    MESSAGE_TOO_LARGE 513 "Message Too Large"
+    PRECONDITION_FAILURE 580 "Precondition Failure"
+    BUSY_EVERYWHERE 600 "Busy Everywhere"
+    DECLINE 603 "Decline"
+    DOES_NOT_EXIST_ANYWHERE 604 "Does Not Exist Anywhere"
+    NOT_ACCEPTABLE_ANYWHERE 606 "Not Acceptable"
+    UNWANTED 607 "Unwanted"
 }

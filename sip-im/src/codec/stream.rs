@@ -99,6 +99,10 @@ impl StreamDecoder {
     /// # Errors
     ///
     /// Fails when the stream cannot be read on; each later call fails as well.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "`None` asks for more, and does not end the stream"
+    )]
     pub fn next(&mut self) -> Result<Option<StreamItem>, DecodeError> {
         if let Some(error) = &self.failed {
             return Err(DecodeError { error: error.clone() });
@@ -125,25 +129,24 @@ impl StreamDecoder {
     }
 
     fn advance(&mut self) -> Result<Option<StreamItem>, MessageError> {
-        let (head, length) = match self.head.take() {
-            Some(waiting) => waiting,
-            None => {
-                //= https://www.rfc-editor.org/rfc/rfc3261#section-7.5
-                //# Implementations processing SIP messages over stream-oriented
-                //# transports MUST ignore any CRLF appearing before the start-line
-                if self.buffer.starts_with(b"\r\n") {
-                    let _ = self.buffer.split_to(2);
-                    self.after_crlf = !self.after_crlf;
-                    return Ok(Some(if self.after_crlf {
-                        StreamItem::Pong
-                    } else {
-                        StreamItem::Ping
-                    }));
-                }
-                match self.find_head()? {
-                    Some(found) => found,
-                    None => return Ok(None),
-                }
+        let (head, length) = if let Some(waiting) = self.head.take() {
+            waiting
+        } else {
+            //= https://www.rfc-editor.org/rfc/rfc3261#section-7.5
+            //# Implementations processing SIP messages over stream-oriented
+            //# transports MUST ignore any CRLF appearing before the start-line
+            if self.buffer.starts_with(b"\r\n") {
+                let _ = self.buffer.split_to(2);
+                self.after_crlf = !self.after_crlf;
+                return Ok(Some(if self.after_crlf {
+                    StreamItem::Pong
+                } else {
+                    StreamItem::Ping
+                }));
+            }
+            match self.find_head()? {
+                Some(found) => found,
+                None => return Ok(None),
             }
         };
         if self.buffer.len() < length {

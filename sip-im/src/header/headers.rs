@@ -7,7 +7,8 @@ use core::ops::Range;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::cursor::{list_element, piece, split_list};
-use super::{Header, HeaderName, Known, Shape};
+use super::line::{Line, bounded, check_text, is_named, text_of, value_of};
+use super::{Header, HeaderName, Shape};
 use crate::ByteStr;
 use crate::error::{BuildError, HeaderError, HeaderErrorKind, ParseError, ParseErrorKind};
 
@@ -37,22 +38,6 @@ pub struct Headers {
     block: Bytes,
     lines: Vec<Line>,
     edited: bool,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) enum Line {
-    /// A line of the block.
-    Received {
-        known: Option<Known>,
-        name: (u32, u32),
-        value: (u32, u32),
-        /// To the end of the CRLF.
-        end: u32,
-    },
-    Written {
-        name: HeaderName,
-        value: ByteStr,
-    },
 }
 
 impl Headers {
@@ -379,11 +364,12 @@ impl Headers {
         let _ = header.write(&mut text);
         let invalid = |error| BuildError::Invalid(H::NAME, error);
         check_text(text.as_bytes()).map_err(invalid)?;
-        let value = ByteStr::from(text.clone());
-        if H::SHAPE == Shape::List {
-            if let (_, Some(next)) = list_element(&text, 0) {
-                return Err(invalid(ParseError::new(ParseErrorKind::TrailingText, next)));
-            }
+        // As the value is read back: without the white space that the line takes off.
+        let value = ByteStr::from(text.trim_matches([' ', '\t']));
+        if H::SHAPE == Shape::List
+            && let (_, Some(next)) = list_element(&text, 0)
+        {
+            return Err(invalid(ParseError::new(ParseErrorKind::TrailingText, next)));
         }
         if H::parse(&value).map_err(invalid)? == *header {
             Ok(text)
@@ -489,59 +475,6 @@ impl<H: Header> All<'_, H> {
     }
 }
 
-fn is_named(block: &Bytes, line: &Line, wanted: &HeaderName) -> bool {
-    match line {
-        Line::Received {
-            known: Some(known), ..
-        } => wanted.known() == Some(*known),
-        Line::Received {
-            known: None, name, ..
-        } => {
-            wanted.known().is_none()
-                && block
-                    .get(bounded(block, *name))
-                    .is_some_and(|name| name.eq_ignore_ascii_case(wanted.as_str().as_bytes()))
-        }
-        Line::Written { name, .. } => name == wanted,
-    }
-}
-
-fn value_of(block: &Bytes, line: &Line) -> ByteStr {
-    match line {
-        Line::Received { value, .. } => unfold(text_of(block.slice(bounded(block, *value)))),
-        Line::Written { value, .. } => value.clone(),
-    }
-}
-
-/// The range of a span, which scanning the block has produced.
-fn bounded(block: &Bytes, span: (u32, u32)) -> Range<usize> {
-    let end = usize::try_from(span.1).unwrap_or(usize::MAX).min(block.len());
-    usize::try_from(span.0).unwrap_or(usize::MAX).min(end)..end
-}
-
-/// Scanning has checked that the block is UTF-8.
-fn text_of(bytes: Bytes) -> ByteStr {
-    ByteStr::try_from(bytes).unwrap_or_default()
-}
-
-/// A fold, with all white space at its start and end, is one space (RFC 3261 7.3.1).
-fn unfold(value: ByteStr) -> ByteStr {
-    if !value.as_bytes().contains(&b'\r') {
-        return value;
-    }
-    let mut out = String::with_capacity(value.len());
-    for (index, line) in value.as_str().split("\r\n").enumerate() {
-        if index == 0 {
-            out.push_str(line);
-            continue;
-        }
-        out.truncate(out.trim_end_matches([' ', '\t']).len());
-        out.push(' ');
-        out.push_str(line.trim_start_matches([' ', '\t']));
-    }
-    ByteStr::from(out)
-}
-
 /// Does a comma separate values of this field? (RFC 3261 7.3.1 and 20; not in dates, digests and free text.)
 fn is_comma_list(name: &HeaderName) -> bool {
     const LISTS: &[HeaderName] = &[
@@ -571,30 +504,4 @@ fn is_comma_list(name: &HeaderName) -> bool {
         HeaderName::REMOTE_PARTY_ID,
     ];
     LISTS.contains(name)
-}
-
-/// Checks text that is to stand in a header field on one line.
-///
-/// A control character is legal as the second half of a quoted-pair only (RFC 4475 3.1.1.2 has NUL and DEL there), and no
-/// line end is.
-pub(crate) fn check_text(text: &[u8]) -> Result<(), ParseError> {
-    let is_plain = |byte: &u8| !byte.is_ascii_control() || *byte == b'\t';
-    if text.iter().all(is_plain) {
-        return Ok(());
-    }
-    let (mut quoted, mut escaped) = (false, false);
-    for (offset, byte) in text.iter().enumerate() {
-        let is_pair = quoted && escaped && !matches!(byte, b'\r' | b'\n');
-        if !is_plain(byte) && !is_pair {
-            return Err(ParseError::new(ParseErrorKind::ControlCharacter, offset));
-        }
-        if escaped {
-            escaped = false;
-        } else if *byte == b'"' {
-            quoted = !quoted;
-        } else {
-            escaped = quoted && *byte == b'\\';
-        }
-    }
-    Ok(())
 }

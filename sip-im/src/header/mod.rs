@@ -2,6 +2,7 @@
 
 pub(crate) mod cursor;
 mod headers;
+mod line;
 mod name;
 mod name_addr;
 mod params;
@@ -36,8 +37,8 @@ pub use conveyed::{From, To};
 pub use date::Date;
 pub use event::{Event, SubscriptionState, SubscriptionStateValue};
 pub use headers::{All, Headers};
-pub(crate) use headers::{Line, check_text};
 pub use identity::{PAssertedIdentity, PChargingVector, PPreferredIdentity, PServedUser};
+pub(crate) use line::{Line, check_text};
 pub use name::HeaderName;
 pub(crate) use name::Known;
 pub use name_addr::NameAddr;

@@ -62,10 +62,6 @@ impl HeaderName {
             Repr::Other(_) => None,
         }
     }
-
-    pub(crate) const fn of_known(known: Known) -> Self {
-        Self(Repr::Known(known))
-    }
 }
 
 impl Known {

@@ -1,4 +1,4 @@
-//! Header fields whose value is a number: CSeq, Max-Forwards, Content-Length, Expires, Min-Expires, Retry-After, RSeq.
+//! Header fields whose value is a number: `CSeq`, Max-Forwards, Content-Length, Expires, Min-Expires, Retry-After, `RSeq`.
 
 use core::fmt;
 

@@ -6,6 +6,9 @@ use super::cursor::{Cursor, is_token_byte, unquote, write_quoted};
 use crate::ByteStr;
 use crate::error::{ParseError, ParseErrorKind};
 
+/// How many parameters a value may have; since a repeated name is refused, it also bounds the work of looking for one.
+const MAX_PARAMS: usize = 64;
+
 /// The parameters of a header field value, in order, unknown ones included.
 ///
 /// ```
@@ -47,6 +50,9 @@ impl Params {
         let start = cursor.position();
         cursor.token()?;
         let name = cursor.since(start);
+        if self.0.len() >= MAX_PARAMS {
+            return Err(ParseError::new(ParseErrorKind::LimitExceeded, start));
+        }
         if self.contains(&name) {
             return Err(ParseError::new(ParseErrorKind::RepeatedParameter, start));
         }
@@ -81,7 +87,10 @@ impl Params {
 
     /// The value as it is written: `Some(None)` for a parameter without value.
     pub fn get(&self, name: &str) -> Option<Option<&str>> {
-        self.raw(name).map(|value| value.map(ByteStr::as_str))
+        self.0
+            .iter()
+            .find(|param| param.name.eq_ignore_ascii_case(name))
+            .map(|param| param.value.as_ref().map(ByteStr::as_str))
     }
 
     /// The value without quotes and escapes; `None` if there is no such parameter, or none with a value.
@@ -100,7 +109,7 @@ impl Params {
     ///
     /// # Errors
     ///
-    /// Fails, and changes nothing, when the name is not a token or the value has a line end in it.
+    /// Fails, and changes nothing, when the name is not a token, the value has a line end in it, or there are 64 parameters.
     pub fn set(&mut self, name: &str, value: Option<&str>) -> Result<(), ParseError> {
         if name.is_empty() {
             return Err(ParseError::new(ParseErrorKind::Empty, 0));
@@ -124,6 +133,9 @@ impl Params {
                 })
             }
         };
+        if self.0.len() >= MAX_PARAMS && !self.contains(name) {
+            return Err(ParseError::new(ParseErrorKind::LimitExceeded, 0));
+        }
         match self
             .0
             .iter_mut()
@@ -145,14 +157,11 @@ impl Params {
         self.0.len() != before
     }
 
-    pub(crate) fn raw(&self, name: &str) -> Option<Option<&ByteStr>> {
-        self.0
-            .iter()
-            .find(|param| param.name.eq_ignore_ascii_case(name))
-            .map(|param| param.value.as_ref())
-    }
-
     /// Takes a parameter whose value is wanted as a slice of the message.
+    #[expect(
+        clippy::option_option,
+        reason = "absent, without value and with one are three things"
+    )]
     pub(crate) fn take(&mut self, name: &str) -> Option<Option<ByteStr>> {
         let at = self
             .0

@@ -126,15 +126,15 @@ fn what_crosses_the_boundary_depends_on_both_sides_and_on_privacy() {
         cross_boundary(&mut crossing, from, to);
         crossing.headers().contains(&HeaderName::P_ASSERTED_IDENTITY)
     };
-    use Trust::{Trusted, Untrusted};
-    assert!(has_identity("Privacy: id\r\n", Trusted, Trusted));
-    assert!(!has_identity("Privacy: id\r\n", Trusted, Untrusted));
-    assert!(!has_identity("Privacy: header;id\r\n", Trusted, Untrusted));
-    assert!(!has_identity("Privacy: ???\r\n", Trusted, Untrusted));
-    assert!(has_identity("Privacy: none\r\n", Trusted, Untrusted));
-    assert!(has_identity("", Trusted, Untrusted));
-    assert!(!has_identity("", Untrusted, Trusted));
-    assert!(!has_identity("Privacy: none\r\n", Untrusted, Untrusted));
+    let (trusted, untrusted) = (Trust::Trusted, Trust::Untrusted);
+    assert!(has_identity("Privacy: id\r\n", trusted, trusted));
+    assert!(!has_identity("Privacy: id\r\n", trusted, untrusted));
+    assert!(!has_identity("Privacy: header;id\r\n", trusted, untrusted));
+    assert!(!has_identity("Privacy: ???\r\n", trusted, untrusted));
+    assert!(has_identity("Privacy: none\r\n", trusted, untrusted));
+    assert!(has_identity("", trusted, untrusted));
+    assert!(!has_identity("", untrusted, trusted));
+    assert!(!has_identity("Privacy: none\r\n", untrusted, untrusted));
 }
 
 #[test]

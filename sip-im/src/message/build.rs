@@ -134,7 +134,7 @@ impl RequestBuilder {
         self
     }
 
-    /// Sets CSeq, with the method of the request.
+    /// Sets `CSeq`, with the method of the request.
     #[must_use]
     pub fn cseq(mut self, seq: u32) -> Self {
         let cseq = CSeq::new(seq, self.method.clone());
@@ -155,7 +155,7 @@ impl RequestBuilder {
     ///
     /// # Errors
     ///
-    /// Fails with the first value that cannot be written, or with what is missing: From, To, Call-ID and CSeq are required,
+    /// Fails with the first value that cannot be written, or with what is missing: From, To, Call-ID and `CSeq` are required,
     /// and may be there once.
     pub fn build(self) -> Result<Request, BuildError> {
         let Self { method, uri, fields } = self;
@@ -246,21 +246,19 @@ impl ResponseBuilder {
     /// Gives To a tag, unless the request is inside a dialog and has one.
     #[must_use]
     pub fn to_tag(mut self, tag: &str) -> Self {
-        if let Ok(Some(to)) = self.fields.headers.get::<To>() {
-            if to.tag.is_none() {
-                // The field may be one that the peer wrote in a way that typed writing would change; only the tag is added.
-                let value = self.fields.headers.value(&HeaderName::TO).unwrap_or_default();
-                let tagged = To::new(to.name_addr.uri).with_tag(tag);
-                let result = Headers::new().push_typed(&tagged).and_then(|()| {
-                    let written = if value.contains('<') || !value.contains(';') {
-                        format!("{value};tag={tag}")
-                    } else {
-                        value.replacen(';', &format!(";tag={tag};"), 1)
-                    };
-                    self.fields.headers.set(&HeaderName::TO, &written)
-                });
-                self.fields.note(result);
-            }
+        if let Ok(Some(to)) = self.fields.headers.get::<To>()
+            && to.tag.is_none()
+        {
+            // Typed writing could change what the peer wrote, so only the tag is added; it goes last, since parameters after
+            // a URI without brackets are those of the field as well.
+            let value = self.fields.headers.value(&HeaderName::TO).unwrap_or_default();
+            let tagged = To::new(to.name_addr.uri).with_tag(tag);
+            let result = Headers::new().push_typed(&tagged).and_then(|()| {
+                self.fields
+                    .headers
+                    .set(&HeaderName::TO, &format!("{value};tag={tag}"))
+            });
+            self.fields.note(result);
         }
         self
     }

@@ -156,7 +156,7 @@ impl Request {
         self.headers.require()
     }
 
-    /// CSeq.
+    /// `CSeq`.
     ///
     /// # Errors
     ///
@@ -165,7 +165,7 @@ impl Request {
         self.headers.require()
     }
 
-    /// Starts a response to this request: Via, From, To, Call-ID and CSeq are copied, and Record-Route when the response
+    /// Starts a response to this request: Via, From, To, Call-ID and `CSeq` are copied, and Record-Route when the response
     /// may make a dialog (RFC 3261 8.2.6.2, 12.1.1).
     pub fn response(&self, status: StatusCode) -> ResponseBuilder {
         ResponseBuilder::of_request(self, status)

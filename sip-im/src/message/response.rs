@@ -133,7 +133,7 @@ impl Response {
         self.headers.require()
     }
 
-    /// CSeq.
+    /// `CSeq`.
     ///
     /// # Errors
     ///

@@ -164,9 +164,9 @@ fn fresh_boundary(contents: &[Bytes], entropy: &mut Entropy) -> String {
     loop {
         let mut random = [0_u8; 16];
         entropy(&mut random);
-        let mut boundary: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut boundary = format!("{:032x}", u128::from_be_bytes(random));
         if count > 0 {
-            boundary.push_str(&format!("-{count}"));
+            boundary = format!("{boundary}-{count}");
         }
         if !contents
             .iter()
@@ -208,10 +208,10 @@ impl Delimiters<'_> {
             // The first one may be at the very start, without a CRLF before it.
             let dashes = self.finder.needle().get(2..).unwrap_or_default();
             let len = dashes.len();
-            if self.body.starts_with(dashes) {
-                if let Some(found) = self.line(0, len) {
-                    return Some(found);
-                }
+            if self.body.starts_with(dashes)
+                && let Some(found) = self.line(0, len)
+            {
+                return Some(found);
             }
         }
         loop {

@@ -63,6 +63,10 @@ fn sip_parameters(a: &Uri, b: &Uri) -> bool {
     })
 }
 
+#[expect(
+    clippy::option_option,
+    reason = "absent, without value and with one are three things"
+)]
 fn find<'a>(uri: &'a Uri, name: &str) -> Option<Option<&'a str>> {
     uri.parameters()
         .find(|(found, _)| same_text(found, name, true))

@@ -91,7 +91,7 @@ fn parse_v6(text: &str) -> Option<Ipv6Addr> {
     format!("{start}::{v4}").parse().ok()
 }
 
-/// hostname = *( domainlabel "." ) toplabel [ "." ]
+// hostname = *( domainlabel "." ) toplabel [ "." ]
 pub(super) fn check_name(text: &str) -> Result<(), ParseError> {
     if text.is_empty() {
         return Err(ParseError::new(ParseErrorKind::Empty, 0));
