@@ -1,5 +1,5 @@
 //! Messages: what is refused and how it is answered, edits that touch one line, builders that no value breaks out of.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use bytes::Bytes;
 use proptest::prelude::*;

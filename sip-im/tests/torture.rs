@@ -4,6 +4,7 @@
 //! is answered with `status`) or `discard` (a response is dropped). What is refused names `where` and `what`, and `answered`
 //! says whether enough can be read to answer. What is accepted lists under `read` how a field is understood, in the library's
 //! own writing, one line a value; `unreadable` are fields that do not make the message unreadable, and cannot be read.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
 

@@ -89,7 +89,7 @@ impl Header for Contact {
     }
 }
 
-/// qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] ), in thousandths.
+// qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] ), in thousandths.
 pub(crate) fn parse_q(text: &str, offset: usize) -> Result<u16, ParseError> {
     let invalid = ParseError::new(ParseErrorKind::NumberOutOfRange, offset);
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));

@@ -100,7 +100,7 @@ impl fmt::Display for NameAddr {
     }
 }
 
-/// display-name = *( token LWS ) / quoted-string. Leaves the cursor at the `<`, or where it was.
+// display-name = *( token LWS ) / quoted-string. Leaves the cursor at the `<`, or where it was.
 fn read_display(cursor: &mut Cursor<'_>) -> Result<Option<ByteStr>, ParseError> {
     if cursor.peek() == Some(b'"') {
         let text = unquote(cursor.quoted_string()?);

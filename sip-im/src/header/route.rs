@@ -60,7 +60,7 @@ route! {
     ServiceRoute, SERVICE_ROUTE
 }
 
-/// route-param = name-addr *( SEMI rr-param ): the brackets are not optional.
+// route-param = name-addr *( SEMI rr-param ): the brackets are not optional.
 fn parse(value: &ByteStr) -> Result<NameAddr, ParseError> {
     let name_addr = NameAddr::parse(value)?;
     if value.contains('<') {

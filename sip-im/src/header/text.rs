@@ -66,7 +66,7 @@ text! {
     Server, SERVER, parse_text
 }
 
-/// callid = word [ "@" word ]
+// callid = word [ "@" word ]
 pub(super) fn parse_call_id(value: &ByteStr) -> Result<ByteStr, ParseError> {
     let mut cursor = Cursor::new(value);
     cursor.space();

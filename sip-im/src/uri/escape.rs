@@ -2,7 +2,7 @@
 
 use crate::error::{ParseError, ParseErrorKind};
 
-/// unreserved = alphanum / mark
+// unreserved = alphanum / mark
 pub(super) const fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric()
         || matches!(

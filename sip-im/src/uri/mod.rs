@@ -351,7 +351,7 @@ impl FromStr for Uri {
     }
 }
 
-/// scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )
+// scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )
 fn check_scheme(name: &str) -> Result<(), ParseError> {
     match name.bytes().next() {
         None => return Err(ParseError::new(ParseErrorKind::MissingScheme, 0)),
