@@ -62,16 +62,18 @@ pub(crate) fn scan_fields(block: &Bytes, at: usize, limit: usize) -> Result<Vec<
 fn scan_lines(text: &str, start: usize, limit: usize) -> Result<Vec<Line>, MessageError> {
     let mut lines: Vec<Line> = Vec::with_capacity(limit.min(24));
     let mut at = start;
+    let mut is_folded = false;
     while let Some((line, next)) = next_line(text, at)? {
         if line.is_empty() {
             break;
         }
         if line.starts_with([' ', '\t']) {
-            let Some(last) = lines.last_mut() else {
+            let Some(Line::Received { end, .. }) = lines.last_mut() else {
                 let kind = MessageErrorKind::Syntax(ParseErrorKind::UnexpectedText);
                 return Err(MessageError::new(kind, Place::HeaderLine, at));
             };
-            extend(last, text, next)?;
+            *end = to_offset(next, at)?;
+            is_folded = true;
         } else {
             if lines.len() >= limit {
                 return Err(MessageError::new(
@@ -80,10 +82,12 @@ fn scan_lines(text: &str, start: usize, limit: usize) -> Result<Vec<Line>, Messa
                     at,
                 ));
             }
+            finish_fold(&mut lines, text, &mut is_folded)?;
             lines.push(read_line(line, at, next)?);
         }
         at = next;
     }
+    finish_fold(&mut lines, text, &mut is_folded)?;
     Ok(lines)
 }
 
@@ -132,46 +136,53 @@ fn read_line(line: &str, at: usize, next: usize) -> Result<Line, MessageError> {
         .saturating_sub(value.trim_start_matches([' ', '\t']).len());
     let value_at = at.saturating_add(colon).saturating_add(1).saturating_add(blank);
     let value = value.trim_matches([' ', '\t']);
-    let offset = |octets: usize| u32::try_from(octets).map_err(|_| syntax(ParseErrorKind::LimitExceeded, 0));
     Ok(Line::Received {
         known,
-        name: (offset(at)?, offset(at.saturating_add(name.len()))?),
-        value: (offset(value_at)?, offset(value_at.saturating_add(value.len()))?),
-        end: offset(next)?,
+        name: (to_offset(at, at)?, to_offset(at.saturating_add(name.len()), at)?),
+        value: (
+            to_offset(value_at, at)?,
+            to_offset(value_at.saturating_add(value.len()), at)?,
+        ),
+        end: to_offset(next, at)?,
     })
 }
 
-/// Makes a folded line part of the value of the line before it.
-fn extend(line: &mut Line, text: &str, next: usize) -> Result<(), MessageError> {
-    let Line::Received { value, end, .. } = line else {
+/// Makes the folded lines after the last line part of its value. Once for all of them, so that many folds cost no more each
+/// than one.
+fn finish_fold(lines: &mut [Line], text: &str, is_folded: &mut bool) -> Result<(), MessageError> {
+    if !core::mem::take(is_folded) {
+        return Ok(());
+    }
+    let Some(Line::Received { value, end, .. }) = lines.last_mut() else {
         return Ok(());
     };
     let to_usize = |offset: u32| usize::try_from(offset).unwrap_or(usize::MAX);
     let start = to_usize(value.0);
-    let whole = text.get(start..next.saturating_sub(2)).unwrap_or_default();
+    let whole = text
+        .get(start..to_usize(*end).saturating_sub(2))
+        .unwrap_or_default();
     // A value whose first line is empty starts in the fold.
     let blank = whole
         .len()
         .saturating_sub(whole.trim_start_matches([' ', '\t', '\r', '\n']).len());
+    let start = start.saturating_add(blank);
     let trimmed = whole.trim_matches([' ', '\t', '\r', '\n']);
     // A quoted string goes on over the fold, so the value is checked as one.
     check_text(trimmed.replace("\r\n", "").as_bytes()).map_err(|error| {
-        let offset = start.saturating_add(blank).saturating_add(error.offset);
+        let offset = start.saturating_add(error.offset);
         MessageError::new(MessageErrorKind::Syntax(error.kind), Place::HeaderLine, offset)
     })?;
-    let offset = |octets: usize| {
-        u32::try_from(octets).map_err(|_| {
-            MessageError::new(
-                MessageErrorKind::Syntax(ParseErrorKind::LimitExceeded),
-                Place::HeaderLine,
-                start,
-            )
-        })
-    };
-    let start = start.saturating_add(blank);
-    *value = (offset(start)?, offset(start.saturating_add(trimmed.len()))?);
-    *end = offset(next)?;
+    *value = (
+        to_offset(start, start)?,
+        to_offset(start.saturating_add(trimmed.len()), start)?,
+    );
     Ok(())
+}
+
+/// Offsets are kept in 32 bits, which the limits never reach.
+fn to_offset(octets: usize, at: usize) -> Result<u32, MessageError> {
+    let kind = MessageErrorKind::Syntax(ParseErrorKind::LimitExceeded);
+    u32::try_from(octets).map_err(|_| MessageError::new(kind, Place::HeaderLine, at))
 }
 
 impl Head {
