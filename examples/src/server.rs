@@ -167,12 +167,16 @@ impl Server {
         self.driver.host().stop_listening();
         self.driver.machine().shut_down(Instant::now());
         let limit = tokio::time::Instant::now() + END_LIMIT;
-        while let Ok(Some(event)) = tokio::time::timeout_at(limit, self.driver.next_event()).await {
-            self.report(&event);
+        while !self.is_finished() && tokio::time::Instant::now() < limit {
+            match tokio::time::timeout(END_STEP, self.driver.next_event()).await {
+                Ok(Some(event)) => self.report(&event),
+                Ok(None) => break,
+                Err(_) => {}
+            }
         }
         let network = self.driver.host();
         while network.queued() > 0 && tokio::time::Instant::now() < limit {
-            let soon = Instant::now() + Duration::from_millis(5);
+            let soon = Instant::now() + END_STEP;
             // The machine has finished: what still comes in is for nobody.
             drop(network.next(Some(soon)).await);
         }
@@ -180,6 +184,17 @@ impl Server {
             recorder.finish().map_err(io("trace"))?;
         }
         Ok(())
+    }
+
+    /// Whether everything that was accepted is answered and every session has ended. Transactions that only wait for a
+    /// request to come again are left out: who repeats it then finds another server, or none.
+    fn is_finished(&mut self) -> bool {
+        let load = self.driver.machine().load();
+        load.requests == 0
+            && load.client_transactions == 0
+            && load.media_sessions == 0
+            && load.openings == 0
+            && self.driver.host().unanswered() == 0
     }
 
     fn report(&mut self, event: &im_roles::node::Event) {
@@ -233,5 +248,6 @@ fn io(key: &'static str) -> impl FnOnce(io::Error) -> ServerError {
 
 /// How long ending politely may take.
 const END_LIMIT: Duration = Duration::from_secs(8);
+const END_STEP: Duration = Duration::from_millis(10);
 /// How often the calendar clock is read again, in case that it was set.
 const CLOCK_CHECK: Duration = Duration::from_secs(60);

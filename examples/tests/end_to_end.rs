@@ -6,15 +6,19 @@ use common::Folder;
 use examples::demo::{self, Flow, Program};
 
 #[test]
-fn users_register_write_and_are_blocked() {
+fn users_register_write_meet_and_are_blocked() {
     let folder = Folder::new("end-to-end");
     let program = Program::new(env!("CARGO_BIN_EXE_im-server"), ["--config"]);
     let flows = [
         Flow::Registration,
         Flow::Message,
+        Flow::Deferred,
+        Flow::Conference,
         Flow::List,
         Flow::Nesting,
         Flow::AccessRules,
+        Flow::Session,
+        Flow::Room,
     ];
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

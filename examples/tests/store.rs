@@ -54,7 +54,7 @@ fn quota(messages: usize, octets: u64) -> MailboxQuota {
 }
 
 //= type=test
-//= R-5.3.2.5-01
+//= R-5.3.2-12
 #[test]
 fn what_was_stored_is_there_after_reopening() {
     let folder = Folder::new("store-reopen");

@@ -153,12 +153,12 @@ impl World {
 
     fn configuration(&self) -> String {
         let Self { sip, msrp, xcap, .. } = self;
-        let store = self.directory.join("im.db");
-        let store = toml::Value::String(store.to_string_lossy().into_owned());
+        let file = |name: &str| toml::Value::String(self.directory.join(name).to_string_lossy().into_owned());
+        let (store, events) = (file("im.db"), file("events.jsonl"));
         let mut text = format!(
             "domain = \"{DOMAIN}\"\n\
              [listen]\nsip_udp = \"\"\nsip_tcp = \"{sip}\"\nmsrp_tcp = \"{msrp}\"\nxcap_http = \"{xcap}\"\n\
-             [store]\npath = {store}\n\
+             [store]\npath = {store}\n[events]\nfile = {events}\n\
              [limits]\nmax_message_size = 16777216\nnotify_interval_ms = 100\n\
              [[groups]]\nuri = \"{ROOM}\"\nkind = \"chat\"\nowner = \"sip:alice@{DOMAIN}\"\n\
              members = [\"sip:alice@{DOMAIN}\", \"sip:bob@{DOMAIN}\", \"sip:carol@{DOMAIN}\"]\n"

@@ -224,6 +224,11 @@ impl Network {
         self.unsent.load(Ordering::Acquire)
     }
 
+    /// XCAP requests that the machine has not answered yet.
+    pub fn unanswered(&self) -> usize {
+        self.xcap.values().filter(|reply| !reply.is_closed()).count()
+    }
+
     /// Carries out what the machine wants.
     pub fn transmit(&mut self, transmit: Transmit) {
         match transmit {
