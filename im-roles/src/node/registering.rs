@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use sip_im::endpoint::ServerTransaction;
 use sip_im::header::To;
-use sip_im::registration::RegistrarEvent;
+use sip_im::registration::{Binding, RegistrarEvent};
 use sip_im::{FlowId, Identity, Request, StatusCode};
 
 use super::{Event, Node};
@@ -66,11 +66,27 @@ impl Node {
             .bindings(user, now)
             .into_iter()
             .map(|binding| {
-                let flow = binding.flow.filter(|flow| self.flows.get(*flow).is_some());
+                let flow = binding.flow.filter(|flow| self.is_way_to(*flow, &binding));
                 let path = binding.path.iter().map(|proxy| proxy.uri.clone()).collect();
                 Location::new(binding.uri().clone(), flow, path)
             })
             .collect()
+    }
+
+    /// Whether requests for a contact go over the flow that it was registered on: it is registered as a flow (RFC 5626),
+    /// it names the far end of that flow, or it names a host that the REGISTER does not come from, so that the client is
+    /// behind a translator of addresses. A contact elsewhere on the host that it comes from is reached by its address.
+    fn is_way_to(&self, flow: FlowId, binding: &Binding) -> bool {
+        if self.flows.get(flow).is_none() {
+            return false;
+        }
+        let Some(info) = self.sip.flow_info(flow) else {
+            return false;
+        };
+        let contact = binding.uri();
+        let host = contact.host().map(|host| host.trim_start_matches('[').trim_end_matches(']'));
+        let is_there = host.and_then(|host| host.parse::<std::net::IpAddr>().ok()) == Some(info.remote.ip());
+        binding.reg_id().is_some() || !is_there || contact.port() == Some(info.remote.port())
     }
 
     pub(super) fn registrations_lost(&mut self, flow: FlowId) {
