@@ -14,7 +14,7 @@
 /// assert_ne!(octets, [0; 16]);
 /// ```
 pub fn os() -> msrp::Entropy {
-    Box::new(|octets| fill(octets))
+    Box::new(fill)
 }
 
 /// Fills a slice with random octets.

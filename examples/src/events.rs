@@ -17,7 +17,12 @@ pub fn json(event: &Event, at: Duration) -> Value {
     let mut value = match event {
         Event::Registered { user } => json!({ "event": "registered", "user": text(user) }),
         Event::Unregistered { user } => json!({ "event": "unregistered", "user": text(user) }),
-        Event::Refused { from, flow, status, warning } => json!({
+        Event::Refused {
+            from,
+            flow,
+            status,
+            warning,
+        } => json!({
             "event": "refused", "from": maybe(from.as_ref()), "flow": flow.0, "status": status.code(),
             "warning": said(*warning),
         }),
@@ -39,7 +44,12 @@ pub fn json(event: &Event, at: Duration) -> Value {
 
 fn participating(event: &Participating) -> Value {
     match event {
-        Participating::Refused { from, to, status, warning } => json!({
+        Participating::Refused {
+            from,
+            to,
+            status,
+            warning,
+        } => json!({
             "event": "refused", "from": maybe(from.as_ref()), "to": text(to), "status": status.code(),
             "warning": said(*warning),
         }),
@@ -58,7 +68,11 @@ fn deferred(event: &Deferred) -> Value {
         Deferred::Delivered { user, reference } => {
             json!({ "event": "deferred_delivered", "user": text(user), "reference": reference })
         }
-        Deferred::Dropped { user, reference, status } => json!({
+        Deferred::Dropped {
+            user,
+            reference,
+            status,
+        } => json!({
             "event": "deferred_dropped", "user": text(user), "reference": reference,
             "status": status.map(sip_im::StatusCode::code),
         }),
@@ -71,7 +85,11 @@ fn deferred(event: &Deferred) -> Value {
 
 fn controlling(event: &Controlling) -> Value {
     match event {
-        Controlling::ConferenceStarted { conference, kind, initiator } => {
+        Controlling::ConferenceStarted {
+            conference,
+            kind,
+            initiator,
+        } => {
             let kind = match kind {
                 ConferenceKind::AdHoc => "adhoc",
                 ConferenceKind::Chat => "chat",
@@ -85,10 +103,18 @@ fn controlling(event: &Controlling) -> Value {
         Controlling::ConferenceEnded { conference } => {
             json!({ "event": "conference_ended", "conference": text(conference) })
         }
-        Controlling::ParticipantJoined { conference, user, anonymous } => json!({
+        Controlling::ParticipantJoined {
+            conference,
+            user,
+            anonymous,
+        } => json!({
             "event": "participant_joined", "conference": text(conference), "user": text(user), "anonymous": anonymous,
         }),
-        Controlling::ParticipantLeft { conference, user, departure } => {
+        Controlling::ParticipantLeft {
+            conference,
+            user,
+            departure,
+        } => {
             let departure = match departure {
                 Departure::Departed => "departed",
                 Departure::Booted => "booted",
@@ -99,20 +125,40 @@ fn controlling(event: &Controlling) -> Value {
                 "event": "participant_left", "conference": text(conference), "user": text(user), "reason": departure,
             })
         }
-        Controlling::InvitationFailed { conference, user, status } => json!({
+        Controlling::InvitationFailed {
+            conference,
+            user,
+            status,
+        } => json!({
             "event": "invitation_failed", "conference": text(conference), "user": text(user), "status": status.code(),
         }),
-        Controlling::NicknameChanged { conference, user, nickname } => json!({
+        Controlling::NicknameChanged {
+            conference,
+            user,
+            nickname,
+        } => json!({
             "event": "nickname_changed", "conference": text(conference), "user": text(user), "nickname": nickname,
         }),
-        Controlling::MessageSwitched { conference, sender, copies, private } => json!({
+        Controlling::MessageSwitched {
+            conference,
+            sender,
+            copies,
+            private,
+        } => json!({
             "event": "message_switched", "conference": text(conference), "from": text(sender), "copies": copies,
             "private": private,
         }),
-        Controlling::MessageRefused { conference, sender, status } => json!({
+        Controlling::MessageRefused {
+            conference,
+            sender,
+            status,
+        } => json!({
             "event": "message_refused", "conference": text(conference), "from": text(sender), "status": status,
         }),
-        Controlling::CopyAborted { conference, recipient } => {
+        Controlling::CopyAborted {
+            conference,
+            recipient,
+        } => {
             json!({ "event": "copy_aborted", "conference": text(conference), "to": text(recipient) })
         }
         Controlling::MessageExploded { sender, recipients } => {
@@ -121,10 +167,18 @@ fn controlling(event: &Controlling) -> Value {
         Controlling::ExplodedDelivered { sender, recipient } => {
             json!({ "event": "exploded_delivered", "from": text(sender), "to": text(recipient) })
         }
-        Controlling::ExplodedFailed { sender, recipient, status } => json!({
+        Controlling::ExplodedFailed {
+            sender,
+            recipient,
+            status,
+        } => json!({
             "event": "exploded_failed", "from": text(sender), "to": text(recipient), "status": status.code(),
         }),
-        Controlling::Refused { user, status, warning } => json!({
+        Controlling::Refused {
+            user,
+            status,
+            warning,
+        } => json!({
             "event": "refused", "from": maybe(user.as_ref()), "status": status.code(), "warning": said(*warning),
         }),
         _ => unknown(event),
@@ -154,8 +208,16 @@ mod tests {
 
     #[test]
     fn an_event_is_one_object_with_its_time() {
-        let user = sip_im::Uri::parse("sip:Alice@EXAMPLE.com:5060").unwrap().identity();
-        let value = json(&Event::Registered { user: user.clone() }, Duration::from_millis(1_500));
-        assert_eq!(value, json!({ "event": "registered", "user": user.to_string(), "ts": 1.5 }));
+        let user = sip_im::Uri::parse("sip:Alice@EXAMPLE.com:5060")
+            .unwrap()
+            .identity();
+        let value = json(
+            &Event::Registered { user: user.clone() },
+            Duration::from_millis(1_500),
+        );
+        assert_eq!(
+            value,
+            json!({ "event": "registered", "user": user.to_string(), "ts": 1.5 })
+        );
     }
 }

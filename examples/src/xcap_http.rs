@@ -124,10 +124,16 @@ async fn answer(
     machine: &mpsc::Sender<Sighting>,
 ) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
-    let mut xcap = XcapRequest::new(
-        head.method.as_str(),
-        head.uri.path_and_query().map_or("/", |target| target.as_str()),
-    );
+    // Hyper reads in large steps and notices a head beyond its buffer late.
+    let fields = head
+        .headers
+        .iter()
+        .map(|(name, value)| name.as_str().len().saturating_add(value.len()));
+    let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+    if fields.fold(target.len(), usize::saturating_add) > settings.max_head {
+        return closing(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
+    }
+    let mut xcap = XcapRequest::new(head.method.as_str(), target);
     let fields = [
         (AUTHORIZATION, &mut xcap.authorization),
         (CONTENT_TYPE, &mut xcap.content_type),
@@ -203,7 +209,7 @@ fn plain(status: StatusCode) -> Response<Full<Bytes>> {
     response
 }
 
-/// An answer to a request whose body was not read to its end.
+/// An answer after which the connection is closed, because the request was not read to its end or is too much.
 fn closing(status: StatusCode) -> Response<Full<Bytes>> {
     let mut response = plain(status);
     response.headers_mut().insert(

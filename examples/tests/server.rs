@@ -1,4 +1,9 @@
 //! im-server as a process: its arguments, its ready line, its end.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what cannot be unwrapped fails the test"
+)]
 
 mod common;
 

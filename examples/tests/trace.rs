@@ -1,4 +1,9 @@
 //! What a capture holds.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "what cannot be unwrapped fails the test"
+)]
 
 mod common;
 

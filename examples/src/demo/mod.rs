@@ -10,6 +10,7 @@ mod raw;
 mod xcap;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -30,6 +31,7 @@ use crate::trace::{Record, Recorder, Way};
 /// Why a flow failed, for a person to read.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{0}")]
+#[expect(clippy::exhaustive_structs, reason = "it is a text")]
 pub struct Failed(pub String);
 
 impl Failed {
@@ -164,10 +166,12 @@ impl World {
              members = [\"sip:alice@{DOMAIN}\", \"sip:bob@{DOMAIN}\", \"sip:carol@{DOMAIN}\"]\n"
         );
         for user in USERS {
-            text.push_str(&format!(
-                "[[users]]\nuri = \"sip:{user}@{DOMAIN}\"\npassword = \"{}\"\n",
-                password(user)
-            ));
+            let password = password(user);
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                text,
+                "[[users]]\nuri = \"sip:{user}@{DOMAIN}\"\npassword = \"{password}\""
+            );
         }
         text
     }

@@ -79,10 +79,10 @@ impl Connection {
             finished: Notify::new(),
             unsent,
         });
-        let (queue, queued) = mpsc::unbounded_channel();
-        let (reads, writes) = stream.into_split();
-        tokio::spawn(read(reads, shared.clone(), context.clone()));
-        let writer = tokio::spawn(write(writes, queued, shared.clone(), context)).abort_handle();
+        let (queue, waiting) = mpsc::unbounded_channel();
+        let (incoming, outgoing) = stream.into_split();
+        tokio::spawn(read(incoming, shared.clone(), context.clone()));
+        let writer = tokio::spawn(write(outgoing, waiting, shared.clone(), context)).abort_handle();
         Self {
             queue,
             shared,

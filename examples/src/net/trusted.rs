@@ -60,6 +60,7 @@ pub struct TrustedPeer {
 /// Text that is neither an IP address nor one with a port.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("expected an IP address, or one with a port")]
+#[non_exhaustive]
 pub struct TrustedPeerError;
 
 impl FromStr for TrustedPeer {

@@ -1,4 +1,4 @@
-//! Documents and waiting messages in SQLite, on a thread of its own.
+//! Documents and waiting messages in `SQLite`, on a thread of its own.
 //!
 //! Work that arrives while the disk is busy is committed together, so that many small writes cost one wait for the disk;
 //! each is answered only after that wait. The journal is a write-ahead log with `synchronous = FULL`: what was answered

@@ -123,14 +123,13 @@ impl Splitter {
 
 fn content_length(head: &[u8]) -> usize {
     head.split(|octet| *octet == b'\n')
-        .filter_map(|line| {
+        .find_map(|line| {
             let line = std::str::from_utf8(line).ok()?;
             let (name, value) = line.split_once(':')?;
             let name = name.trim();
             let matches = name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("l");
             matches.then(|| value.trim().parse().ok()).flatten()
         })
-        .next()
         .unwrap_or(0)
 }
 

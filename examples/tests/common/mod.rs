@@ -1,4 +1,5 @@
 //! A folder of a test's own.
+#![expect(clippy::unwrap_used, reason = "a test without its folder has failed")]
 
 use std::path::{Path, PathBuf};
 

@@ -44,7 +44,7 @@ pub(super) async fn run(world: &mut World) -> Result<(), Failed> {
     );
     let exploder = Uri::sip("exploder", super::super::DOMAIN).map_err(Failed::of)?;
     let kind = ContentType::parse("multipart/mixed;boundary=part").map_err(Failed::of)?;
-    let exploded = request(Method::Message, exploder)?
+    let again = request(Method::Message, &exploder)?
         .header(&field("X-IM-Controlling")?, "elsewhere")
         .map_err(Failed::of)?
         .header(&field("Require")?, "recipient-list-message")
@@ -52,14 +52,14 @@ pub(super) async fn run(world: &mut World) -> Result<(), Failed> {
         .body(&kind, body.into())
         .build()
         .map_err(Failed::of)?;
-    refused_for_nesting(&mut raw, exploded, "a message that was exploded before").await?;
+    refused_for_nesting(&mut raw, again, "a message that was exploded before").await?;
 
     // A session that has a focus.
     let offer = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
                  m=message 9 TCP/MSRP *\r\na=path:msrp://127.0.0.1:9/a1b2c3d4;tcp\r\na=setup:active\r\n\
                  a=accept-types:message/cpim\r\na=accept-wrapped-types:text/plain\r\n";
     let kind = ContentType::parse("application/sdp").map_err(Failed::of)?;
-    let focus = request(Method::Invite, Uri::parse(ROOM).map_err(Failed::of)?)?
+    let invitation = request(Method::Invite, &Uri::parse(ROOM).map_err(Failed::of)?)?
         .header(
             &field("Contact")?,
             "<sip:alice@127.0.0.1:9;transport=tcp>;isfocus",
@@ -68,7 +68,7 @@ pub(super) async fn run(world: &mut World) -> Result<(), Failed> {
         .body(&kind, offer.into())
         .build()
         .map_err(Failed::of)?;
-    refused_for_nesting(&mut raw, focus, "a session that has a focus").await?;
+    refused_for_nesting(&mut raw, invitation, "a session that has a focus").await?;
 
     let bob = world.party("bob")?;
     no_message(bob).await?;
@@ -82,13 +82,13 @@ fn field(name: &str) -> Result<HeaderName, Failed> {
     HeaderName::parse(name).map_err(Failed::of)
 }
 
-fn request(method: Method, uri: Uri) -> Result<sip_im::RequestBuilder, Failed> {
+fn request(method: Method, uri: &Uri) -> Result<sip_im::RequestBuilder, Failed> {
     let mut random = [0; 16];
     crate::entropy::fill(&mut random);
     let random = u128::from_be_bytes(random);
     Ok(Request::builder(method, uri.clone())
         .from(&address("alice")?, None, &format!("{:x}", random & 0xffff_ffff))
-        .to(&uri, None)
+        .to(uri, None)
         .call_id(&format!("{random:032x}"))
         .cseq(1)
         .max_forwards(70))

@@ -32,7 +32,7 @@ pub(super) async fn run(world: &mut World) -> Result<(), Failed> {
     )?;
 
     let mut config = world.client("alice")?;
-    config.password = "a guess".to_owned();
+    "a guess".clone_into(&mut config.password);
     let mut mallory = Party::start("mallory", config, world.recorder.clone(), false).await?;
     mallory.tell(im_roles::client::Client::register).await?;
     let refused = mallory

@@ -32,7 +32,10 @@ pub(super) async fn run(world: &mut World) -> Result<(), Failed> {
         })
         .await?;
 
-    let long: String = (0..20_000).map(|line| format!("{line}\r\n")).collect();
+    let long = (0..20_000)
+        .map(|line| line.to_string())
+        .collect::<Vec<_>>()
+        .join("\r\n");
     say(world.party("bob")?, bob, Content::text(long.clone())).await?;
     let received = message(world.party("alice")?, "long answer").await?;
     check(
