@@ -325,8 +325,7 @@ fn parse_start(line: &ByteStr) -> Result<Start, MessageError> {
     let method = Method::parse(method).map_err(|error| of(error, 0))?;
     check_version(version, version_at)?;
     let parsed = Uri::from_text(line.slice_of(uri)).map_err(|error| of(error, uri_at))?;
-    //= https://www.rfc-editor.org/rfc/rfc3261#section-19.1.1
-    //# The headers component is not allowed in a Request-URI (see the table there, row "headers").
+    // RFC 3261 19.1.1: the table there allows no headers in a Request-URI.
     if parsed.is_sip() && parsed.headers().next().is_some() {
         return Err(syntax(ParseErrorKind::UnexpectedText, uri_at));
     }

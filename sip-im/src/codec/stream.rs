@@ -190,8 +190,8 @@ impl StreamDecoder {
         let body = match head.content_length() {
             Ok(Some(body)) => body,
             //= https://www.rfc-editor.org/rfc/rfc3261#section-20.14
-            //# If a stream-based protocol (such as TCP) is used as transport,
-            //# then the header field MUST be used.
+            //# If a stream-based protocol (such as TCP) is used as
+            //# transport, the header field MUST be used.
             Ok(None) => {
                 let place = Place::Header(HeaderName::CONTENT_LENGTH);
                 return Err(head.with_reply(MessageError::new(MessageErrorKind::Missing, place, length)));

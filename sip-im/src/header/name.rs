@@ -276,6 +276,8 @@ names! {
     UNSUPPORTED 101 "Unsupported"
     WARNING 102 "Warning"
     WWW_AUTHENTICATE 103 "WWW-Authenticate"
+    P_REFUSED_URI_LIST 104 "P-Refused-URI-List"
+    PROXY_AUTHENTICATION_INFO 105 "Proxy-Authentication-Info"
 }
 
 #[cfg(test)]

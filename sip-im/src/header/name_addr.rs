@@ -135,10 +135,11 @@ fn read_bracketed(cursor: &mut Cursor<'_>) -> Result<Uri, ParseError> {
 }
 
 //= https://www.rfc-editor.org/rfc/rfc8217#section-3
-//# When constructing the value of any header field whose grammar allows
-//# choosing between name-addr and addr-spec, such as those that use the
-//# form '(name-addr / addr-spec)', the addr-spec form MUST NOT be used
-//# if its value would contain a comma, semicolon, or question mark.
+//# When constructing the value of any SIP header field whose grammar
+//# allows choosing between name-addr and addr-spec, such as those
+//# that use the form '(name-addr / addr-spec)', the addr-spec form
+//# MUST NOT be used if its value would contain a comma, semicolon,
+//# or question mark.
 fn read_bare(cursor: &mut Cursor<'_>) -> Result<Uri, ParseError> {
     let start = cursor.position();
     cursor.take_while(|byte| !matches!(byte, b';' | b',' | b'?' | b' ' | b'\t'));

@@ -1,8 +1,9 @@
 //! The asserted identity of a request.
 
+use super::privacy::asks_anonymity;
 use crate::error::HeaderError;
 use crate::header::{From, PAssertedIdentity, Privacy, PrivacyValue};
-use crate::{ByteStr, Identity, Request, Scheme, StatusCode, Uri};
+use crate::{ByteStr, Identity, Method, Request, Scheme, StatusCode, Uri};
 
 /// Is the neighbour that a message comes from, or goes to, inside the trust domain (RFC 3324)?
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -68,7 +69,7 @@ impl IdentityError {
 /// Tells who a request is from, as far as a trusted neighbour asserts it.
 ///
 /// From an untrusted neighbour nothing is believed: `identities` is empty until the user is authenticated, see
-/// [`asserted_by_authentication`].
+/// [`asserted_by_authentication`]. ACK and CANCEL assert nothing (RFC 5876 4).
 ///
 /// # Errors
 ///
@@ -76,11 +77,11 @@ impl IdentityError {
 pub fn asserted_identity(request: &Request, trust: Trust) -> Result<Originator, IdentityError> {
     let headers = request.headers();
     let mut originator = without_identity(request)?;
-    //= https://www.rfc-editor.org/rfc/rfc3325#section-5
-    //# If the node is not trusted, the proxy must authenticate the originator
-    //= type=exception
-    //= reason=authenticating is the caller's next step; here the assertion is only not believed
-    if trust == Trust::Untrusted {
+    //= https://www.rfc-editor.org/rfc/rfc3325#section-8
+    //# However, if a User Agent Server receives a message from a previous
+    //# element that it does not trust, it MUST NOT use the P-Asserted-
+    //# Identity header field in any way.
+    if trust == Trust::Untrusted || matches!(request.method(), Method::Ack | Method::Cancel) {
         return Ok(originator);
     }
     for value in headers.all::<PAssertedIdentity>() {
@@ -113,10 +114,6 @@ fn without_identity(request: &Request) -> Result<Originator, IdentityError> {
         .get::<Privacy>()
         .map_err(IdentityError::Privacy)?
         .unwrap_or_default();
-    let asks = [PrivacyValue::Id, PrivacyValue::User, PrivacyValue::Header]
-        .iter()
-        .any(|value| privacy.contains(value))
-        && !privacy.contains(&PrivacyValue::None);
     let hides = from.uri().host().is_some_and(|host| {
         host.trim_end_matches('.')
             .eq_ignore_ascii_case("anonymous.invalid")
@@ -124,7 +121,7 @@ fn without_identity(request: &Request) -> Result<Originator, IdentityError> {
     Ok(Originator {
         identities: Vec::new(),
         display: None,
-        anonymous: asks || hides,
+        anonymous: asks_anonymity(&privacy) || hides,
         privacy: privacy.0,
     })
 }

@@ -6,9 +6,11 @@
 
 mod asserted;
 mod privacy;
+mod service;
 
 pub use asserted::{IdentityError, Originator, Trust, asserted_by_authentication, asserted_identity};
-pub use privacy::{anonymise, cross_boundary};
+pub use privacy::{anonymise, cross_boundary, cross_boundary_response, wants_anonymity};
+pub use service::{PrivacyError, serve_privacy};
 
 #[cfg(test)]
 mod tests;

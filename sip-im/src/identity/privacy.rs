@@ -1,15 +1,18 @@
 //! What is taken out of a message on its way.
 
+use core::cell::Cell;
+
 use super::asserted::{Trust, is_expected};
 use crate::error::BuildError;
 use crate::header::{From, Header, HeaderName, Headers, PAssertedIdentity, Privacy, PrivacyValue};
-use crate::{ByteStr, Request, Uri};
+use crate::{ByteStr, Method, Request, Response, Uri};
 
 /// Believed only from inside the trust domain: from outside they are removed, so that nobody later takes them for said by us.
 const ASSERTIONS: &[HeaderName] = &[
     HeaderName::P_ASSERTED_IDENTITY,
     HeaderName::P_ASSERTED_SERVICE,
     HeaderName::P_SERVED_USER,
+    HeaderName::P_CALLED_PARTY_ID,
     HeaderName::P_CHARGING_VECTOR,
     HeaderName::P_CHARGING_FUNCTION_ADDRESSES,
     HeaderName::P_VISITED_NETWORK_ID,
@@ -43,6 +46,7 @@ const REVEALING: &[HeaderName] = &[
     HeaderName::IDENTITY_INFO,
     HeaderName::CALL_INFO,
     HeaderName::ORGANIZATION,
+    HeaderName::SUBJECT,
     HeaderName::REPLY_TO,
     HeaderName::USER_AGENT,
     HeaderName::SERVER,
@@ -57,13 +61,31 @@ const REVEALING: &[HeaderName] = &[
 ///
 /// From an untrusted neighbour no assertion is passed on. To an untrusted one the asserted identity goes unless Privacy has
 /// `id` (with `none` it always stays), and network-internal fields never go. P-Preferred-Identity is for the first trusted
-/// server and ends there.
+/// server and ends there. ACK and CANCEL carry no identity at all (RFC 5876 4).
 pub fn cross_boundary(request: &mut Request, from: Trust, to: Trust) {
-    let privacy = wanted_privacy(request.headers());
+    let has_none = matches!(request.method(), Method::Ack | Method::Cancel);
     let headers = request.headers_mut();
+    if has_none {
+        headers.remove(&HeaderName::P_ASSERTED_IDENTITY);
+    }
+    cross(headers, from, to);
+}
+
+/// Takes out of a response what must not cross from one neighbour to the next, as [`cross_boundary`] does from a request:
+/// who answers is told by the same fields (RFC 3325 5).
+pub fn cross_boundary_response(response: &mut Response, from: Trust, to: Trust) {
+    cross(response.headers_mut(), from, to);
+}
+
+fn cross(headers: &mut Headers, from: Trust, to: Trust) {
+    let privacy = wanted_privacy(headers);
     headers.remove(&HeaderName::P_PREFERRED_IDENTITY);
     if from == Trust::Untrusted {
         remove_all(headers, ASSERTIONS);
+        // A user agent tells the access network that it sees; only the network tells what it knows (RFC 7315 5.4).
+        headers.remove_values(&HeaderName::P_ACCESS_NETWORK_INFO, |value| {
+            value.to_ascii_lowercase().contains("network-provided")
+        });
     } else {
         keep_expected_identities(headers);
     }
@@ -72,27 +94,40 @@ pub fn cross_boundary(request: &mut Request, from: Trust, to: Trust) {
     }
     remove_all(headers, INTERNAL);
     //= https://www.rfc-editor.org/rfc/rfc3325#section-7
-    //# When a proxy forwards a message to another node, it must first
-    //# determine whether it trusts that node or not.
-    match privacy {
+    //# If this token is present, proxies MUST remove all the P-Asserted-
+    //# Identity header fields before forwarding messages to elements that
+    //# are not trusted.  If the Privacy header field value is set to "none"
+    //# then the proxy MUST NOT remove the P-Asserted-Identity header fields.
+    let (hides_identity, hides_history) = match privacy {
         // Nobody can tell what was asked for, so the stricter reading holds.
-        None => {
-            headers.remove(&HeaderName::P_ASSERTED_IDENTITY);
-            headers.remove(&HeaderName::HISTORY_INFO);
-        }
-        Some(privacy) if privacy.contains(&PrivacyValue::None) => {}
-        Some(privacy) => {
-            if privacy.contains(&PrivacyValue::Id) {
-                headers.remove(&HeaderName::P_ASSERTED_IDENTITY);
-            }
-            if [PrivacyValue::History, PrivacyValue::Header]
+        None => (true, true),
+        // `none` beside other values contradicts them (RFC 3323 4.2), and then they hold.
+        Some(privacy) => (
+            privacy.contains(&PrivacyValue::Id),
+            [PrivacyValue::History, PrivacyValue::Header]
                 .iter()
-                .any(|value| privacy.contains(value))
-            {
-                headers.remove(&HeaderName::HISTORY_INFO);
-            }
-        }
+                .any(|value| privacy.contains(value)),
+        ),
+    };
+    if hides_identity {
+        headers.remove(&HeaderName::P_ASSERTED_IDENTITY);
     }
+    if hides_history {
+        headers.remove(&HeaderName::HISTORY_INFO);
+    }
+}
+
+/// Does the sender want to be unknown to the recipient? True as well when Privacy cannot be read.
+pub fn wants_anonymity(headers: &Headers) -> bool {
+    wanted_privacy(headers).is_none_or(|privacy| asks_anonymity(&privacy))
+}
+
+/// Values beside `none` contradict it (RFC 3323 4.2), and then they hold: who asked for privacy in error loses less than who
+/// asked for none in error.
+pub(super) fn asks_anonymity(privacy: &Privacy) -> bool {
+    [PrivacyValue::Id, PrivacyValue::User, PrivacyValue::Header]
+        .iter()
+        .any(|value| privacy.contains(value))
 }
 
 /// Makes a request that does not tell who sent it: From in its anonymous form with its tag kept, since the tag is part of the
@@ -122,7 +157,7 @@ fn wanted_privacy(headers: &Headers) -> Option<Privacy> {
     headers.get::<Privacy>().ok().map(Option::unwrap_or_default)
 }
 
-fn remove_all(headers: &mut Headers, names: &[HeaderName]) {
+pub(super) fn remove_all(headers: &mut Headers, names: &[HeaderName]) {
     for name in names {
         headers.remove(name);
     }
@@ -133,20 +168,26 @@ fn remove_all(headers: &mut Headers, names: &[HeaderName]) {
 //# is to be ignored in accordance with the requirement above.
 fn keep_expected_identities(headers: &mut Headers) {
     let mut kept: Vec<Uri> = Vec::new();
-    let mut ignored: Vec<String> = Vec::new();
+    let mut is_ignored: Vec<bool> = Vec::new();
     let values: Vec<ByteStr> = headers.values(&HeaderName::P_ASSERTED_IDENTITY).collect();
     for value in &values {
         for range in crate::header::cursor::split_list(value) {
             let element = value.slice_of(value.get(range).unwrap_or_default());
             match PAssertedIdentity::parse(&element) {
-                Ok(parsed) if is_expected(&kept, parsed.uri()) => kept.push(parsed.name_addr.uri),
-                _ => ignored.push(element.to_string()),
+                Ok(parsed) if is_expected(&kept, parsed.uri()) => {
+                    kept.push(parsed.name_addr.uri);
+                    is_ignored.push(false);
+                }
+                _ => is_ignored.push(true),
             }
         }
     }
-    if !ignored.is_empty() {
-        headers.remove_values(&HeaderName::P_ASSERTED_IDENTITY, |element| {
-            ignored.iter().any(|text| text == element)
+    if is_ignored.contains(&true) {
+        // By place and not by text, since a value may be there twice and is to stay once.
+        let place = Cell::new(0_usize);
+        headers.remove_values(&HeaderName::P_ASSERTED_IDENTITY, |_| {
+            let at = place.replace(place.get().saturating_add(1));
+            is_ignored.get(at).copied().unwrap_or(true)
         });
     }
 }

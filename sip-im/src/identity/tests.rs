@@ -167,3 +167,163 @@ fn an_anonymous_request_keeps_its_tag_and_tells_nothing() {
         "sip:anonymous@anonymous.invalid"
     );
 }
+
+//= https://www.rfc-editor.org/rfc/rfc5876#section-4
+//= type=test
+//# by allowing a P-Asserted-Identity or P-Preferred-Identity header
+//# field to appear in any request except ACK or CANCEL.
+#[test]
+fn ack_and_cancel_assert_nothing() {
+    for method in ["ACK", "CANCEL"] {
+        let text = request("P-Asserted-Identity: <sip:eve@example.com>\r\n").to_bytes();
+        let text = String::from_utf8(text.to_vec())
+            .unwrap()
+            .replace("MESSAGE", method);
+        let Message::Request(mut request) = parse_datagram(Bytes::from(text), &Limits::default()).unwrap()
+        else {
+            panic!("{method} is a request")
+        };
+        assert!(
+            asserted_identity(&request, Trust::Trusted)
+                .unwrap()
+                .identities
+                .is_empty()
+        );
+        cross_boundary(&mut request, Trust::Trusted, Trust::Trusted);
+        assert!(!request.headers().contains(&HeaderName::P_ASSERTED_IDENTITY));
+    }
+}
+
+#[test]
+fn an_identity_that_is_there_twice_is_forwarded_once() {
+    let mut twice = request("P-Asserted-Identity: <sip:a@example.com>, <sip:a@example.com>, <tel:+1>\r\n");
+    cross_boundary(&mut twice, Trust::Trusted, Trust::Trusted);
+    let value = twice.headers().value(&HeaderName::P_ASSERTED_IDENTITY).unwrap();
+    assert_eq!(value, "<sip:a@example.com>, <tel:+1>");
+}
+
+#[test]
+fn a_contradiction_is_read_as_a_wish_for_privacy() {
+    let fields = "P-Asserted-Identity: <sip:alice@example.com>\r\nPrivacy: none;id\r\n";
+    let mut crossing = request(fields);
+    assert!(wants_anonymity(crossing.headers()));
+    cross_boundary(&mut crossing, Trust::Trusted, Trust::Untrusted);
+    assert!(!crossing.headers().contains(&HeaderName::P_ASSERTED_IDENTITY));
+    assert!(
+        asserted_identity(&request(fields), Trust::Trusted)
+            .unwrap()
+            .anonymous
+    );
+}
+
+#[test]
+fn a_response_crosses_the_boundary_by_the_same_rules() {
+    use Trust::{Trusted, Untrusted};
+    let crossed = |privacy: &str, from, to| {
+        let fields = format!(
+            "SIP/2.0 200 OK\r\nP-Asserted-Identity: <sip:bob@example.com>\r\n{privacy}P-Charging-Vector: icid-value=1\r\n"
+        );
+        let text = String::from_utf8(request("").to_bytes().to_vec()).unwrap();
+        let text = text.replace("MESSAGE sip:bob@example.com SIP/2.0\r\n", &fields);
+        let Message::Response(mut response) = parse_datagram(Bytes::from(text), &Limits::default()).unwrap()
+        else {
+            panic!("it is a response")
+        };
+        cross_boundary_response(&mut response, from, to);
+        let has = |name: &HeaderName| response.headers().contains(name);
+        (
+            has(&HeaderName::P_ASSERTED_IDENTITY),
+            has(&HeaderName::P_CHARGING_VECTOR),
+        )
+    };
+    assert_eq!(crossed("", Trusted, Trusted), (true, true));
+    assert_eq!(crossed("", Trusted, Untrusted), (true, false));
+    assert_eq!(crossed("Privacy: id\r\n", Trusted, Trusted), (true, true));
+    assert_eq!(crossed("Privacy: id\r\n", Trusted, Untrusted), (false, false));
+    assert_eq!(crossed("", Untrusted, Trusted), (false, false));
+}
+
+#[test]
+fn only_the_network_tells_what_the_network_knows() {
+    let mut crossing = request(
+        "P-Access-Network-Info: IEEE-802.11;i-wlan-node-id=1, 3GPP-UTRAN;network-provided\r\nP-Called-Party-ID: <sip:x@example.com>\r\n",
+    );
+    cross_boundary(&mut crossing, Trust::Untrusted, Trust::Trusted);
+    let value = crossing
+        .headers()
+        .value(&HeaderName::P_ACCESS_NETWORK_INFO)
+        .unwrap();
+    assert_eq!(value, "IEEE-802.11;i-wlan-node-id=1");
+    assert!(!crossing.headers().contains(&HeaderName::P_CALLED_PARTY_ID));
+}
+
+fn served(fields: &str, provided: &[PrivacyValue]) -> Result<(Vec<PrivacyValue>, Request), PrivacyError> {
+    let mut request = request(fields);
+    serve_privacy(&mut request, provided).map(|done| (done, request))
+}
+
+//= https://www.rfc-editor.org/rfc/rfc3323#section-5
+//= type=test
+//# When a privacy service performs one of the functions corresponding to
+//# a privacy level listed in the Privacy header, it SHOULD remove the
+//# corresponding priv-value from the Privacy header
+#[test]
+fn what_a_privacy_service_does_it_takes_from_the_list() {
+    let fields = "Privacy: user;header;id;critical\r\nSubject: Alice\r\nOrganization: alice\r\nProxy-Require: privacy, x\r\n";
+    let (done, request) = served(fields, &[PrivacyValue::Header]).unwrap();
+    assert_eq!(done, [PrivacyValue::User, PrivacyValue::Header]);
+    assert_eq!(
+        request.headers().value(&HeaderName::PRIVACY).unwrap(),
+        "id;critical"
+    );
+    assert_eq!(
+        request.headers().value(&HeaderName::PROXY_REQUIRE).unwrap(),
+        "privacy, x"
+    );
+    let written = String::from_utf8(request.to_bytes().to_vec()).unwrap();
+    assert!(!written.to_ascii_lowercase().contains("alice"), "{written}");
+
+    let (_, request) = served("Privacy: user;critical\r\nProxy-Require: privacy, x\r\n", &[]).unwrap();
+    assert!(!request.headers().contains(&HeaderName::PRIVACY));
+    assert_eq!(request.headers().value(&HeaderName::PROXY_REQUIRE).unwrap(), "x");
+    let (_, request) = served("Privacy: user\r\nProxy-Require: Privacy\r\n", &[]).unwrap();
+    assert!(!request.headers().contains(&HeaderName::PROXY_REQUIRE));
+}
+
+//= https://www.rfc-editor.org/rfc/rfc3323#section-5
+//= type=test
+//# if the privacy service is incapable of performing all
+//# of the levels of privacy specified in the Privacy header then it MUST
+//# fail the request with a 500 (Server Error) response code.
+#[test]
+fn critical_privacy_is_provided_or_the_request_fails() {
+    let error = served(
+        "Privacy: user;session;x-own;critical\r\n",
+        &[PrivacyValue::Header],
+    )
+    .unwrap_err();
+    assert_eq!(error.status(), crate::StatusCode::SERVER_INTERNAL_ERROR);
+    assert_eq!(error.reason(), "Privacy Failure: session, x-own");
+    let (done, request) = served("Privacy: user;session\r\n", &[]).unwrap();
+    assert_eq!(done, [PrivacyValue::User]);
+    assert_eq!(request.headers().value(&HeaderName::PRIVACY).unwrap(), "session");
+    assert_eq!(
+        served("Privacy: ;\r\n", &[]).unwrap_err().status(),
+        crate::StatusCode::BAD_REQUEST
+    );
+}
+
+//= https://www.rfc-editor.org/rfc/rfc3323#section-5
+//= type=test
+//# However, if the Privacy header value of
+//# 'none' is specified in a message, privacy services MUST NOT perform
+//# any privacy function and MUST NOT remove or modify the Privacy
+//# header.
+#[test]
+fn who_wants_no_privacy_is_left_alone() {
+    for fields in ["", "Privacy: none\r\n", "Privacy: id\r\n"] {
+        let (done, served) = served(fields, &[PrivacyValue::Header, PrivacyValue::Session]).unwrap();
+        assert!(done.is_empty());
+        assert_eq!(served.to_bytes(), request(fields).to_bytes(), "{fields}");
+    }
+}

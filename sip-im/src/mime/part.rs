@@ -32,8 +32,8 @@ impl Part {
     }
 
     //= https://www.rfc-editor.org/rfc/rfc2046#section-5.1
-    //# The absence of a Content-Type header usually indicates that the
-    //# corresponding body has a content-type of "text/plain; charset=US-ASCII".
+    //# In such a case, the absence of a
+    //# Content-Type header usually indicates that the corresponding body has
     pub(super) fn read(headers: Headers, body: Bytes) -> Result<Self, HeaderError> {
         let content_type = headers
             .get::<ContentType>()?

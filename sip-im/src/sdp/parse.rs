@@ -66,7 +66,7 @@ pub(super) fn session(text: &Bytes, limits: &Limits) -> Result<Session, SdpError
         into.push(line);
     }
     //= https://www.rfc-editor.org/rfc/rfc8866#section-5
-    //# Some lines in each description are REQUIRED and some are OPTIONAL,
+    //# Some lines in each description are required and some are optional,
     if ['s', 't']
         .iter()
         .any(|letter| !session.lines.iter().any(|line| line.letter == *letter))
