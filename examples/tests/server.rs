@@ -82,6 +82,14 @@ fn configuration(folder: &Folder, more: &str) -> std::path::PathBuf {
     path
 }
 
+fn options(transport: &str, from: SocketAddr) -> String {
+    format!(
+        "OPTIONS sip:example.com SIP/2.0\r\nVia: SIP/2.0/{transport} {from};branch=z9hG4bKa1;rport\r\n\
+         From: <sip:x@example.com>;tag=1\r\nTo: <sip:example.com>\r\nCall-ID: {transport}\r\nCSeq: 1 OPTIONS\r\n\
+         Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+    )
+}
+
 #[test]
 fn the_printed_default_passes_the_check() {
     let folder = Folder::new("server-default");
@@ -106,13 +114,6 @@ fn the_printed_default_passes_the_check() {
 fn it_answers_on_every_listener_and_ends_when_asked() {
     let folder = Folder::new("server-run");
     let running = Running::start(&configuration(&folder, ""));
-    let options = |transport: &str, from: SocketAddr| {
-        format!(
-            "OPTIONS sip:example.com SIP/2.0\r\nVia: SIP/2.0/{transport} {from};branch=z9hG4bKa1;rport\r\n\
-             From: <sip:x@example.com>;tag=1\r\nTo: <sip:example.com>\r\nCall-ID: {transport}\r\nCSeq: 1 OPTIONS\r\n\
-             Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
-        )
-    };
     let mut buffer = [0; 4096];
     let mut tcp = TcpStream::connect(running.address("sip_tcp")).unwrap();
     tcp.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
@@ -145,6 +146,29 @@ fn it_answers_on_every_listener_and_ends_when_asked() {
 
     assert!(TcpStream::connect(running.address("msrp_tcp")).is_ok());
     assert_eq!(running.terminate().code(), Some(0));
+}
+
+#[test]
+fn a_trace_holds_what_was_said() {
+    let folder = Folder::new("server-trace");
+    let (pcapng, ladder) = (folder.path().join("t.pcapng"), folder.path().join("t.html"));
+    let more = format!(
+        "[trace]\npcapng = '{}'\nladder = '{}'\n",
+        pcapng.display(),
+        ladder.display()
+    );
+    let running = Running::start(&configuration(&folder, &more));
+    let mut tcp = TcpStream::connect(running.address("sip_tcp")).unwrap();
+    tcp.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    tcp.write_all(options("TCP", tcp.local_addr().unwrap()).as_bytes())
+        .unwrap();
+    assert!(tcp.read(&mut [0; 4096]).unwrap() > 0);
+    assert_eq!(running.terminate().code(), Some(0));
+    let capture = std::fs::read(&pcapng).unwrap();
+    let page = std::fs::read_to_string(&ladder).unwrap();
+    assert!(capture.windows(7).any(|window| window == b"OPTIONS"));
+    assert!(capture.windows(8).any(|window| window == b"SIP/2.0 "));
+    assert!(page.contains("OPTIONS sip:example.com") && page.contains(">server</text>"));
 }
 
 #[test]

@@ -227,58 +227,65 @@ impl Ladder {
     }
 
     fn diagram(&self) -> String {
-        let x = |lane: usize| {
-            MARGIN
-                .saturating_add(LANE.saturating_mul(lane))
-                .saturating_add(LANE / 2)
-        };
         let width = MARGIN.saturating_add(LANE.saturating_mul(self.lanes.len()));
-        let height = TOP
-            .saturating_add(ROW.saturating_mul(self.rows.len()))
-            .saturating_add(ROW);
-        let mut svg =
-            format!("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\">");
+        let height = ROW.saturating_mul(self.rows.len().saturating_add(1));
+        let size = |height: usize| {
+            format!("xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\"")
+        };
+        let (mut names, mut lanes) = (String::new(), String::new());
         for (index, lane) in self.lanes.iter().enumerate() {
-            let x = x(index);
-            let name = escape(lane);
+            let (x, name) = (middle(index), escape(lane));
+            let _ = write!(names, "<text class=\"party\" x=\"{x}\" y=\"20\">{name}</text>");
             let _ = write!(
-                svg,
-                "<text class=\"party\" x=\"{x}\" y=\"20\">{name}</text>\
-                 <line class=\"lane\" x1=\"{x}\" y1=\"30\" x2=\"{x}\" y2=\"{height}\"/>"
+                lanes,
+                "<line class=\"lane\" x1=\"{x}\" y1=\"0\" x2=\"{x}\" y2=\"{height}\"/>"
             );
         }
+        let mut svg = format!(
+            "<svg class=\"parties\" {}>{names}</svg><svg {}>{lanes}",
+            size(TOP),
+            size(height)
+        );
         for (index, row) in self.rows.iter().enumerate() {
-            let y = TOP.saturating_add(ROW.saturating_mul(index));
-            let (from, to) = (x(row.from), x(row.to));
-            let (middle, line) = (y.saturating_add(13), y.saturating_add(21));
-            let center = from.saturating_add(to) / 2;
-            let head = if from <= to {
-                format!("M{to} {line}l-8 -4v8z")
-            } else {
-                format!("M{to} {line}l8 -4v8z")
-            };
-            let class = if row.sip { "sip" } else { "msrp" };
-            let bad = if row.bad { " bad" } else { "" };
-            let micros = row.at.saturating_sub(self.begun.unwrap_or_default()).as_micros();
-            let time = format!("{}.{:03}", micros / 1_000_000, micros / 1_000 % 1_000);
-            let times = if row.count > 1 {
-                format!(" ({} chunks)", row.count)
-            } else {
-                String::new()
-            };
-            let label = escape(&format!("{}{times}", shorten(&row.label)));
-            let _ = write!(
-                svg,
-                "<g class=\"{class}{bad}\" data-row=\"{index}\" tabindex=\"0\" role=\"button\">\
-                 <rect x=\"0\" y=\"{y}\" width=\"{width}\" height=\"{ROW}\"/>\
-                 <text class=\"time\" x=\"6\" y=\"{middle}\">{time}</text>\
-                 <text class=\"label\" x=\"{center}\" y=\"{middle}\">{label}</text>\
-                 <line x1=\"{from}\" y1=\"{line}\" x2=\"{to}\" y2=\"{line}\"/><path d=\"{head}\"/></g>"
-            );
+            self.draw(&mut svg, index, row, width);
         }
         svg.push_str("</svg>");
         svg
     }
+
+    fn draw(&self, svg: &mut String, index: usize, row: &Row, width: usize) {
+        let y = ROW.saturating_mul(index);
+        let (from, to) = (middle(row.from), middle(row.to));
+        let (text_y, line_y) = (y.saturating_add(13), y.saturating_add(21));
+        let center = from.saturating_add(to) / 2;
+        let back = if from <= to { "-8" } else { "8" };
+        let class = if row.sip { "sip" } else { "msrp" };
+        let bad = if row.bad { " bad" } else { "" };
+        let millis = row.at.saturating_sub(self.begun.unwrap_or_default()).as_millis();
+        let time = format!("{}.{:03}", millis / 1_000, millis % 1_000);
+        let full = if row.count > 1 {
+            format!("{} ({} times)", row.label, row.count)
+        } else {
+            row.label.clone()
+        };
+        let (label, full) = (escape(&shorten(&full, from.abs_diff(to) / LETTER)), escape(&full));
+        let _ = write!(
+            svg,
+            "<g class=\"{class}{bad}\" data-row=\"{index}\" tabindex=\"0\" role=\"button\"><title>{full}</title>\
+             <rect x=\"0\" y=\"{y}\" width=\"{width}\" height=\"{ROW}\"/>\
+             <text class=\"time\" x=\"6\" y=\"{text_y}\">{time}</text>\
+             <text class=\"label\" x=\"{center}\" y=\"{text_y}\">{label}</text>\
+             <line x1=\"{from}\" y1=\"{line_y}\" x2=\"{to}\" y2=\"{line_y}\"/>\
+             <path d=\"M{to} {line_y}l{back} -4v8z\"/></g>"
+        );
+    }
+}
+
+/// Where a lane is.
+fn middle(lane: usize) -> usize {
+    MARGIN
+        .saturating_add(LANE.saturating_mul(lane))
+        .saturating_add(LANE / 2)
 }
 
 fn sip_label(text: &str) -> (String, bool, Option<String>) {
@@ -306,11 +313,13 @@ fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     })
 }
 
-fn shorten(label: &str) -> String {
-    if label.chars().count() <= LABEL {
+/// Cuts a label to what fits between two lanes; a party may also speak to itself.
+fn shorten(label: &str, room: usize) -> String {
+    let room = room.max(LABEL);
+    if label.chars().count() <= room {
         return label.to_owned();
     }
-    label.chars().take(LABEL).chain(['…']).collect()
+    label.chars().take(room.saturating_sub(1)).chain(['…']).collect()
 }
 
 fn escape(text: &str) -> String {
@@ -335,10 +344,13 @@ const KEPT: usize = 4096;
 const TAIL: usize = 3;
 /// Lines of a diagram; a browser draws no more with ease.
 const ROWS: usize = 5_000;
-const LABEL: usize = 46;
+/// Letters of the shortest label.
+const LABEL: usize = 24;
+/// The width of a letter, about.
+const LETTER: usize = 7;
 const MARGIN: usize = 60;
-const LANE: usize = 210;
-const TOP: usize = 40;
+const LANE: usize = 190;
+const TOP: usize = 30;
 const ROW: usize = 28;
 
 #[cfg(test)]
