@@ -71,7 +71,7 @@ fn one(kind: &str, file: &str, meter: &dyn Meter) -> std::io::Result<ExitCode> {
     let mut output = std::io::stdout().lock();
     serde_json::to_writer_pretty(&mut output, &answer)?;
     output.write_all(b"\n")?;
-    Ok(if answer["ok"] == true {
+    Ok(if answer.get("ok").is_some_and(|ok| ok == true) {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -106,12 +106,12 @@ type Inspector = fn(&Query, &Bytes) -> Result<Accepted, Refusal>;
 
 const INSPECTORS: &[(&str, Inspector)] = &[
     ("cpim", cpim::inspect),
-    ("msrp", msrp::inspect),
+    ("msrp", |query, octets| Ok(msrp::inspect(query, octets))),
     ("msrp-uri", uri::msrp),
     ("msrp-uri-cmp", uri::compare_msrp),
     ("sip", sip::datagram),
     ("sip-auth", sip::authorization),
-    ("sip-stream", sip::stream),
+    ("sip-stream", |query, octets| Ok(sip::stream(query, octets))),
     ("sip-uri", uri::sip),
     ("sip-uri-cmp", uri::compare_sip),
     ("uri-list", uri_list::inspect),
@@ -224,7 +224,7 @@ fn refused(id: &Value, refusal: &Refusal, micros: u64, peak: usize) -> Value {
 }
 
 /// The text of an input that is one value: without the line end that an editor leaves behind it.
-fn text_of<'a>(octets: &'a [u8], status: u16) -> Result<&'a str, Refusal> {
+fn text_of(octets: &[u8], status: u16) -> Result<&str, Refusal> {
     let octets = octets.strip_suffix(b"\n").unwrap_or(octets);
     let octets = octets.strip_suffix(b"\r").unwrap_or(octets);
     std::str::from_utf8(octets).map_err(|error| {

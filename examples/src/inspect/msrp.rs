@@ -7,9 +7,9 @@ use ::msrp::header::{
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::{Accepted, Query, Refusal, code_of, pieces, set_octets};
+use super::{Accepted, Query, code_of, pieces, set_octets};
 
-pub(super) fn inspect(query: &Query, octets: &Bytes) -> Result<Accepted, Refusal> {
+pub(super) fn inspect(query: &Query, octets: &Bytes) -> Accepted {
     let mut decoder = Decoder::new(Limits::default(), Leniency::default());
     let mut reading = Reading::default();
     'pieces: for piece in pieces(octets, query.cuts.as_deref()) {
@@ -30,10 +30,10 @@ pub(super) fn inspect(query: &Query, octets: &Bytes) -> Result<Accepted, Refusal
     }
     let incomplete = !reading.close && decoder.is_inside();
     let value = json!({"frames": reading.frames, "incomplete": incomplete, "close": reading.close});
-    Ok(Accepted {
+    Accepted {
         value,
         refused: reading.refused,
-    })
+    }
 }
 
 #[derive(Default)]
@@ -74,7 +74,7 @@ impl Reading {
         result
             .map_err(|error| {
                 self.refused
-                    .push(json!({"where": error.name, "text": error.to_string()}))
+                    .push(json!({"where": error.name, "text": error.to_string()}));
             })
             .ok()
     }

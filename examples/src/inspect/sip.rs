@@ -22,7 +22,7 @@ pub(super) fn datagram(_: &Query, octets: &Bytes) -> Result<Accepted, Refusal> {
     }
 }
 
-pub(super) fn stream(query: &Query, octets: &Bytes) -> Result<Accepted, Refusal> {
+pub(super) fn stream(query: &Query, octets: &Bytes) -> Accepted {
     let mut decoder = StreamDecoder::new(Limits::default());
     let mut messages = Vec::new();
     let mut refused = Vec::new();
@@ -48,10 +48,10 @@ pub(super) fn stream(query: &Query, octets: &Bytes) -> Result<Accepted, Refusal>
         }
     }
     let incomplete = !close && decoder.is_incomplete();
-    Ok(Accepted {
+    Accepted {
         value: json!({"messages": messages, "incomplete": incomplete, "close": close}),
         refused,
-    })
+    }
 }
 
 pub(super) fn authorization(_: &Query, octets: &Bytes) -> Result<Accepted, Refusal> {
@@ -103,7 +103,7 @@ impl Reader<'_> {
         result
             .map_err(|error| {
                 self.refused
-                    .push(json!({"where": error.name.as_str(), "text": error.to_string()}))
+                    .push(json!({"where": error.name.as_str(), "text": error.to_string()}));
             })
             .ok()
     }
@@ -161,6 +161,18 @@ fn describe(message: &Message) -> Accepted {
         message,
         refused: Vec::new(),
     };
+    let mut object = start_line_and_headers(message);
+    typed_values(&mut reader, &mut object);
+    reader.check_the_rest();
+    object.insert("written".to_owned(), base64(&message.to_bytes()));
+    set_octets(&mut object, "body", message.body());
+    Accepted {
+        value: Value::Object(object),
+        refused: reader.refused,
+    }
+}
+
+fn start_line_and_headers(message: &Message) -> Map<String, Value> {
     let mut object = Map::new();
     let mut set = |key: &str, value: Value| {
         object.insert(key.to_owned(), value);
@@ -185,6 +197,14 @@ fn describe(message: &Message) -> Accepted {
         })
         .collect();
     set("headers", Value::from(headers));
+    object
+}
+
+fn typed_values(reader: &mut Reader<'_>, object: &mut Map<String, Value>) {
+    let message = reader.message;
+    let mut set = |key: &str, value: Value| {
+        object.insert(key.to_owned(), value);
+    };
     let vias: Vec<Value> = reader
         .all::<Via>()
         .iter()
@@ -256,13 +276,6 @@ fn describe(message: &Message) -> Accepted {
                 .collect::<Vec<_>>(),
         ),
     );
-    set("written", base64(&message.to_bytes()));
-    set_octets(&mut object, "body", message.body());
-    reader.check_the_rest();
-    Accepted {
-        value: Value::Object(object),
-        refused: reader.refused,
-    }
 }
 
 fn party(address: &NameAddr, tag: Option<&str>) -> Value {

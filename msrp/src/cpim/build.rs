@@ -129,7 +129,7 @@ impl Builder {
         for subject in &self.subjects {
             match &subject.language {
                 Some(language) if is_token(language) => {
-                    tagged("Subject", &format!(";lang={language}"), &escape(&subject.text))
+                    tagged("Subject", &format!(";lang={language}"), &escape(&subject.text));
                 }
                 Some(_) => return Err(fail(CpimErrorKind::Value)),
                 None => tagged("Subject", "", &escape(&subject.text)),

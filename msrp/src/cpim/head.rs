@@ -271,7 +271,7 @@ impl Head {
                 "cc" => cc.push(Address::parse(&field.value)?),
                 "DateTime" if date_time.is_some() => return Err(CpimErrorKind::Repeated),
                 "DateTime" => {
-                    date_time = Some(DateTime::parse(&field.value).map_err(|_| CpimErrorKind::Value)?)
+                    date_time = Some(DateTime::parse(&field.value).map_err(|_| CpimErrorKind::Value)?);
                 }
                 _ => {}
             }
