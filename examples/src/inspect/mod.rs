@@ -4,6 +4,7 @@
 //! parser refuses is told in the answer.
 
 mod cpim;
+mod measure;
 mod msrp;
 mod sip;
 mod uri;
@@ -204,10 +205,10 @@ fn inspect(query: &Query, octets: &Bytes, meter: &dyn Meter) -> Value {
     };
     meter.start();
     let started = Instant::now();
-    let result = inspector(query, octets);
+    measure::parse(query, octets);
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     let peak = meter.peak();
-    match result {
+    match inspector(query, octets) {
         Ok(accepted) => json!({
             "id": query.id, "ok": true, "value": accepted.value, "error": null,
             "refused": accepted.refused, "micros": micros, "peak_alloc": peak,
