@@ -104,3 +104,8 @@ pub mod xdms;
 
 pub use wall_clock::WallClock;
 pub use warning::ServiceWarning;
+
+/// The README's loop, compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
