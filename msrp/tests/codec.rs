@@ -1,4 +1,5 @@
 //! Framing: examples of RFC 4975, and that cuts do not matter.
+#![cfg(test)]
 
 use bytes::{Bytes, BytesMut};
 use msrp::codec::{self, Continuation, DecodeError, Decoder, Defect, Frame, Leniency, Limits, StartLine};

@@ -233,7 +233,7 @@ impl Decoder {
         };
         self.input.advance(consumed.min(self.input.len()));
         let has_body = found.end.is_none();
-        let head = head::parse(&text, found.transaction, has_body, &self.limits, &self.leniency);
+        let head = head::parse(&text, found.transaction, has_body, &self.limits, self.leniency);
         self.state = match found.end {
             Some(continuation) => State::Ended(continuation),
             None => State::Body(BodyScan {

@@ -77,7 +77,7 @@ pub(super) fn parse(
     transaction: TransactionId,
     has_body: bool,
     limits: &Limits,
-    leniency: &Leniency,
+    leniency: Leniency,
 ) -> Head {
     let mut headers = Headers::over(text.clone());
     let mut defect = None;
@@ -131,7 +131,7 @@ pub(super) fn parse(
 }
 
 /// Returns the lengths of name and value.
-fn split_field(line: &[u8], leniency: &Leniency) -> Option<(usize, usize)> {
+fn split_field(line: &[u8], leniency: Leniency) -> Option<(usize, usize)> {
     let colon = memchr::memchr(b':', line)?;
     let (name, rest) = line.split_at_checked(colon)?;
     if !name.first().is_some_and(u8::is_ascii_alphabetic) || !std::str::from_utf8(name).is_ok_and(is_token) {
@@ -152,7 +152,7 @@ fn split_field(line: &[u8], leniency: &Leniency) -> Option<(usize, usize)> {
     Some((name.len(), value.len()))
 }
 
-fn parse_start(text: &Bytes, line: &[u8], leniency: &Leniency) -> Option<StartLine> {
+fn parse_start(text: &Bytes, line: &[u8], leniency: Leniency) -> Option<StartLine> {
     let (_, rest) = split_start_line(line)?;
     let rest = std::str::from_utf8(rest).ok()?;
     let is_digit = |octet: u8| octet.is_ascii_digit();
@@ -213,7 +213,7 @@ mod tests {
     fn read(text: &'static str, leniency: Leniency) -> Head {
         let text = Bytes::from_static(text.as_bytes());
         let id = TransactionId::new("abcd").unwrap();
-        parse(&text, id, false, &Limits::default(), &leniency)
+        parse(&text, id, false, &Limits::default(), leniency)
     }
 
     #[test]
@@ -269,7 +269,7 @@ mod tests {
             b"MSRP abcd SEND\r\nTo-Path: a\r\nbad\r\nX: \xff\r\nY : 1\r\nFrom-Path: b\r\n",
         );
         let id = TransactionId::new("abcd").unwrap();
-        let head = parse(&text, id, false, &Limits::default(), &Leniency::default());
+        let head = parse(&text, id, false, &Limits::default(), Leniency::default());
         assert_eq!(head.defect, Some(Defect::Header { line: 3 }));
         assert_eq!(
             head.headers.iter().collect::<Vec<_>>(),
@@ -281,7 +281,7 @@ mod tests {
     fn headers_are_counted() {
         let text = Bytes::from(format!("MSRP abcd SEND\r\n{}", "X: y\r\n".repeat(65)));
         let id = TransactionId::new("abcd").unwrap();
-        let head = parse(&text, id, false, &Limits::default(), &Leniency::default());
+        let head = parse(&text, id, false, &Limits::default(), Leniency::default());
         assert_eq!(
             (head.defect, head.headers.len()),
             (Some(Defect::TooManyHeaders), 64)

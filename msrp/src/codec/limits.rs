@@ -22,6 +22,7 @@ impl Default for Limits {
 /// What a [`Decoder`](super::Decoder) takes although RFC 4975 section 9 does not allow it. Nothing of it is ever sent.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "each is a leniency of its own")]
 pub struct Leniency {
     /// Empty lines between messages, which some clients send to keep a NAT's binding (default yes).
     pub blank_lines: bool,

@@ -7,7 +7,7 @@ pub(crate) mod send;
 pub(crate) mod shared;
 pub(crate) mod transaction;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -21,6 +21,7 @@ use crate::{ConnectionId, MessageId, StatusCode, TransactionId};
 
 /// One connection.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub(crate) struct Connection {
     pub(crate) id: ConnectionId,
     pub(crate) secure: bool,
@@ -36,7 +37,7 @@ pub(crate) struct Connection {
     urgent_octets: usize,
     /// The chunk that is being sent.
     chunk: Option<Chunk>,
-    pending: HashMap<TransactionId, Pending>,
+    pending: BTreeMap<TransactionId, Pending>,
     /// Chunks whose answers are waited for.
     awaited: usize,
     pub(crate) blocked: bool,
@@ -129,7 +130,7 @@ impl Connection {
             urgent: VecDeque::new(),
             urgent_octets: 0,
             chunk: None,
-            pending: HashMap::new(),
+            pending: BTreeMap::new(),
             awaited: 0,
             blocked: false,
             listed: false,
@@ -202,7 +203,7 @@ impl Connection {
         if let Some(at) = self.unbound.take() {
             shared.deadlines.remove(&(at, Timer::Unbound(self.id)));
         }
-        for (transaction, pending) in self.pending.drain() {
+        for (transaction, pending) in std::mem::take(&mut self.pending) {
             shared
                 .deadlines
                 .remove(&(pending.deadline, Timer::Answer(self.id, transaction)));

@@ -247,7 +247,7 @@ mod tests {
         ) {
             let mut assembly = Assembly::default();
             let mut coverage = Coverage::default();
-            let mut model = vec![None; 60];
+            let mut model = [None; 60];
             for (at, data) in &pieces {
                 assembly.write(count(*at), Bytes::from(data.clone()), 100).unwrap();
                 coverage.add(count(*at), count(at + data.len()), 100).unwrap();

@@ -249,16 +249,13 @@ impl Connection {
             }
         };
         let key = chunk.session;
-        let tail = match end {
-            Some(end) => {
-                self.end(&chunk, end, session, shared, now);
-                end_line(&mut shared.buffer, &chunk.transaction, end)
-            }
-            None => {
-                chunk.remember(&piece);
-                self.chunk = Some(chunk);
-                Bytes::new()
-            }
+        let tail = if let Some(end) = end {
+            self.end(&chunk, end, session, shared, now);
+            end_line(&mut shared.buffer, &chunk.transaction, end)
+        } else {
+            chunk.remember(&piece);
+            self.chunk = Some(chunk);
+            Bytes::new()
         };
         Produced {
             octets: Octets::new([head, piece, tail]),

@@ -148,8 +148,8 @@ impl fmt::Display for Credentials {
     }
 }
 
-//= https://www.rfc-editor.org/rfc/rfc7616#section-3.4
-//# nc-value = 8LHEX
+//= https://www.rfc-editor.org/rfc/rfc2617#section-3.2.2
+//# nc-value         = 8LHEX
 fn nonce_count(digits: &str) -> Option<u32> {
     if digits.len() != 8 || !digits.bytes().all(|octet| octet.is_ascii_hexdigit()) {
         return None;

@@ -10,7 +10,7 @@ use crate::codec::{Continuation, Head};
 use crate::connection::receive::{Assembly, Coverage, count};
 use crate::connection::transaction::ReplyTo;
 use crate::connection::{Inbound, InboundChunk, Repeat};
-use crate::header::{ByteRange, ContentType, FromPath, MessageIdHeader, SuccessReport};
+use crate::header::{ByteRange, ContentType, FailureReport, FromPath, MessageIdHeader, SuccessReport};
 use crate::{ConnectionId, MessageId, StatusCode};
 
 impl Endpoint {
@@ -47,7 +47,6 @@ impl Endpoint {
             .map_err(|_| StatusCode::BAD_REQUEST)?
             .0;
         let offset = range.start.checked_sub(1).ok_or(StatusCode::BAD_REQUEST)?;
-        let limits = self.shared.config.limits;
         let Some(session) = self.sessions.get_mut(&key) else {
             return Err(StatusCode::NO_SESSION);
         };
@@ -74,92 +73,94 @@ impl Endpoint {
             Some(Verdict::Refused(status)) => return Err(status),
             None => {}
         }
-        let total = range.total;
-        let chunk = InboundChunk {
-            session: key,
-            message: message.clone(),
-            transaction,
-            reply: reply.clone(),
-            offset,
-            length: 0,
-            total,
-        };
         let touched = self.shared.number();
         if let Some(incoming) = session.incoming.get_mut(&message) {
             incoming.touched = touched;
             incoming.from_path = from.uris().to_vec();
-            return Ok(Inbound::Chunk(chunk));
+        } else {
+            self.begin_message(key, &message, head, from, range.total, touched)?;
         }
-        let most = match session.config.delivery {
-            Delivery::Whole { max } => max,
-            Delivery::Streaming => u64::MAX,
+        Ok(Inbound::Chunk(InboundChunk {
+            session: key,
+            message,
+            transaction,
+            reply: reply.clone(),
+            offset,
+            length: 0,
+            total: range.total,
+        }))
+    }
+
+    /// Takes in the first chunk of a message.
+    fn begin_message(
+        &mut self,
+        key: SessionKey,
+        message: &MessageId,
+        head: &Head,
+        from: &FromPath,
+        total: Option<u64>,
+        touched: u64,
+    ) -> Result<(), StatusCode> {
+        let limits = self.shared.config.limits;
+        let bad = |_| StatusCode::BAD_REQUEST;
+        let content_type = head.headers.get::<ContentType>().map_err(bad)?;
+        let success_report = head.headers.get::<SuccessReport>().map_err(bad)? == Some(SuccessReport::Yes);
+        let failure_report = head
+            .headers
+            .get::<FailureReport>()
+            .map_err(bad)?
+            .unwrap_or_default();
+        let session = self.sessions.get_mut(&key).ok_or(StatusCode::NO_SESSION)?;
+        let (most, store) = match session.config.delivery {
+            Delivery::Whole { max } => (max, Store::Whole(Assembly::default())),
+            Delivery::Streaming => (u64::MAX, Store::Streaming(Coverage::default())),
         };
         if total.is_some_and(|total| total > most) {
-            session.remembered.insert(
-                message,
-                Verdict::Refused(StatusCode::PAYLOAD_TOO_LARGE),
-                limits.remembered_messages,
-            );
+            let verdict = Verdict::Refused(StatusCode::PAYLOAD_TOO_LARGE);
+            session
+                .remembered
+                .insert(message.clone(), verdict, limits.remembered_messages);
             return Err(StatusCode::PAYLOAD_TOO_LARGE);
         }
-        let content_type = head
-            .headers
-            .get::<ContentType>()
-            .map_err(|_| StatusCode::BAD_REQUEST)?;
-        let success_report = head
-            .headers
-            .get::<SuccessReport>()
-            .map_err(|_| StatusCode::BAD_REQUEST)?
-            == Some(SuccessReport::Yes);
-        let streaming = session.config.delivery == Delivery::Streaming;
         if session.incoming.len() >= limits.open_messages {
-            let silent = session
-                .incoming
-                .iter()
-                .min_by_key(|(_, incoming)| incoming.touched);
-            if let Some(silent) = silent.map(|(silent, _)| silent.clone()) {
-                self.give_up_incoming(key, &silent, AbortReason::Refused(StatusCode::PAYLOAD_TOO_LARGE));
-            }
+            let waiting = session.incoming.iter().filter(|(_, incoming)| !incoming.complete);
+            let silent = waiting.min_by_key(|(_, incoming)| incoming.touched);
+            let silent = silent
+                .map(|(silent, _)| silent.clone())
+                .ok_or(StatusCode::PAYLOAD_TOO_LARGE)?;
+            self.give_up_incoming(key, &silent, AbortReason::Refused(StatusCode::PAYLOAD_TOO_LARGE));
         }
-        let Some(session) = self.sessions.get_mut(&key) else {
-            return Err(StatusCode::NO_SESSION);
-        };
+        let streaming = matches!(store, Store::Streaming(_));
         let headers = head.headers.detached();
-        let store = if streaming {
-            Store::Streaming(Coverage::default())
-        } else {
-            Store::Whole(Assembly::default())
+        let incoming = Incoming {
+            content_type: content_type.clone(),
+            headers: headers.clone(),
+            success_report,
+            from_path: from.uris().to_vec(),
+            total,
+            fixed: None,
+            store,
+            owed: 0,
+            complete: false,
+            touched,
         };
-        session.incoming.insert(
-            message.clone(),
-            Incoming {
-                content_type: content_type.clone(),
-                headers: headers.clone(),
-                success_report,
-                from_path: from.uris().to_vec(),
-                total,
-                fixed: None,
-                store,
-                owed: 0,
-                complete: false,
-                touched,
-            },
-        );
+        let session = self.sessions.get_mut(&key).ok_or(StatusCode::NO_SESSION)?;
+        session.incoming.insert(message.clone(), incoming);
         if streaming {
             self.shared.events.push_back(Event::MessageStarted {
                 session: key,
-                message,
+                message: message.clone(),
                 content_type,
                 total,
                 success_report,
-                failure_report: reply.failure_report,
+                failure_report,
                 headers,
             });
         }
-        Ok(Inbound::Chunk(chunk))
+        Ok(())
     }
 
-    pub(super) fn body(&mut self, id: ConnectionId, octets: Bytes) {
+    pub(super) fn body(&mut self, id: ConnectionId, mut octets: Bytes) {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
@@ -167,11 +168,7 @@ impl Endpoint {
             return;
         };
         let (key, message) = (chunk.session, chunk.message.clone());
-        let place = chunk.offset.checked_add(chunk.length);
-        let end = place.and_then(|place| place.checked_add(count(octets.len())));
-        let (Some(place), Some(end)) = (place, end) else {
-            return self.refuse_chunk(id, key, &message, StatusCode::BAD_REQUEST);
-        };
+        let place = chunk.offset.saturating_add(chunk.length);
         chunk.length = chunk.length.saturating_add(count(octets.len()));
         let limits = self.shared.config.limits;
         let Some(session) = self.sessions.get_mut(&key) else {
@@ -188,13 +185,15 @@ impl Endpoint {
         if incoming.complete {
             return;
         }
-        if incoming.fixed.is_some_and(|fixed| end > fixed) {
-            return self.refuse_chunk(id, key, &message, StatusCode::BAD_REQUEST);
-        }
+        // What is beyond the end of the message, or beyond what can be counted, is wrong; the octets before it are not.
+        let room = incoming.fixed.unwrap_or(u64::MAX).saturating_sub(place);
+        let beyond = count(octets.len()) > room;
+        octets.truncate(usize::try_from(room).unwrap_or(usize::MAX));
+        let end = place.saturating_add(count(octets.len()));
         let kept = match &mut incoming.store {
             Store::Streaming(coverage) => {
                 let kept = coverage.add(place, end, limits.islands).is_ok();
-                if kept {
+                if kept && !octets.is_empty() {
                     let message = message.clone();
                     self.shared.events.push_back(Event::BodyReceived {
                         session: key,
@@ -225,6 +224,8 @@ impl Endpoint {
         };
         if !kept {
             self.refuse_chunk(id, key, &message, StatusCode::PAYLOAD_TOO_LARGE);
+        } else if beyond {
+            self.refuse_chunk(id, key, &message, StatusCode::BAD_REQUEST);
         }
     }
 

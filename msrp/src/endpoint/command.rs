@@ -228,12 +228,13 @@ impl Endpoint {
             self.message_changed(session, number);
         } else {
             let message = message.clone();
-            self.abort(session, &message, now);
-            self.shared.events.push_back(Event::MessageFailed {
+            let event = Event::MessageFailed {
                 session,
-                message,
+                message: message.clone(),
                 status: None,
-            });
+            };
+            self.shared.events.push_back(event);
+            self.abort(session, &message, now);
         }
     }
 
@@ -381,11 +382,24 @@ impl Endpoint {
         Ok(transaction)
     }
 
-    /// Closes a session, once what is queued has gone out and is answered.
+    /// Closes a session, once what is queued has gone out and is answered. Streamed messages that are not finished fail.
     pub fn close_session(&mut self, session: SessionKey, now: Instant) {
+        let Some(own) = self.sessions.get_mut(&session) else {
+            return;
+        };
+        let growing = own.outgoing.values().filter(|outgoing| outgoing.grows());
+        let growing: Vec<MessageId> = growing.map(|outgoing| outgoing.id.clone()).collect();
+        for message in growing {
+            self.shared.events.push_back(Event::MessageFailed {
+                session,
+                message: message.clone(),
+                status: None,
+            });
+            self.abort(session, &message, now);
+        }
         if let Some(own) = self.sessions.get_mut(&session) {
             own.closing = true;
-            self.end_if_idle(session, now);
         }
+        self.end_if_idle(session, now);
     }
 }

@@ -16,6 +16,7 @@ pub struct SessionKey(pub(crate) u64);
 
 /// Names a connection that an [`Endpoint`](super::Endpoint) has asked for; never used again.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[expect(clippy::exhaustive_structs, reason = "it is a number")]
 pub struct OpenId(pub u64);
 
 /// What comes from the network.

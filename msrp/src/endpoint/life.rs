@@ -9,6 +9,7 @@ use super::{
     AbortReason, CloseReason, EndReason, Endpoint, Event, OpenId, Opening, Role, Route, SessionKey, Transmit,
 };
 use crate::codec::{self, Continuation};
+use crate::connection::outgoing::OutgoingState;
 use crate::connection::shared::Timer;
 use crate::connection::transaction::Asked;
 use crate::connection::{Authority, Connection, report};
@@ -237,6 +238,10 @@ impl Endpoint {
             }
         }
         for outgoing in std::mem::take(&mut session.outgoing).into_values() {
+            // The parent knows already of one that it has given up.
+            if outgoing.state == OutgoingState::Aborting {
+                continue;
+            }
             let event = Event::MessageFailed {
                 session: key,
                 message: outgoing.id,
@@ -427,7 +432,7 @@ impl Endpoint {
             return;
         };
         outgoing.unanswered = outgoing.unanswered.saturating_sub(usize::from(counted));
-        if outgoing.state == crate::connection::outgoing::OutgoingState::Ended && outgoing.unanswered == 0 {
+        if outgoing.state == OutgoingState::Ended && outgoing.unanswered == 0 {
             let message = outgoing.id.clone();
             self.shared.events.push_back(Event::MessageSent {
                 session: key,

@@ -177,24 +177,20 @@ impl Endpoint {
             let Some(connection) = self.connections.get_mut(&id) else {
                 continue;
             };
-            match connection.produce(&mut self.sessions, &mut self.shared, now) {
-                Some(produced) => {
-                    self.active.push_back(id);
-                    if let Some(session) = produced.session {
-                        self.end_if_idle(session, now);
-                    }
-                    return Some(Transmit::Send {
-                        connection: id,
-                        data: produced.octets,
-                    });
+            if let Some(produced) = connection.produce(&mut self.sessions, &mut self.shared, now) {
+                self.active.push_back(id);
+                if let Some(session) = produced.session {
+                    self.end_if_idle(session, now);
                 }
-                None => {
-                    connection.listed = false;
-                    if connection.closing && connection.is_flushed() && !connection.blocked {
-                        self.drop_connection(id, now);
-                        return Some(Transmit::Close { connection: id });
-                    }
-                }
+                return Some(Transmit::Send {
+                    connection: id,
+                    data: produced.octets,
+                });
+            }
+            connection.listed = false;
+            if connection.closing && connection.is_flushed() && !connection.blocked {
+                self.drop_connection(id, now);
+                return Some(Transmit::Close { connection: id });
             }
         }
         None
