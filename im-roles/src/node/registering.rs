@@ -84,7 +84,9 @@ impl Node {
             return false;
         };
         let contact = binding.uri();
-        let host = contact.host().map(|host| host.trim_start_matches('[').trim_end_matches(']'));
+        let host = contact
+            .host()
+            .map(|host| host.trim_start_matches('[').trim_end_matches(']'));
         let is_there = host.and_then(|host| host.parse::<std::net::IpAddr>().ok()) == Some(info.remote.ip());
         binding.reg_id().is_some() || !is_there || contact.port() == Some(info.remote.port())
     }
