@@ -1,12 +1,14 @@
-//! Challenges and credentials (RFC 3261 20.7, 20.27, 20.28, 20.44), with the digest grammar of `msrp`.
+//! Challenges and credentials (RFC 3261 20.7, 20.27, 20.28, 20.44), with the digest grammar of `msrp`, and what a server says to
+//! credentials that are right (RFC 7616 3.5).
 
 use core::fmt;
 
 use super::{Header, HeaderName, Shape};
 use crate::ByteStr;
-use crate::digest::{Challenge, Credentials};
+use crate::digest::{Challenge, Credentials, Qop};
 use crate::error::{ParseError, ParseErrorKind};
-use crate::header::cursor::is_token_byte;
+use crate::header::Params;
+use crate::header::cursor::{Cursor, is_token_byte};
 
 /// A value of an authentication field: Digest, or a scheme that is carried as it is.
 #[derive(Clone, PartialEq, Eq)]
@@ -98,4 +100,71 @@ fn is_digest(value: &str) -> Result<bool, ParseError> {
         return Err(ParseError::new(ParseErrorKind::UnexpectedText, 0));
     }
     Ok(scheme.eq_ignore_ascii_case("Digest"))
+}
+
+macro_rules! information {
+    ($(#[$doc:meta])* $type:ident, $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct $type {
+            /// All parameters.
+            pub params: Params,
+        }
+
+        impl $type {
+            /// Tells the nonce to use from now on. A line end in it becomes a space.
+            pub fn next_nonce(nonce: &str) -> Self {
+                let mut params = Params::new();
+                params.set_quoted("nextnonce", nonce);
+                Self { params }
+            }
+
+            /// Tells with what the server proves that it knows the password as well.
+            #[must_use]
+            pub fn with_proof(mut self, qop: Qop, response: &str, cnonce: &str, nonce_count: u32) -> Self {
+                // The names are tokens, and the values have no line end.
+                let _ = self.params.set("qop", Some(qop.as_str()));
+                self.params.set_quoted("rspauth", response);
+                self.params.set_quoted("cnonce", cnonce);
+                let _ = self.params.set("nc", Some(&format!("{nonce_count:08x}")));
+                self
+            }
+
+            /// A parameter without quotes.
+            pub fn get(&self, name: &str) -> Option<String> {
+                self.params.unquoted(name)
+            }
+        }
+
+        impl Header for $type {
+            const NAME: HeaderName = HeaderName::$name;
+            const SHAPE: Shape = Shape::Rows;
+
+            fn parse(value: &ByteStr) -> Result<Self, ParseError> {
+                let mut cursor = Cursor::new(value);
+                cursor.space();
+                let mut params = Params::new();
+                params.parse_one(&mut cursor)?;
+                while cursor.separator(b',') {
+                    params.parse_one(&mut cursor)?;
+                }
+                cursor.finish()?;
+                Ok(Self { params })
+            }
+
+            fn write(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+                self.params.write_separated(out, ", ")
+            }
+        }
+    };
+}
+
+information! {
+    /// What a user agent server says to right credentials.
+    AuthenticationInfo, AUTHENTICATION_INFO
+}
+information! {
+    /// What a proxy says to right credentials.
+    ProxyAuthenticationInfo, PROXY_AUTHENTICATION_INFO
 }

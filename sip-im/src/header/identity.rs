@@ -146,8 +146,6 @@ impl Header for PChargingVector {
     }
 
     fn write(&self, out: &mut dyn fmt::Write) -> fmt::Result {
-        let mut text = String::new();
-        self.params.write(&mut text)?;
-        out.write_str(text.strip_prefix(';').unwrap_or(&text))
+        self.params.write_separated(out, ";")
     }
 }

@@ -10,17 +10,23 @@ mod params;
 mod accept;
 mod auth;
 mod caller;
+mod coding;
 mod contact;
 mod content;
 mod conveyed;
 mod date;
 mod event;
+mod history;
 mod identity;
+mod ims;
+mod info;
 mod numbers;
 mod privacy;
 mod refer;
 mod replaces;
 mod route;
+mod security;
+mod service;
 mod session;
 mod text;
 mod tokens;
@@ -30,27 +36,47 @@ mod warning;
 use core::fmt;
 
 pub use accept::{Accept, AcceptRange};
-pub use auth::{AuthScheme, Authorization, ProxyAuthenticate, ProxyAuthorization, WwwAuthenticate};
+pub use auth::{
+    AuthScheme, AuthenticationInfo, Authorization, ProxyAuthenticate, ProxyAuthenticationInfo,
+    ProxyAuthorization, WwwAuthenticate,
+};
 pub use caller::{AcceptContact, RejectContact};
+pub use coding::{AcceptEncoding, AcceptLanguage, Preference};
 pub use contact::Contact;
 pub use conveyed::{From, To};
 pub use date::Date;
 pub use event::{Event, SubscriptionState, SubscriptionStateValue};
 pub use headers::{All, Headers};
+pub use history::HistoryInfo;
 pub use identity::{PAssertedIdentity, PChargingVector, PPreferredIdentity, PServedUser};
+pub use ims::{
+    PAccessNetworkInfo, PAssociatedUri, PCalledPartyId, PChargingFunctionAddresses, PRefusedUriList,
+    PVisitedNetworkId,
+};
+pub use info::{AlertInfo, CallInfo, ErrorInfo};
 pub(crate) use line::{Line, check_text};
 pub use name::HeaderName;
 pub(crate) use name::Known;
 pub use name_addr::NameAddr;
-pub use numbers::{CSeq, ContentLength, Expires, MaxForwards, MinExpires, RSeq, RetryAfter};
+pub use numbers::{
+    CSeq, ContentLength, Expires, FlowTimer, MaxBreadth, MaxForwards, MinExpires, RAck, RSeq, RetryAfter,
+};
 pub use params::Params;
 pub use privacy::{Privacy, PrivacyValue};
-pub use refer::{ReferSub, ReferTo, ReferredBy};
+pub use refer::{ReferSub, ReferTo, ReferredBy, ReplyTo};
 pub use replaces::{Join, Replaces, TargetDialog};
 pub use route::{Path, RecordRoute, Route, ServiceRoute};
+pub use security::{SecurityClient, SecurityServer, SecurityVerify};
+pub use service::{PAssertedService, PPreferredService};
 pub use session::{MinSe, Refresher, SessionExpires};
-pub use text::{CallId, Server, SipEtag, SipIfMatch, Subject, UserAgent};
-pub use tokens::{Allow, AllowEvents, ProxyRequire, Require, Supported, Unsupported};
+pub use text::{
+    CallId, ContentId, ContentTransferEncoding, ContributionId, ConversationId, InReplyTo, MimeVersion,
+    Organization, Priority, Server, SipEtag, SipIfMatch, Subject, Timestamp, UserAgent,
+};
+pub use tokens::{
+    Allow, AllowEvents, ContentEncoding, ContentLanguage, ProxyRequire, RequestDisposition, Require,
+    Supported, Unsupported,
+};
 pub use via::Via;
 pub use warning::{Reason, Warning};
 

@@ -1,4 +1,5 @@
-//! Header fields whose value is a number: `CSeq`, Max-Forwards, Content-Length, Expires, Min-Expires, Retry-After, `RSeq`.
+//! Header fields whose value is a number: `CSeq`, `RAck`, Max-Forwards, Max-Breadth, Content-Length, Expires, Min-Expires,
+//! Retry-After, `RSeq`, Flow-Timer.
 
 use core::fmt;
 
@@ -95,6 +96,53 @@ number! {
 number! {
     /// The number of a reliable provisional response (RFC 3262 7.1).
     RSeq(u32), RSEQ
+}
+
+number! {
+    /// Into how many branches at once the request may be split further (RFC 5393 5.3.3).
+    MaxBreadth(u32), MAX_BREADTH
+}
+number! {
+    /// After how many seconds without a keep-alive the server takes the flow for dead (RFC 5626 5.4).
+    FlowTimer(u32), FLOW_TIMER
+}
+
+/// The reliable provisional response that a PRACK acknowledges (RFC 3262 7.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RAck {
+    /// Its `RSeq`.
+    pub rseq: u32,
+    /// Its `CSeq`.
+    pub cseq: CSeq,
+}
+
+impl RAck {
+    /// A response with these `RSeq` and `CSeq`.
+    pub fn new(rseq: u32, cseq: CSeq) -> Self {
+        Self { rseq, cseq }
+    }
+}
+
+impl Header for RAck {
+    const NAME: HeaderName = HeaderName::RACK;
+
+    fn parse(value: &ByteStr) -> Result<Self, ParseError> {
+        let mut cursor = Cursor::new(value);
+        cursor.space();
+        let rseq = cursor.number()?;
+        let start = cursor.position();
+        if !cursor.space() {
+            return cursor.unexpected();
+        }
+        let cseq = CSeq::parse(&cursor.slice(start, value.len())).map_err(|error| error.shifted(start))?;
+        Ok(Self { rseq, cseq })
+    }
+
+    fn write(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        write!(out, "{} ", self.rseq)?;
+        self.cseq.write(out)
+    }
 }
 
 /// When to try again (RFC 3261 20.33).

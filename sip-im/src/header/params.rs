@@ -170,9 +170,29 @@ impl Params {
         Some(self.0.remove(at).value)
     }
 
+    /// Sets a parameter that is quoted even if it is a token. A line end in the value becomes a space.
+    pub(crate) fn set_quoted(&mut self, name: &'static str, value: &str) {
+        let mut quoted = String::with_capacity(value.len().saturating_add(2));
+        // Writing to a String does not fail.
+        let _ = write_quoted(&mut quoted, value);
+        self.remove(name);
+        self.0.push(Param {
+            name: ByteStr::from_static(name),
+            value: Some(ByteStr::from(quoted)),
+        });
+    }
+
     pub(crate) fn write(&self, out: &mut dyn fmt::Write) -> fmt::Result {
-        for param in &self.0 {
-            write!(out, ";{}", param.name.as_str())?;
+        if !self.is_empty() {
+            out.write_char(';')?;
+        }
+        self.write_separated(out, ";")
+    }
+
+    pub(crate) fn write_separated(&self, out: &mut dyn fmt::Write, separator: &str) -> fmt::Result {
+        for (index, param) in self.0.iter().enumerate() {
+            out.write_str(if index > 0 { separator } else { "" })?;
+            out.write_str(&param.name)?;
             if let Some(value) = &param.value {
                 write!(out, "={}", value.as_str())?;
             }

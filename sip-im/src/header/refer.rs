@@ -1,4 +1,4 @@
-//! Refer-To (RFC 3515), Referred-By (RFC 3892), Refer-Sub (RFC 4488).
+//! Refer-To (RFC 3515), Referred-By (RFC 3892), Refer-Sub (RFC 4488), Reply-To (RFC 3261 20.31).
 
 use core::fmt;
 
@@ -50,6 +50,10 @@ address! {
 address! {
     /// Who referred.
     ReferredBy, REFERRED_BY
+}
+address! {
+    /// Where an answer is to go, if not to From.
+    ReplyTo, REPLY_TO
 }
 
 /// Does the REFER make a subscription?

@@ -1,4 +1,5 @@
-//! Header fields that list tokens: Allow, Allow-Events, Supported, Require, Proxy-Require, Unsupported.
+//! Header fields that list tokens: Allow, Allow-Events, Supported, Require, Proxy-Require, Unsupported, Content-Encoding,
+//! Content-Language, Request-Disposition.
 
 use core::fmt;
 
@@ -65,6 +66,18 @@ tokens! {
 tokens! {
     /// Event packages that the sender supports (RFC 6665 8.2.2).
     AllowEvents, ALLOW_EVENTS, false
+}
+tokens! {
+    /// What the body was coded with, in the order in which it was (RFC 3261 20.12).
+    ContentEncoding, CONTENT_ENCODING, false
+}
+tokens! {
+    /// The languages of the body (RFC 3261 20.13).
+    ContentLanguage, CONTENT_LANGUAGE, false
+}
+tokens! {
+    /// What the sender wants proxies to do: `no-fork`, `parallel` and others (RFC 3841 9.1).
+    RequestDisposition, REQUEST_DISPOSITION, false
 }
 
 /// The methods that the sender supports (RFC 3261 20.5).

@@ -1,10 +1,13 @@
 //! What is taken out of a message on its way.
 
 use core::cell::Cell;
+use core::fmt::Write as _;
 
 use super::asserted::{Trust, is_expected};
 use crate::error::BuildError;
-use crate::header::{From, Header, HeaderName, Headers, PAssertedIdentity, Privacy, PrivacyValue};
+use crate::header::{
+    From, Header, HeaderName, Headers, HistoryInfo, PAssertedIdentity, Privacy, PrivacyValue,
+};
 use crate::{ByteStr, Method, Request, Response, Uri};
 
 /// Believed only from inside the trust domain: from outside they are removed, so that nobody later takes them for said by us.
@@ -112,7 +115,33 @@ fn cross(headers: &mut Headers, from: Trust, to: Trust) {
     if hides_identity {
         headers.remove(&HeaderName::P_ASSERTED_IDENTITY);
     }
-    if hides_history {
+    hide_history(headers, hides_history);
+}
+
+/// Makes the entries of the history anonymous that want it themselves, or all of them, also those of other domains: which they
+/// are is not known here. A history that cannot be read goes as a whole.
+pub(super) fn hide_history(headers: &mut Headers, all: bool) {
+    let entries: Result<Vec<HistoryInfo>, _> = headers.all().collect();
+    let Ok(entries) = entries else {
+        headers.remove(&HeaderName::HISTORY_INFO);
+        return;
+    };
+    if !entries.iter().any(|entry| all || entry.wants_privacy()) {
+        return;
+    }
+    let mut values = String::new();
+    for entry in &entries {
+        let separator = if values.is_empty() { "" } else { ", " };
+        let hidden = if all || entry.wants_privacy() {
+            entry.anonymised()
+        } else {
+            entry.clone()
+        };
+        // Writing to a String does not fail.
+        let _ = write!(values, "{separator}{}", hidden.name_addr);
+    }
+    // What was read from a message has no line end in it.
+    if headers.set(&HeaderName::HISTORY_INFO, &values).is_err() {
         headers.remove(&HeaderName::HISTORY_INFO);
     }
 }

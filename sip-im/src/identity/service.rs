@@ -1,6 +1,6 @@
 //! What a privacy service does (RFC 3323 5).
 
-use super::privacy::{anonymise, remove_all};
+use super::privacy::{anonymise, hide_history, remove_all};
 use crate::error::{BuildError, HeaderError};
 use crate::header::{HeaderName, Privacy, PrivacyValue, ProxyRequire};
 use crate::{Request, StatusCode};
@@ -110,7 +110,7 @@ pub fn serve_privacy(
         .iter()
         .any(|value| done.contains(value))
     {
-        headers.remove(&HeaderName::HISTORY_INFO);
+        hide_history(headers, true);
     }
     let left: Vec<PrivacyValue> = asked
         .iter()

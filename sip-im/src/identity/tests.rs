@@ -327,3 +327,61 @@ fn who_wants_no_privacy_is_left_alone() {
         assert_eq!(served.to_bytes(), request(fields).to_bytes(), "{fields}");
     }
 }
+
+//= https://www.rfc-editor.org/rfc/rfc7044#section-10.1.2
+//= type=test
+//# The Privacy Service MUST change any
+//# hi-targeted-to-uris in these hi-entries that have not been anonymized
+//# (evidenced by their domain not being "anonymous.invalid") to
+//# anonymous URIs containing a domain of anonymous.invalid
+#[test]
+fn the_history_is_hidden_where_it_wants_to_be() {
+    let history = |privacy: &str, entries: &str, to| {
+        let mut crossing = request(&format!("{privacy}History-Info: {entries}\r\n"));
+        cross_boundary(&mut crossing, Trust::Trusted, to);
+        crossing
+            .headers()
+            .value(&HeaderName::HISTORY_INFO)
+            .map(|value| value.to_string())
+    };
+    let entries = "<sip:a@example.com>;index=1,<sip:b@example.com?Privacy=history>;index=1.1";
+    let hidden = "<sip:anonymous@anonymous.invalid>;index=1, <sip:anonymous@anonymous.invalid>;index=1.1";
+    for privacy in [
+        "Privacy: history\r\n",
+        "Privacy: header;id\r\n",
+        "Privacy: ???\r\n",
+    ] {
+        assert_eq!(
+            history(privacy, entries, Trust::Untrusted).as_deref(),
+            Some(hidden),
+            "{privacy}"
+        );
+        assert_eq!(
+            history(privacy, entries, Trust::Trusted).as_deref(),
+            Some(entries),
+            "{privacy}"
+        );
+    }
+    assert_eq!(
+        history("", entries, Trust::Untrusted).as_deref(),
+        Some("<sip:a@example.com>;index=1, <sip:anonymous@anonymous.invalid>;index=1.1")
+    );
+    assert_eq!(
+        history("Privacy: history\r\n", "nonsense", Trust::Untrusted),
+        None
+    );
+    let (done, request) = served(
+        "Privacy: history\r\nHistory-Info: <sip:a@example.com>;index=1\r\n",
+        &[],
+    )
+    .unwrap();
+    assert_eq!(done, [PrivacyValue::History]);
+    assert!(!request.headers().contains(&HeaderName::PRIVACY));
+    assert!(
+        request
+            .headers()
+            .value(&HeaderName::HISTORY_INFO)
+            .unwrap()
+            .contains("anonymous.invalid")
+    );
+}
