@@ -27,7 +27,14 @@ pub(crate) struct Chunk {
     /// Whether the peer has answered it already.
     answered: bool,
     /// The last octets, in which an end-line might have begun.
-    tail: Vec<u8>,
+    tail: Tail,
+}
+
+/// The last octets of a chunk, as many as may be the beginning of an end-line.
+#[derive(Debug)]
+struct Tail {
+    octets: [u8; PATTERN],
+    length: usize,
 }
 
 /// What one pull gave.
@@ -149,7 +156,7 @@ impl Connection {
                 transaction,
                 octets: 0,
                 answered: false,
-                tail: Vec::new(),
+                tail: Tail::new(),
             };
             self.end(&chunk, Continuation::Complete, session, shared, now);
             return Some(Produced {
@@ -166,7 +173,7 @@ impl Connection {
             transaction,
             octets: 0,
             answered: false,
-            tail: Vec::new(),
+            tail: Tail::new(),
         };
         let parts = [head, piece, Bytes::new()];
         Some(self.settle(chunk, parts, cut, session, shared, now))
@@ -207,7 +214,7 @@ impl Connection {
                 self.chunk = Some(chunk);
                 return None;
             }
-            cut = shorten(&mut piece, &chunk.transaction, &chunk.tail);
+            cut = shorten(&mut piece, &chunk.transaction, chunk.tail.octets());
         }
         if let Some(message) = message {
             message.advance(piece.len());
@@ -253,7 +260,7 @@ impl Connection {
             self.end(&chunk, end, session, shared, now);
             end_line(&mut shared.buffer, &chunk.transaction, end)
         } else {
-            chunk.remember(&piece);
+            chunk.tail.push(&piece);
             self.chunk = Some(chunk);
             Bytes::new()
         };
@@ -336,14 +343,31 @@ impl Connection {
     }
 }
 
-impl Chunk {
-    /// Keeps as much of the end as may be the beginning of an end-line.
-    fn remember(&mut self, piece: &[u8]) {
-        let most = PATTERN;
-        let from = piece.len().saturating_sub(most);
-        self.tail.extend_from_slice(piece.get(from..).unwrap_or_default());
-        let excess = self.tail.len().saturating_sub(most);
-        self.tail.drain(..excess);
+impl Tail {
+    const fn new() -> Self {
+        Self {
+            octets: [0; PATTERN],
+            length: 0,
+        }
+    }
+
+    fn octets(&self) -> &[u8] {
+        self.octets.get(..self.length).unwrap_or_default()
+    }
+
+    /// Notes octets behind those that are here.
+    fn push(&mut self, piece: &[u8]) {
+        let piece = piece
+            .get(piece.len().saturating_sub(PATTERN)..)
+            .unwrap_or_default();
+        let excess = self.length.saturating_add(piece.len()).saturating_sub(PATTERN);
+        self.octets.copy_within(excess.min(self.length)..self.length, 0);
+        self.length = self.length.saturating_sub(excess);
+        let end = self.length.saturating_add(piece.len());
+        if let Some(place) = self.octets.get_mut(self.length..end) {
+            place.copy_from_slice(piece);
+            self.length = end;
+        }
     }
 }
 
@@ -374,10 +398,13 @@ fn collision(transaction: &TransactionId, tail: &[u8], piece: &[u8]) -> Option<u
     pattern.get_mut(7..length)?.copy_from_slice(id);
     let pattern = pattern.get(..length)?;
     if !tail.is_empty() {
-        let mut seam = Vec::with_capacity(PATTERN.saturating_mul(2));
-        seam.extend_from_slice(tail);
-        seam.extend_from_slice(piece.get(..piece.len().min(PATTERN)).unwrap_or_default());
-        if memmem::find(&seam, pattern).is_some() {
+        let mut seam = [0; PATTERN + PATTERN];
+        let begin = piece.get(..piece.len().min(PATTERN)).unwrap_or_default();
+        let end = tail.len().saturating_add(begin.len());
+        seam.get_mut(..tail.len())?.copy_from_slice(tail);
+        seam.get_mut(tail.len()..end)?.copy_from_slice(begin);
+        let seam = seam.get(..end)?;
+        if memmem::find(seam, pattern).is_some() {
             return Some(0);
         }
     }
@@ -397,6 +424,27 @@ fn end_line(out: &mut BytesMut, transaction: &TransactionId, end: Continuation) 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_tail_is_what_came_last() {
+        for lengths in [
+            &[1_usize, 2, 3][..],
+            &[38],
+            &[37, 2],
+            &[10, 40],
+            &[100],
+            &[20, 20, 20],
+        ] {
+            let mut tail = Tail::new();
+            let mut all = Vec::new();
+            for length in lengths {
+                let piece: Vec<u8> = (0_u8..).skip(all.len()).take(*length).collect();
+                tail.push(&piece);
+                all.extend(piece);
+            }
+            assert_eq!(tail.octets(), &all[all.len().saturating_sub(PATTERN)..]);
+        }
+    }
 
     #[test]
     fn collisions_are_found_within_a_piece_and_across_two() {

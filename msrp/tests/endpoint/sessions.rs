@@ -914,3 +914,25 @@ fn chunks_keep_to_the_configured_sizes() {
     );
     assert!(pair.sent(0).contains("Byte-Range: 1-*/12345\r\n"));
 }
+
+#[test]
+fn large_files_arrive_whole_and_as_a_stream() {
+    for delivery in [WHOLE, Delivery::Streaming] {
+        let mut pair = Pair::new();
+        pair.pieces = vec![65_536];
+        let keys = pair.bound(delivery, Acknowledge::Automatic);
+        let body = noise(5 << 20);
+        pair.ends[0]
+            .endpoint
+            .send(keys[0], text(body.clone()), pair.now)
+            .unwrap();
+        pair.settle();
+        let events = pair.events(1);
+        let whole = if delivery == WHOLE {
+            messages(&events).concat()
+        } else {
+            streamed(&events)
+        };
+        assert!(whole == body);
+    }
+}
