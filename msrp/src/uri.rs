@@ -239,9 +239,10 @@ impl Parser<'_> {
     }
 
     fn scheme(&mut self) -> Result<bool, UriError> {
-        let Some((scheme, _)) = self.text.split_once("://") else {
+        let (scheme, rest) = self.text.split_once(':').unwrap_or_default();
+        if !rest.starts_with("//") {
             return self.fail(UriErrorKind::Scheme);
-        };
+        }
         let secure = if scheme.eq_ignore_ascii_case("msrp") {
             false
         } else if scheme.eq_ignore_ascii_case("msrps") {
@@ -254,11 +255,12 @@ impl Parser<'_> {
     }
 
     fn user(&mut self) -> Result<Option<Span>, UriError> {
-        let authority = self.rest().split(['/', ';']).next().unwrap_or_default();
-        let Some((user, _)) = authority.rsplit_once('@') else {
+        let rest = self.rest().as_bytes();
+        let authority = rest.get(..memchr::memchr2(b'/', b';', rest).unwrap_or(rest.len()));
+        let Some(length) = authority.and_then(|authority| memchr::memrchr(b'@', authority)) else {
             return Ok(None);
         };
-        let length = user.len();
+        let user = self.rest().get(..length).unwrap_or_default();
         if !user.bytes().all(is_user_octet) || !escapes_are_whole(user) {
             return self.fail(UriErrorKind::User);
         }
@@ -281,9 +283,9 @@ impl Parser<'_> {
             self.at += 1;
             return Ok(span);
         }
-        let host = self.rest().split([':', '/', ';']).next().unwrap_or_default();
-        let length = host.len();
-        if host.is_empty() || !host.bytes().all(is_host_octet) || !escapes_are_whole(host) {
+        let length = self.run(HOST);
+        let host = self.rest().get(..length).unwrap_or_default();
+        if length == 0 || !self.ends_at(length, b":/;") || !escapes_are_whole(host) {
             return self.fail(UriErrorKind::Host);
         }
         Ok(self.take(length))
@@ -309,15 +311,16 @@ impl Parser<'_> {
     }
 
     fn session_id(&mut self) -> Result<Option<Span>, UriError> {
-        let Some(rest) = self.rest().strip_prefix('/') else {
+        if !self.rest().starts_with('/') {
             return Ok(None);
-        };
-        let id = rest.split(';').next().unwrap_or_default();
-        let length = id.len();
-        if id.is_empty() || !id.bytes().all(is_session_id_octet) {
+        }
+        let slash = self.at;
+        self.at += 1;
+        let length = self.run(SESSION_ID);
+        if length == 0 || !self.ends_at(length, b";") {
+            self.at = slash;
             return self.fail(UriErrorKind::SessionId);
         }
-        self.at += 1;
         Ok(Some(self.take(length)))
     }
 
@@ -329,8 +332,9 @@ impl Parser<'_> {
                 UriErrorKind::Parameter
             });
         };
-        let transport = rest.split(';').next().unwrap_or_default();
-        let length = transport.len();
+        let end = memchr::memchr(b';', rest.as_bytes());
+        let length = end.unwrap_or(rest.len());
+        let transport = rest.get(..length).unwrap_or_default();
         if transport.is_empty() || !transport.bytes().all(|octet| octet.is_ascii_alphanumeric()) {
             return self.fail(UriErrorKind::MissingTransport);
         }
@@ -348,6 +352,25 @@ impl Parser<'_> {
         }
         let length = rest.len();
         Ok((transport, self.take(length)))
+    }
+
+    /// Returns how many octets of a class come next.
+    fn run(&self, class: u8) -> usize {
+        let rest = self.rest().as_bytes();
+        let is_of_class = |octet: u8| {
+            CLASSES
+                .get(usize::from(octet))
+                .is_some_and(|classes| classes & class != 0)
+        };
+        rest.iter()
+            .position(|&octet| !is_of_class(octet))
+            .unwrap_or(rest.len())
+    }
+
+    /// Says whether the text is over after that many octets, or one of `delimiters` is there.
+    fn ends_at(&self, length: usize, delimiters: &[u8]) -> bool {
+        let next = self.rest().as_bytes().get(length);
+        next.is_none_or(|octet| delimiters.contains(octet))
     }
 
     fn rest(&self) -> &str {
@@ -371,6 +394,27 @@ impl Parser<'_> {
     }
 }
 
+const HOST: u8 = 1;
+const SESSION_ID: u8 = 2;
+
+/// The classes of each octet.
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut rest: &mut [u8] = &mut classes;
+    let mut octet = 0_u8;
+    while let Some((class, others)) = rest.split_first_mut() {
+        if is_host_octet(octet) {
+            *class |= HOST;
+        }
+        if is_session_id_octet(octet) {
+            *class |= SESSION_ID;
+        }
+        rest = others;
+        octet = octet.wrapping_add(1);
+    }
+    classes
+};
+
 const fn is_unreserved(octet: u8) -> bool {
     octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~')
 }
@@ -389,6 +433,9 @@ const fn is_user_octet(octet: u8) -> bool {
 }
 
 fn escapes_are_whole(text: &str) -> bool {
+    if memchr::memchr(b'%', text.as_bytes()).is_none() {
+        return true;
+    }
     text.split('%').skip(1).all(|rest| {
         rest.as_bytes()
             .get(..2)

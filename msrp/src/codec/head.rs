@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::{Leniency, Limits};
 use crate::header::Headers;
-use crate::header::content::is_token;
+use crate::header::content::{has_control, is_token_octet};
 use crate::text::ByteStr;
 use crate::{Method, StatusCode, TransactionId};
 
@@ -86,15 +86,15 @@ pub(super) fn parse(
     // Checking all at once is the fast way; line by line only when that fails.
     let whole_is_text = std::str::from_utf8(text).is_ok();
     let mut number = 0_usize;
-    while let Some(length) = text
-        .get(at..)
-        .and_then(|rest| memchr::memmem::find(rest, b"\r\n"))
-    {
-        let end = at.saturating_add(length);
-        let line = text.get(at..end).unwrap_or_default();
+    for line_feed in memchr::memchr_iter(b'\n', text) {
+        // A bare line feed ends no line.
+        let Some(line) = text.get(at..line_feed).and_then(|line| line.strip_suffix(b"\r")) else {
+            continue;
+        };
+        let end = at.saturating_add(line.len());
         number = number.saturating_add(1);
         if number == 1 {
-            start = parse_start(text, line, leniency);
+            start = parse_start(text, line, &transaction, leniency);
             if start.is_none() {
                 defect = Some(Defect::StartLine);
             }
@@ -134,7 +134,7 @@ pub(super) fn parse(
 fn split_field(line: &[u8], leniency: Leniency) -> Option<(usize, usize)> {
     let colon = memchr::memchr(b':', line)?;
     let (name, rest) = line.split_at_checked(colon)?;
-    if !name.first().is_some_and(u8::is_ascii_alphabetic) || !std::str::from_utf8(name).is_ok_and(is_token) {
+    if !name.first().is_some_and(u8::is_ascii_alphabetic) || !name.iter().copied().all(is_token_octet) {
         return None;
     }
     let mut value = rest.get(1..)?;
@@ -143,18 +143,23 @@ fn split_field(line: &[u8], leniency: Leniency) -> Option<(usize, usize)> {
     } else {
         value = value.strip_prefix(b" ")?;
     }
-    if value
-        .iter()
-        .any(|octet| *octet != b'\t' && octet.is_ascii_control())
-    {
+    if has_control(value) {
         return None;
     }
     Some((name.len(), value.len()))
 }
 
-fn parse_start(text: &Bytes, line: &[u8], leniency: Leniency) -> Option<StartLine> {
-    let (_, rest) = split_start_line(line)?;
-    let rest = std::str::from_utf8(rest).ok()?;
+fn parse_start(
+    text: &Bytes,
+    line: &[u8],
+    transaction: &TransactionId,
+    leniency: Leniency,
+) -> Option<StartLine> {
+    // Framing has read the beginning already.
+    let rest = line
+        .strip_prefix(b"MSRP ")?
+        .strip_prefix(transaction.as_bytes())?;
+    let rest = std::str::from_utf8(rest.strip_prefix(b" ")?).ok()?;
     let is_digit = |octet: u8| octet.is_ascii_digit();
     if rest.bytes().next().is_some_and(is_digit) {
         let (digits, comment) = match rest.split_once(' ') {
@@ -167,10 +172,7 @@ fn parse_start(text: &Bytes, line: &[u8], leniency: Leniency) -> Option<StartLin
             return None;
         };
         let comment = comment.filter(|comment| !comment.is_empty());
-        if comment.is_some_and(|text| {
-            text.bytes()
-                .any(|octet| octet != b'\t' && octet.is_ascii_control())
-        }) {
+        if comment.is_some_and(|text| has_control(text.as_bytes())) {
             return None;
         }
         let comment = match comment {

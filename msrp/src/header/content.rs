@@ -396,8 +396,48 @@ pub fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_token_octet)
 }
 
-fn is_token_octet(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`{|}~".contains(&octet)
+pub(crate) const fn is_token_octet(octet: u8) -> bool {
+    // A table, since this is asked for each octet of each header's name; the cast widens.
+    const TOKEN: u128 = {
+        let mut set = 0_u128;
+        let mut octet = 0_u8;
+        while octet < 128 {
+            if octet.is_ascii_alphanumeric()
+                || matches!(
+                    octet,
+                    b'!' | b'#'
+                        | b'$'
+                        | b'%'
+                        | b'&'
+                        | b'\''
+                        | b'*'
+                        | b'+'
+                        | b'-'
+                        | b'.'
+                        | b'^'
+                        | b'_'
+                        | b'`'
+                        | b'{'
+                        | b'|'
+                        | b'}'
+                        | b'~'
+                )
+            {
+                set |= 1 << octet;
+            }
+            octet += 1;
+        }
+        set
+    };
+    octet < 128 && TOKEN >> octet & 1 == 1
+}
+
+/// Says whether a value has a control character other than a tab, which would break the line that it is in.
+pub(crate) fn has_control(value: &[u8]) -> bool {
+    // All octets are looked at, which the compiler turns into a few wide comparisons.
+    value.iter().fold(false, |found, octet| {
+        found | (*octet != b'\t') & octet.is_ascii_control()
+    })
 }
 
 /// The text of a quoted string; a token stays as it is.

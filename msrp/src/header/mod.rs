@@ -162,10 +162,7 @@ impl Headers {
         if !content::is_token(name) {
             return Err(PushError::Name);
         }
-        if value
-            .bytes()
-            .any(|octet| octet != b'\t' && octet.is_ascii_control())
-        {
+        if content::has_control(value.as_bytes()) {
             return Err(PushError::Value);
         }
         let (start, middle) = (self.text.len(), self.text.len() + name.len());
@@ -203,9 +200,14 @@ impl Headers {
 
     /// Iterates over the values of all headers of a name, whatever its case.
     pub fn values(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.iter()
-            .filter(move |(other, _)| other.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        let named = move |field: &&Field| {
+            let (start, end) = field.name;
+            self.octets(start, end).eq_ignore_ascii_case(name.as_bytes())
+        };
+        self.fields
+            .iter()
+            .filter(named)
+            .map(|field| self.part(field.value))
     }
 
     /// Returns a typed header; none if it is not there.
@@ -220,7 +222,8 @@ impl Headers {
         };
         let mut found = None;
         for field in &self.fields {
-            if !self.part(field.name).eq_ignore_ascii_case(H::NAME) {
+            let (start, end) = field.name;
+            if !self.octets(start, end).eq_ignore_ascii_case(H::NAME.as_bytes()) {
                 continue;
             }
             if found.is_some() {
@@ -269,7 +272,7 @@ impl Headers {
     }
 
     fn owned(&self, (start, end): (u32, u32)) -> ByteStr {
-        ByteStr::try_from(self.text.slice_ref(self.octets(start, end))).unwrap_or_default()
+        ByteStr::checked(self.text.slice_ref(self.octets(start, end)))
     }
 
     fn octets(&self, start: u32, end: u32) -> &[u8] {
