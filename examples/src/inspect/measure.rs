@@ -7,8 +7,11 @@ use ::msrp::cpim;
 use bytes::Bytes;
 use im_xdm_model::document::ResourceLists;
 use im_xdm_model::list::{Options, recipients};
+use sip_im::ContentType;
 use sip_im::codec::{Limits, StreamDecoder, parse_datagram};
 use sip_im::digest::AuthParams;
+use sip_im::mime::{self, Multipart};
+use sip_im::sdp::Session;
 
 use super::{Query, pieces};
 
@@ -31,7 +34,15 @@ pub(super) fn parse(query: &Query, octets: &Bytes) {
         "msrp-uri" => {
             let _ = black_box(::msrp::Uri::parse(text()));
         }
-        "sip" => {
+        "multipart" => {
+            if let Some(Ok(content_type)) = query.content_type.as_deref().map(ContentType::parse) {
+                let _ = black_box(Multipart::parse(&content_type, octets, &mime::Limits::default()));
+            }
+        }
+        "sdp" | "sdp-answer" => {
+            let _ = black_box(Session::parse(octets));
+        }
+        "identity" | "privacy" | "sip" => {
             let _ = black_box(parse_datagram(octets.clone(), &Limits::default()));
         }
         "sip-auth" => {

@@ -3,9 +3,13 @@
 //! A [`Query`] names a kind and carries the octets; [`answer`] gives one JSON object for it and never fails: what a
 //! parser refuses is told in the answer.
 
+mod build;
 mod cpim;
+mod identity;
 mod measure;
 mod msrp;
+mod multipart;
+mod sdp;
 mod sip;
 mod uri;
 mod uri_list;
@@ -40,6 +44,15 @@ pub struct Query {
     cuts: Option<Vec<usize>>,
     a: Option<String>,
     b: Option<String>,
+    /// The type of a multipart body.
+    content_type: Option<String>,
+    /// The place of a message that a value is built into.
+    op: Option<String>,
+    value: Option<String>,
+    /// Whether the neighbour that a request comes from is trusted.
+    trusted: Option<bool>,
+    from_trusted: Option<bool>,
+    to_trusted: Option<bool>,
 }
 
 /// Why a parser refused its input.
@@ -106,10 +119,16 @@ impl From<Value> for Accepted {
 type Inspector = fn(&Query, &Bytes) -> Result<Accepted, Refusal>;
 
 const INSPECTORS: &[(&str, Inspector)] = &[
+    ("build", build::inspect),
     ("cpim", cpim::inspect),
+    ("identity", identity::inspect),
     ("msrp", |query, octets| Ok(msrp::inspect(query, octets))),
     ("msrp-uri", uri::msrp),
     ("msrp-uri-cmp", uri::compare_msrp),
+    ("multipart", multipart::inspect),
+    ("privacy", identity::privacy),
+    ("sdp", sdp::inspect),
+    ("sdp-answer", sdp::answer),
     ("sip", sip::datagram),
     ("sip-auth", sip::authorization),
     ("sip-stream", |query, octets| Ok(sip::stream(query, octets))),
@@ -195,6 +214,7 @@ fn octets_of(query: &Query) -> Result<Bytes, Refusal> {
             Err(error) => Err(Refusal::new("query", error.to_string()).at("file")),
         },
         None if query.a.is_some() && query.b.is_some() => Ok(Bytes::new()),
+        None if query.op.is_some() => Ok(Bytes::new()),
         None => Err(Refusal::new("query", "neither data nor file").at("data")),
     }
 }

@@ -1,0 +1,270 @@
+//! The kinds of `im-inspect` that read and build SIP: what a line of a batch is answered.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use examples::inspect::{Meter, answer, kinds};
+use serde_json::{Value, json};
+
+struct NoMeter;
+
+impl Meter for NoMeter {
+    fn start(&self) {}
+
+    fn peak(&self) -> usize {
+        0
+    }
+}
+
+fn ask(kind: &str, octets: &str, more: &Value) -> Value {
+    let mut query = json!({"id": 1, "kind": kind, "data": STANDARD.encode(octets)});
+    for (key, value) in more.as_object().into_iter().flatten() {
+        query[key] = value.clone();
+    }
+    answer(&query.to_string(), &NoMeter)
+}
+
+fn build(op: &str, value: &str) -> Value {
+    answer(
+        &json!({"id": 1, "kind": "build", "op": op, "value": value}).to_string(),
+        &NoMeter,
+    )
+}
+
+fn decoded(value: &Value) -> String {
+    String::from_utf8_lossy(&STANDARD.decode(value.as_str().unwrap()).unwrap()).into_owned()
+}
+
+const REQUEST: &str = "MESSAGE sip:bob@example.com SIP/2.0\r\nVia: SIP/2.0/UDP a.example;branch=z9hG4bK1\r\n\
+    From: \"Alice\" <sip:alice@example.com>;tag=1\r\nTo: <sip:bob@example.com>\r\nCall-ID: x\r\nCSeq: 1 MESSAGE\r\n\
+    P-Asserted-Identity: <sip:alice@example.com>, <tel:+1555>\r\nPrivacy: id\r\nContent-Length: 0\r\n\r\n";
+
+#[test]
+fn whom_a_request_comes_from_depends_on_trust() {
+    let trusted = ask("identity", REQUEST, &json!({"trusted": true}));
+    assert_eq!(
+        trusted["value"],
+        json!({"asserted": ["sip:alice@example.com", "tel:+1555"], "anonymous": true, "privacy": ["id"], "refused": null})
+    );
+    let untrusted = ask("identity", REQUEST, &json!({}));
+    assert_eq!(untrusted["value"]["asserted"], json!([]));
+    let malformed = REQUEST.replace("<tel:+1555>", "</>");
+    let refused = ask("identity", &malformed, &json!({"trusted": true}));
+    assert!(
+        refused["value"]["refused"]
+            .as_str()
+            .unwrap()
+            .starts_with("P-Asserted-Identity"),
+        "{refused}"
+    );
+    let twice = REQUEST.replace("Privacy: id", "f: <sip:eve@example.com>;tag=2");
+    let refused = ask("identity", &twice, &json!({"trusted": true}));
+    assert_eq!(
+        (&refused["error"]["where"], &refused["error"]["status"]),
+        (&json!("From"), &json!(400))
+    );
+}
+
+#[test]
+fn what_is_forwarded_depends_on_both_neighbours() {
+    let forwarded = |from: bool, to: bool| {
+        decoded(
+            &ask(
+                "privacy",
+                REQUEST,
+                &json!({"from_trusted": from, "to_trusted": to}),
+            )["value"]["written"],
+        )
+    };
+    assert_eq!(forwarded(true, true), REQUEST);
+    assert!(!forwarded(false, true).contains("P-Asserted-Identity"));
+    let outside = forwarded(true, false);
+    assert!(
+        !outside.to_lowercase().contains("alice") && outside.contains("anonymous.invalid"),
+        "{outside}"
+    );
+}
+
+#[test]
+fn media_are_described_one_by_one() {
+    let offer = "v=0\r\no=a 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n\
+        m=message 2855 TCP/MSRP *\r\na=accept-types:message/cpim text/plain\r\na=path:msrp://192.0.2.1:2855/x1;tcp\r\n\
+        a=setup:active\r\na=max-size:4096\r\na=chatroom:nickname\r\na=msrp-cema\r\na=sendonly\r\n";
+    let described = ask("sdp", offer, &json!({}));
+    let media = &described["value"]["media"];
+    assert_eq!(
+        (&media[0]["type"], &media[0]["port"], &media[0]["path"]),
+        (&json!("audio"), &json!(4000), &json!([]))
+    );
+    assert_eq!(
+        media[1],
+        json!({
+            "type": "message", "port": 2855, "proto": "TCP/MSRP", "path": ["msrp://192.0.2.1:2855/x1;tcp"],
+            "accept_types": ["message/cpim", "text/plain"], "accept_wrapped_types": [], "max_size": 4096, "setup": "active",
+            "chatroom": ["nickname"], "fingerprint": null, "msrp_cema": true, "file_selector": null, "direction": "sendonly",
+        })
+    );
+    let written = decoded(&ask("sdp-answer", offer, &json!({}))["value"]["written"]);
+    assert!(
+        written.contains("m=audio 0 ") && written.contains("a=setup:passive"),
+        "{written}"
+    );
+    let no_path = offer.replace("a=path:", "a=other:");
+    let described = ask("sdp", &no_path, &json!({}));
+    assert_eq!(
+        (&described["ok"], &described["refused"][0]["where"]),
+        (&json!(true), &json!("path"))
+    );
+    assert_eq!(ask("sdp-answer", &no_path, &json!({}))["error"]["status"], 488);
+    assert_eq!(ask("sdp", "v=1\r\n", &json!({}))["error"]["code"], "version");
+}
+
+#[test]
+fn parts_are_cut_at_the_boundary_of_the_type() {
+    let body = "--b 1\r\nContent-ID: <c1>\r\nContent-Disposition: recipient-list\r\nContent-Type: a/b\r\n\r\nHi\r\n--b 1\r\n\r\n\r\n--b 1--\r\n";
+    let parts = ask(
+        "multipart",
+        body,
+        &json!({"content_type": "multipart/mixed;boundary=\"b 1\""}),
+    );
+    assert_eq!(
+        parts["value"]["parts"],
+        json!([
+            {"content_type": "a/b", "disposition": "recipient-list", "content_id": "c1", "length": 2, "body": "Hi"},
+            {"content_type": "text/plain", "disposition": null, "content_id": null, "length": 0, "body": ""},
+        ])
+    );
+    assert_eq!(
+        ask("multipart", body, &json!({"content_type": "text/plain"}))["error"]["status"],
+        415
+    );
+    assert_eq!(
+        ask("multipart", body, &json!({"content_type": "multipart/mixed"}))["error"]["code"],
+        "boundary"
+    );
+    assert_eq!(
+        ask("multipart", body, &json!({}))["error"]["where"],
+        "content_type"
+    );
+}
+
+const OPS: [&str; 18] = [
+    "display_name",
+    "uri_user",
+    "uri_param_value",
+    "header_name",
+    "method",
+    "reason_phrase",
+    "call_id",
+    "branch",
+    "from_tag",
+    "content_type",
+    "auth_realm",
+    "auth_username",
+    "cpim_from_name",
+    "msrp_message_id",
+    "msrp_body",
+    "multipart_part",
+    "resource_list_display_name",
+    "resource_list_uri",
+];
+
+#[test]
+fn a_plain_value_is_read_back_from_every_place() {
+    for op in OPS {
+        let value = match op {
+            "content_type" => "text/x-own",
+            "msrp_message_id" => "abcd1234",
+            "resource_list_uri" => "sip:carol@example.com",
+            _ => "x-own",
+        };
+        let built = build(op, value);
+        assert_eq!(built["ok"], true, "{op}: {built}");
+        assert_eq!(built["value"]["read_back"], value, "{op}");
+        assert_eq!(
+            built["value"]["header_count_before"], built["value"]["header_count_after"],
+            "{op}"
+        );
+    }
+    assert_eq!(build("nonsense", "x")["error"]["where"], "op");
+}
+
+#[test]
+fn no_value_adds_a_line_or_becomes_another() {
+    let hostile = [
+        "a\r\nEvil: b",
+        "a\nEvil: b",
+        "a\rEvil: b",
+        "\"\r\n\r\n<sip:eve@example.com>",
+        "a\" <sip:eve@example.com>;tag=\"",
+        "<sip:eve@example.com>",
+        "a\\",
+        "a\0b",
+        "\u{e9}\u{4e16}",
+        "a;b=c,d?e=f&g@h",
+        "--x\r\n\r\n-------a$\r\n",
+        "a</display-name><entry uri=\"sip:eve@example.com\"/>",
+        "]]>&amp;<!--",
+        "",
+        " ",
+    ];
+    let mut accepted = std::collections::BTreeSet::new();
+    for op in OPS {
+        for value in hostile {
+            let built = build(op, value);
+            if built["ok"] == false {
+                assert_eq!(built["error"]["code"], "invalid_value", "{op} {value:?}: {built}");
+                continue;
+            }
+            accepted.insert(op);
+            let value_of = &built["value"];
+            assert_eq!(
+                value_of["header_count_before"], value_of["header_count_after"],
+                "{op} {value:?}: {built}"
+            );
+            // A line end cannot be in a quoted string and becomes a space, NUL cannot be in XML; all else is as it was.
+            let read = value_of["read_back"].as_str().unwrap();
+            let same = [
+                value.to_owned(),
+                value.replace(['\r', '\n'], " "),
+                value.replace('\0', "\u{fffd}"),
+            ]
+            .iter()
+            .any(|value| value == read);
+            assert!(
+                same,
+                "{op} {value:?}: {} {}",
+                value_of["read_back"],
+                decoded(&value_of["written"])
+            );
+        }
+    }
+    // Places of free text take nearly all of them.
+    for op in [
+        "display_name",
+        "uri_user",
+        "uri_param_value",
+        "reason_phrase",
+        "auth_realm",
+        "cpim_from_name",
+        "msrp_body",
+        "multipart_part",
+    ] {
+        assert!(accepted.contains(op), "{op}");
+    }
+}
+
+#[test]
+fn the_kinds_are_in_alphabetical_order() {
+    let listed: Vec<&str> = kinds().collect();
+    let mut sorted = listed.clone();
+    sorted.sort_unstable();
+    assert_eq!(listed, sorted);
+    for kind in ["build", "identity", "multipart", "privacy", "sdp", "sdp-answer"] {
+        assert!(listed.contains(&kind));
+    }
+}
