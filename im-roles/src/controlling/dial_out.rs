@@ -356,10 +356,13 @@ impl Controlling {
         let accepted = Dialog::from_uac(&request, response)
             .map_err(|_| StatusCode::BAD_REQUEST)
             .and_then(|dialog| Ok((dialog, Peer::of_response(response)?)))
-            .and_then(|accepted| match self.may_hide((key, participant), now) {
+            .and_then(|accepted| {
                 //= R-6.3-09
-                false if hides => Err(StatusCode::FORBIDDEN),
-                _ => Ok(accepted),
+                if hides && !self.may_hide((key, participant), now) {
+                    Err(StatusCode::FORBIDDEN)
+                } else {
+                    Ok(accepted)
+                }
             });
         let (dialog, peer) = match accepted {
             Ok(accepted) => accepted,

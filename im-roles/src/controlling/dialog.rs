@@ -19,23 +19,23 @@ impl Controlling {
     pub(super) fn request_in_dialog(
         &mut self,
         id: IncomingId,
-        request: Request,
+        request: &Request,
         caller: Caller,
         now: Instant,
     ) {
         let usage =
-            DialogId::of_incoming_request(&request).and_then(|dialog| self.dialogs.get(&dialog).copied());
+            DialogId::of_incoming_request(request).and_then(|dialog| self.dialogs.get(&dialog).copied());
         let result = match usage {
             Some(Usage::Session(key, participant)) => {
-                self.in_session(key, participant, id, request.clone(), caller, now)
+                self.in_session(key, participant, id, request, caller, now)
             }
             Some(Usage::Subscription(key, subscription)) => {
-                self.in_subscription(key, subscription, id, &request, now)
+                self.in_subscription(key, subscription, id, request, now)
             }
             None => Err(StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST.into()),
         };
         if let Err(refusal) = result {
-            self.refuse(id, &request, None, refusal);
+            self.refuse(id, request, None, refusal);
         }
     }
 
@@ -44,13 +44,13 @@ impl Controlling {
         key: ConferenceKey,
         participant: ParticipantKey,
         id: IncomingId,
-        request: Request,
+        request: &Request,
         mut caller: Caller,
         now: Instant,
     ) -> Result<(), Refusal> {
         let gone = Refusal::new(StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST);
         let dialog = self.dialog_of(key, participant).ok_or(gone.clone())?;
-        dialog.accept_request(&request).map_err(|error| error.status())?;
+        dialog.accept_request(request).map_err(|error| error.status())?;
         // In his own dialog a participant is who he was when it began, hidden or not.
         let found = self
             .conferences
@@ -58,17 +58,18 @@ impl Controlling {
             .and_then(|conference| conference.roster.get(participant))
             .ok_or(gone)?;
         caller.identity = found.identity.clone();
+        caller.identities = found.identities.clone();
         caller.anonymous = found.pseudonym.is_some();
         match request.method() {
             Method::Bye => {
-                let builder = self.reply(&request, StatusCode::OK);
+                let builder = self.reply(request, StatusCode::OK);
                 self.send_reply(id, builder);
                 self.drop_participant(key, participant, Departure::Departed, false, now);
                 Ok(())
             }
-            Method::Invite => self.reinvite(key, participant, id, &request),
+            Method::Invite => self.reinvite(key, participant, id, request),
             Method::Refer => {
-                self.refer(key, id, request, caller, now);
+                self.refer(key, id, request, &caller, now);
                 Ok(())
             }
             Method::Options => {
@@ -76,7 +77,7 @@ impl Controlling {
                     .conferences
                     .get(&key)
                     .map(|conference| conference.uri.clone());
-                self.options(id, &request, FOCUS_METHODS, &["norefersub"], uri.as_ref());
+                self.options(id, request, FOCUS_METHODS, &["norefersub"], uri.as_ref());
                 Ok(())
             }
             // A second usage of the dialog would outlive its session; subscribers make a dialog of their own.

@@ -34,20 +34,20 @@ impl Controlling {
     pub(super) fn exploder_request(
         &mut self,
         id: IncomingId,
-        request: Request,
-        caller: Caller,
+        request: &Request,
+        caller: &Caller,
         now: Instant,
     ) {
         let result = match request.method() {
-            Method::Message => self.list_message(id, &request, &caller, now),
+            Method::Message => self.list_message(id, request, caller, now),
             Method::Options => {
-                self.options(id, &request, EXPLODER_METHODS, &[LIST_EXTENSION], None);
+                self.options(id, request, EXPLODER_METHODS, &[LIST_EXTENSION], None);
                 Ok(())
             }
             method => Err(refused_method(method, EXPLODER_METHODS)),
         };
         if let Err(refusal) = result {
-            self.refuse(id, &request, Some(&caller.identity), refusal);
+            self.refuse(id, request, Some(&caller.identity), refusal);
         }
     }
 

@@ -58,17 +58,17 @@ impl Controlling {
             .get::<To>()
             .is_ok_and(|to| to.is_some_and(|to| to.tag().is_some()))
         {
-            return self.request_in_dialog(id, request, caller, now);
+            return self.request_in_dialog(id, &request, caller, now);
         }
         if self.shutting_down {
             return self.refuse(id, &request, Some(&caller.identity), Refusal::overloaded());
         }
         let target = self.target(request.uri());
         match target {
-            Target::Factory => self.factory_request(id, request, caller, now),
-            Target::Exploder => self.exploder_request(id, request, caller, now),
+            Target::Factory => self.factory_request(id, &request, &caller, now),
+            Target::Exploder => self.exploder_request(id, &request, &caller, now),
             Target::Conference(key) => self.conference_request(key, id, request, caller, now),
-            Target::Group(rules) => self.group_request(id, request, caller, rules, now),
+            Target::Group(rules) => self.group_request(id, &request, &caller, rules, now),
             Target::Unknown => self.unknown_request(id, request, caller, now),
         }
     }
@@ -117,17 +117,17 @@ impl Controlling {
         }
     }
 
-    fn factory_request(&mut self, id: IncomingId, request: Request, caller: Caller, now: Instant) {
+    fn factory_request(&mut self, id: IncomingId, request: &Request, caller: &Caller, now: Instant) {
         let result = match request.method() {
-            Method::Invite => self.factory_invite(id, &request, &caller, now),
+            Method::Invite => self.factory_invite(id, request, caller, now),
             Method::Options => {
-                self.options(id, &request, FACTORY_METHODS, &["recipient-list-invite"], None);
+                self.options(id, request, FACTORY_METHODS, &["recipient-list-invite"], None);
                 Ok(())
             }
             method => Err(refused_method(method, FACTORY_METHODS)),
         };
         if let Err(refusal) = result {
-            self.refuse(id, &request, Some(&caller.identity), refusal);
+            self.refuse(id, request, Some(&caller.identity), refusal);
         }
     }
 
@@ -161,7 +161,12 @@ impl Controlling {
             request: request.clone(),
             caller: caller.clone(),
             group: None,
-            rules: Rules::ad_hoc(&caller.identity, members, self.config.open_adhoc_groups, &self.config.limits),
+            rules: Rules::ad_hoc(
+                &caller.identity,
+                members,
+                self.config.open_adhoc_groups,
+                &self.config.limits,
+            ),
             recipients,
         };
         if addresses.is_empty() {
@@ -207,17 +212,17 @@ impl Controlling {
     pub(super) fn group_request(
         &mut self,
         id: IncomingId,
-        request: Request,
-        caller: Caller,
+        request: &Request,
+        caller: &Caller,
         rules: Rules,
         now: Instant,
     ) {
         let result = match request.method() {
-            Method::Invite => self.group_invite(id, &request, &caller, rules, now),
-            Method::Message => self.group_message(id, &request, &caller, &rules, now),
+            Method::Invite => self.group_invite(id, request, caller, rules, now),
+            Method::Message => self.group_message(id, request, caller, &rules, now),
             Method::Options => {
                 let uri = request.uri().without_parameters();
-                self.options(id, &request, GROUP_METHODS, &["norefersub"], Some(&uri));
+                self.options(id, request, GROUP_METHODS, &["norefersub"], Some(&uri));
                 Ok(())
             }
             // There is nobody who could ask, and nothing to learn.
@@ -225,7 +230,7 @@ impl Controlling {
             method => Err(refused_method(method, GROUP_METHODS)),
         };
         if let Err(refusal) = result {
-            self.refuse(id, &request, Some(&caller.identity), refusal);
+            self.refuse(id, request, Some(&caller.identity), refusal);
         }
     }
 
@@ -354,7 +359,7 @@ impl Controlling {
         let result = match (request.method(), rules) {
             (Method::Invite, _) => self.join(key, id, &request, &caller, now),
             (Method::Message, Some(rules)) => self.group_message(id, &request, &caller, &rules, now),
-            (Method::Refer, _) => return self.refer(key, id, request, caller, now),
+            (Method::Refer, _) => return self.refer(key, id, &request, &caller, now),
             (Method::Subscribe, _) => self.subscribe(key, id, &request, &caller, now),
             (Method::Options, _) => {
                 let uri = self
@@ -502,12 +507,12 @@ impl Controlling {
         }
         self.find_groups(
             vec![group.clone()],
-            Step::FindGroup(Addressed {
+            Step::FindGroup(Box::new(Addressed {
                 id,
                 request,
                 caller,
                 group,
-            }),
+            })),
             now,
         );
     }

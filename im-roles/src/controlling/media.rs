@@ -128,7 +128,7 @@ impl Controlling {
                 with_switch!(self, key, |switch, room| switch.chunk(
                     &room,
                     sender,
-                    chunk,
+                    &chunk,
                     &mut self.out,
                     now
                 ));
@@ -158,7 +158,7 @@ impl Controlling {
             }
             // A session that is gone takes its dialog along, so that the roster shows who can be written to.
             MediaEvent::SessionEnded { .. } => {
-                self.drop_participant(key, sender, Departure::Failed, true, now)
+                self.drop_participant(key, sender, Departure::Failed, true, now);
             }
             _ => {}
         }
@@ -255,7 +255,7 @@ pub(super) fn negotiate(offer: Option<&Bytes>, local: &LocalMedia) -> Result<(By
         return Ok((sdp::offer(local).write(), None));
     };
     let offer = sdp::Session::parse(offer).map_err(|_| StatusCode::BAD_REQUEST)?;
-    let answer = sdp::answer(&offer, local).map_err(|error| error.status())?;
+    let answer = sdp::answer(&offer, local).map_err(sdp::AnswerError::status)?;
     Ok((answer.session.write(), Some(Peer::of(&answer.remote)?)))
 }
 

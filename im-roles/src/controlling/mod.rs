@@ -275,10 +275,7 @@ impl Controlling {
 
     /// Whether nothing is under way: no conference, no request, nothing to poll.
     pub fn is_drained(&self) -> bool {
-        self.conferences.is_empty()
-            && self.sent.is_empty()
-            && self.waiting.is_empty()
-            && self.out.is_empty()
+        self.conferences.is_empty() && self.sent.is_empty() && self.waiting.is_empty() && self.out.is_empty()
     }
 
     /// Takes no new sessions and messages, and ends the conferences politely.

@@ -29,7 +29,7 @@ pub(super) struct Waiting {
 #[derive(Debug)]
 pub(super) enum Step {
     /// The request is for an address that may be a group.
-    FindGroup(Addressed),
+    FindGroup(Box<Addressed>),
     /// Are any of those to be invited groups?
     Create(Box<Creation>),
     /// Is any recipient a group?
@@ -104,15 +104,15 @@ impl Controlling {
 
     /// The store has answered.
     pub(super) fn found(&mut self, step: Step, answer: Answer, now: Instant) {
-        let groups = match answer {
-            Answer::Groups {
-                result: Ok(groups), ..
-            } => groups,
-            _ => return self.refuse_step(&step, Refusal::new(StatusCode::SERVER_TIMEOUT)),
+        let Answer::Groups {
+            result: Ok(groups), ..
+        } = answer
+        else {
+            return self.refuse_step(&step, Refusal::new(StatusCode::SERVER_TIMEOUT));
         };
         match step {
             Step::FindGroup(of) => match groups.into_iter().find(|(group, _)| *group == of.group) {
-                Some((_, document)) => self.found_group(of, &document, now),
+                Some((_, document)) => self.found_group(&of, &document, now),
                 None => self.refuse(
                     of.id,
                     &of.request,
@@ -128,9 +128,9 @@ impl Controlling {
         }
     }
 
-    fn found_group(&mut self, of: Addressed, document: &StoredDocument, now: Instant) {
+    fn found_group(&mut self, of: &Addressed, document: &StoredDocument, now: Instant) {
         match Rules::of_document(document, &of.group, &self.aliases, &self.config.limits) {
-            Ok(rules) => self.group_request(of.id, of.request, of.caller, rules, now),
+            Ok(rules) => self.group_request(of.id, &of.request, &of.caller, rules, now),
             Err(refusal) => self.refuse(of.id, &of.request, Some(&of.caller.identity), refusal),
         }
     }

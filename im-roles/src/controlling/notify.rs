@@ -340,26 +340,23 @@ fn document(conference: &Conference, subscription: &mut Subscription, content: C
     let mut state = ConferenceState::default();
     state.user_count = u32::try_from(roster.shown_count()).ok();
     info.conference_state = Some(state);
-    match roster.changes.since(seen).filter(|_| content == Content::Changes) {
-        Some(changed) => {
-            info.state = State::Partial;
-            info.users_state = Some(State::Partial);
-            info.users = changed.map(|entity| user(conference, entity, &own)).collect();
-        }
-        None => {
-            let mut description = Description::default();
-            description.display_text.clone_from(&conference.rules.display);
-            description.subject = conference
-                .subject
-                .as_ref()
-                .map(|subject| subject.as_str().to_owned());
-            description.maximum_user_count = u32::try_from(conference.rules.max_participants).ok();
-            info.description = Some(description);
-            info.users = roster
-                .entities()
-                .map(|entity| user(conference, entity, &own))
-                .collect();
-        }
+    if let Some(changed) = roster.changes.since(seen).filter(|_| content == Content::Changes) {
+        info.state = State::Partial;
+        info.users_state = Some(State::Partial);
+        info.users = changed.map(|entity| user(conference, entity, &own)).collect();
+    } else {
+        let mut description = Description::default();
+        description.display_text.clone_from(&conference.rules.display);
+        description.subject = conference
+            .subject
+            .as_ref()
+            .map(|subject| subject.as_str().to_owned());
+        description.maximum_user_count = u32::try_from(conference.rules.max_participants).ok();
+        info.description = Some(description);
+        info.users = roster
+            .entities()
+            .map(|entity| user(conference, entity, &own))
+            .collect();
     }
     Some(info.write())
 }

@@ -33,12 +33,12 @@ impl Controlling {
         &mut self,
         key: ConferenceKey,
         id: IncomingId,
-        request: Request,
-        caller: Caller,
+        request: &Request,
+        caller: &Caller,
         now: Instant,
     ) {
-        if let Err(refusal) = self.try_refer(key, id, &request, &caller, now) {
-            self.refuse(id, &request, Some(&caller.identity), refusal);
+        if let Err(refusal) = self.try_refer(key, id, request, caller, now) {
+            self.refuse(id, request, Some(&caller.identity), refusal);
         }
     }
 

@@ -186,9 +186,10 @@ impl Switch {
                     let envelope = Envelope {
                         head: *head,
                         pieces,
+                        rest: data.slice(consumed..),
                         total: open.total,
                     };
-                    match self.fan_out(room, sender, message, envelope, data.slice(consumed..), mint, out) {
+                    match self.fan_out(room, sender, message, envelope, mint, out) {
                         Ok(()) => {}
                         Err(status) => self.refuse(room, sender, message, status, out),
                     }
@@ -203,7 +204,7 @@ impl Switch {
         &mut self,
         room: &Room<'_>,
         sender: ParticipantKey,
-        chunk: Chunk<'_>,
+        chunk: &Chunk<'_>,
         out: &mut Outbox,
         now: Instant,
     ) {
@@ -212,7 +213,7 @@ impl Switch {
             transaction,
             empty,
             last,
-        } = chunk;
+        } = *chunk;
         let Some(media) = room.roster.get(sender).map(|participant| participant.media) else {
             return;
         };
@@ -390,13 +391,13 @@ impl Switch {
         sender: ParticipantKey,
         message: &MessageId,
         envelope: Envelope,
-        rest: Bytes,
         mint: &mut Mint,
         out: &mut Outbox,
     ) -> Result<(), StatusCode> {
         let participant = room.roster.get(sender).ok_or(StatusCode::FORBIDDEN)?;
         check_from(room, participant, &envelope.head)?;
         let (recipients, private) = recipients(room, sender, &envelope.head)?;
+        let rest = envelope.rest.clone();
         let (pieces, total) = envelope.outgoing(participant)?;
         let mut copies = Vec::with_capacity(recipients.len());
         for media in recipients {
@@ -462,6 +463,8 @@ pub(super) struct Chunk<'a> {
 struct Envelope {
     head: Head,
     pieces: Vec<Bytes>,
+    /// What of the content came with its end.
+    rest: Bytes,
     total: Option<u64>,
 }
 

@@ -77,11 +77,10 @@ impl Node {
             }
             MediaCommand::Append(id, octets) => {
                 if let Err(error) = self.msrp.append(session, &id, octets, now) {
+                    // The peer is told with `#` that no more of it follows.
+                    self.msrp.abort(session, &id, now);
                     let reason = match error {
-                        AppendError::QueueFull => {
-                            self.msrp.abort(session, &id, now);
-                            MediaRefusal::QueueFull
-                        }
+                        AppendError::QueueFull => MediaRefusal::QueueFull,
                         AppendError::TooLong => MediaRefusal::TooLarge,
                         _ => MediaRefusal::Ended,
                     };

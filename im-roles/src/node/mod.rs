@@ -100,6 +100,9 @@ impl Node {
     pub fn new(config: Config, clock: WallClock, entropy: Entropy) -> Self {
         let config = Arc::new(config);
         let share = share(entropy);
+        let mut msrp_config = msrp::endpoint::Config::default();
+        // One slow participant is given as much room as the limit says, and loses his copy beyond it.
+        msrp_config.limits.queued_octets = config.limits.max_queued_per_participant;
         let mut sip_config = sip_im::endpoint::Config::default();
         sip_config.max_server_transactions = config.limits.max_pending_requests;
         sip_config.max_client_transactions = config.limits.max_pending_requests.saturating_mul(2);
@@ -112,7 +115,7 @@ impl Node {
             clock,
             entropy: share(),
             sip: sip_im::endpoint::Endpoint::new(sip_config, share()),
-            msrp: msrp::endpoint::Endpoint::new(msrp::endpoint::Config::default(), share()),
+            msrp: msrp::endpoint::Endpoint::new(msrp_config, share()),
             registrar: Registrar::new(registrations::Config::default()),
             authenticator: Authenticator::new(auth_config, share()),
             users,
