@@ -67,7 +67,7 @@ impl Controlling {
         match target {
             Target::Factory => self.factory_request(id, &request, &caller, now),
             Target::Exploder => self.exploder_request(id, &request, &caller, now),
-            Target::Conference(key) => self.conference_request(key, id, request, caller, now),
+            Target::Conference(key) => self.conference_request(key, id, &request, &caller, now),
             Target::Group(rules) => self.group_request(id, &request, &caller, rules, now),
             Target::Unknown => self.unknown_request(id, request, caller, now),
         }
@@ -342,8 +342,8 @@ impl Controlling {
         &mut self,
         key: ConferenceKey,
         id: IncomingId,
-        request: Request,
-        caller: Caller,
+        request: &Request,
+        caller: &Caller,
         now: Instant,
     ) {
         let of_group = self
@@ -357,22 +357,22 @@ impl Controlling {
         };
         let rules = of_group.map(|conference| conference.rules.clone());
         let result = match (request.method(), rules) {
-            (Method::Invite, _) => self.join(key, id, &request, &caller, now),
-            (Method::Message, Some(rules)) => self.group_message(id, &request, &caller, &rules, now),
-            (Method::Refer, _) => return self.refer(key, id, &request, &caller, now),
-            (Method::Subscribe, _) => self.subscribe(key, id, &request, &caller, now),
+            (Method::Invite, _) => self.join(key, id, request, caller, now),
+            (Method::Message, Some(rules)) => self.group_message(id, request, caller, &rules, now),
+            (Method::Refer, _) => return self.refer(key, id, request, caller, now),
+            (Method::Subscribe, _) => self.subscribe(key, id, request, caller, now),
             (Method::Options, _) => {
                 let uri = self
                     .conferences
                     .get(&key)
                     .map(|conference| conference.uri.clone());
-                self.options(id, &request, methods, &["norefersub"], uri.as_ref());
+                self.options(id, request, methods, &["norefersub"], uri.as_ref());
                 Ok(())
             }
             (method, _) => Err(refused_method(method, methods)),
         };
         if let Err(refusal) = result {
-            self.refuse(id, &request, Some(&caller.identity), refusal);
+            self.refuse(id, request, Some(&caller.identity), refusal);
         }
     }
 
