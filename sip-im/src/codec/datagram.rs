@@ -30,7 +30,7 @@ use crate::message::Message;
 ///
 /// Fails with what is wrong, where, and with the answer that a request is given.
 pub fn parse_datagram(datagram: Bytes, limits: &Limits) -> Result<Message, MessageError> {
-    let Some(end) = memchr::memmem::find(&datagram, b"\r\n\r\n").map(|at| at.saturating_add(4)) else {
+    let Some(end) = head::find_end(&datagram).map(|at| at.saturating_add(4)) else {
         let too_large = datagram.len() > limits.head_octets;
         let kind = if too_large {
             MessageErrorKind::HeadTooLarge

@@ -20,6 +20,20 @@ pub(super) struct Head {
     headers: Headers,
 }
 
+/// Where the empty line after the header fields starts: at the CRLF of the last of them.
+pub(super) fn find_end(octets: &[u8]) -> Option<usize> {
+    // Heads are short, and a searcher is dearer to make than lines are to skip.
+    let mut at = 0;
+    loop {
+        let end = memchr::memchr(b'\n', octets.get(at..)?)?.checked_add(at)?;
+        match end.checked_sub(1) {
+            Some(start) if octets.get(start..)?.starts_with(b"\r\n\r\n") => return Some(start),
+            _ => {}
+        }
+        at = end.checked_add(1)?;
+    }
+}
+
 /// Cuts a head, which ends in an empty line, into its lines.
 ///
 /// Whatever fails here leaves no sure end of the message, since two readers could see different lines.

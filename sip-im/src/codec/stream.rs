@@ -166,7 +166,7 @@ impl StreamDecoder {
 
     fn find_head(&mut self) -> Result<Option<(Head, usize)>, MessageError> {
         let unread = self.buffer.get(self.searched..).unwrap_or_default();
-        let Some(end) = memchr::memmem::find(unread, b"\r\n\r\n") else {
+        let Some(end) = head::find_end(unread) else {
             if self.buffer.len() > self.limits.head_octets {
                 let limit = self.limits.head_octets;
                 return Err(MessageError::new(

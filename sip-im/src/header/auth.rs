@@ -144,11 +144,7 @@ macro_rules! information {
             fn parse(value: &ByteStr) -> Result<Self, ParseError> {
                 let mut cursor = Cursor::new(value);
                 cursor.space();
-                let mut params = Params::new();
-                params.parse_one(&mut cursor)?;
-                while cursor.separator(b',') {
-                    params.parse_one(&mut cursor)?;
-                }
+                let params = Params::parse_list(&mut cursor, b',')?;
                 cursor.finish()?;
                 Ok(Self { params })
             }

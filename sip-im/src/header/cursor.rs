@@ -10,21 +10,46 @@ use crate::ByteStr;
 use crate::error::{ParseError, ParseErrorKind};
 
 /// Characters of a token (RFC 3261 25.1).
-pub(crate) const fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
-        )
+pub(crate) fn is_token_byte(byte: u8) -> bool {
+    has_class(byte, TOKEN)
 }
 
 /// Characters of a word (RFC 3261 25.1), of which Call-IDs are made.
-pub(crate) const fn is_word_byte(byte: u8) -> bool {
-    is_token_byte(byte)
-        || matches!(
-            byte,
-            b'(' | b')' | b'<' | b'>' | b':' | b'\\' | b'"' | b'/' | b'[' | b']' | b'?' | b'{' | b'}'
-        )
+pub(crate) fn is_word_byte(byte: u8) -> bool {
+    has_class(byte, WORD)
+}
+
+const TOKEN: u8 = 1;
+const WORD: u8 = 2;
+
+/// What each octet may be part of, in one look.
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte: u8 = 0;
+    while byte < 128 {
+        let is_token = byte.is_ascii_alphanumeric()
+            || matches!(
+                byte,
+                b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
+            );
+        let is_word = is_token
+            || matches!(
+                byte,
+                b'(' | b')' | b'<' | b'>' | b':' | b'\\' | b'"' | b'/' | b'[' | b']' | b'?' | b'{' | b'}'
+            );
+        #[expect(clippy::indexing_slicing, reason = "an octet is less than 256")]
+        {
+            classes[byte as usize] = (is_token as u8) | ((is_word as u8) << 1);
+        }
+        byte += 1;
+    }
+    classes
+};
+
+fn has_class(byte: u8, class: u8) -> bool {
+    CLASSES
+        .get(usize::from(byte))
+        .is_some_and(|classes| classes & class != 0)
 }
 
 /// A piece of `source`. The ranges come from reading the same text, so they lie inside it.
@@ -91,11 +116,15 @@ impl<'a> Cursor<'a> {
 
     /// The text from `start` to here, as a slice of the source.
     pub(crate) fn since(&self, start: usize) -> ByteStr {
-        piece(self.source, start..self.at)
+        self.slice(start, self.at)
     }
 
     pub(crate) fn slice(&self, start: usize, end: usize) -> ByteStr {
-        piece(self.source, start..end)
+        self.source.slice_of(self.text_between(start, end))
+    }
+
+    pub(crate) fn text_between(&self, start: usize, end: usize) -> &'a str {
+        self.text.get(start..end).unwrap_or_default()
     }
 
     pub(crate) fn fail<T>(&self, kind: ParseErrorKind) -> Result<T, ParseError> {

@@ -183,11 +183,7 @@ impl Header for PChargingFunctionAddresses {
     fn parse(value: &ByteStr) -> Result<Self, ParseError> {
         let mut cursor = Cursor::new(value);
         cursor.space();
-        let mut params = Params::new();
-        params.parse_one(&mut cursor)?;
-        while cursor.separator(b';') {
-            params.parse_one(&mut cursor)?;
-        }
+        let params = Params::parse_list(&mut cursor, b';')?;
         cursor.finish()?;
         Ok(Self { params })
     }

@@ -73,16 +73,15 @@ impl Known {
                 .find(|(compact, _)| *compact == lower)
                 .map(|(_, known)| *known);
         }
-        let (first, length) = (text.as_bytes().first()?.to_ascii_lowercase(), text.len());
-        let index = NAMES.iter().position(|name| {
-            name.len() == length
-                && name
-                    .as_bytes()
-                    .first()
-                    .is_some_and(|byte| byte.to_ascii_lowercase() == first)
-                && name.eq_ignore_ascii_case(text)
-        })?;
-        u8::try_from(index).ok().map(Self)
+        let mut at = hash(text.as_bytes());
+        loop {
+            let index = *SLOTS.get(at & SLOT_MASK)?;
+            let name = NAMES.get(usize::from(index))?;
+            if name.eq_ignore_ascii_case(text) {
+                return Some(Self(index));
+            }
+            at = at.wrapping_add(1);
+        }
     }
 
     pub(crate) fn as_str(self) -> &'static str {
@@ -170,7 +169,6 @@ const COMPACT: &[(u8, Known)] = &[
     (b'y', Known(47)),
 ];
 
-// The frequent ones are first, since the table is searched in its order.
 names! {
     VIA 0 "Via"
     FROM 1 "From"
@@ -278,6 +276,49 @@ names! {
     WWW_AUTHENTICATE 103 "WWW-Authenticate"
     P_REFUSED_URI_LIST 104 "P-Refused-URI-List"
     PROXY_AUTHENTICATION_INFO 105 "Proxy-Authentication-Info"
+}
+
+const SLOT_MASK: usize = 511;
+
+/// Where each name is in the table, by its hash; taken slots push a name to the next. There are far more slots than names, and
+/// an empty one has an index that no name has.
+const SLOTS: [u8; SLOT_MASK + 1] = {
+    let mut slots = [u8::MAX; SLOT_MASK + 1];
+    let mut index = 0;
+    while index < NAMES.len() {
+        #[expect(
+            clippy::indexing_slicing,
+            clippy::cast_possible_truncation,
+            reason = "the index is less than the length, which is far below 255, and the mask keeps a slot in the table"
+        )]
+        {
+            let mut at = hash(NAMES[index].as_bytes()) & SLOT_MASK;
+            while slots[at] != u8::MAX {
+                at = (at + 1) & SLOT_MASK;
+            }
+            slots[at] = index as u8;
+        }
+        index += 1;
+    }
+    slots
+};
+
+/// Of a name in any case: its length and the octets that tell the names apart best.
+const fn hash(name: &[u8]) -> usize {
+    let (first, last, middle) = match name {
+        [] => return 0,
+        [only] => (*only, *only, *only),
+        [first, .., last] => match name.split_at_checked(name.len() / 2) {
+            Some((_, [middle, ..])) => (*first, *last, *middle),
+            _ => (*first, *last, 0),
+        },
+    };
+    let (first, last, middle) = (first | 32, last | 32, middle | 32);
+    name.len()
+        .wrapping_mul(37)
+        .wrapping_add((first as usize).wrapping_mul(7))
+        .wrapping_add((last as usize).wrapping_mul(31))
+        .wrapping_add((middle as usize).wrapping_mul(3))
 }
 
 #[cfg(test)]

@@ -9,7 +9,23 @@ use crate::error::{ParseError, ParseErrorKind};
 /// How many parameters a value may have; since a repeated name is refused, it also bounds the work of looking for one.
 const MAX_PARAMS: usize = 64;
 
+/// Parameters that some header field has a place of its own for.
+const PLACED: [&str; 9] = [
+    "tag",
+    "branch",
+    "received",
+    "rport",
+    "to-tag",
+    "from-tag",
+    "local-tag",
+    "remote-tag",
+    "refresher",
+];
+
 /// The parameters of a header field value, in order, unknown ones included.
+///
+/// They are kept as the text that they were read from, checked once and taken apart on demand, so that reading a header field
+/// allocates nothing.
 ///
 /// ```
 /// use sip_im::header::Params;
@@ -20,64 +36,75 @@ const MAX_PARAMS: usize = 64;
 /// assert_eq!(params.unquoted("filename").as_deref(), Some("a b;c"));
 /// # Ok::<(), sip_im::error::ParseError>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Params(Vec<Param>);
-
-/// One parameter. The value is as it stands in the message, with its quotes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Param {
-    name: ByteStr,
-    value: Option<ByteStr>,
+#[derive(Clone, Default)]
+pub struct Params {
+    /// Without the separator before the first.
+    text: ByteStr,
+    /// Those of [`PLACED`] that are there and that the header field has a place of its own for, a bit each.
+    taken: u16,
 }
 
 impl Params {
     /// No parameters.
     pub const fn new() -> Self {
-        Self(Vec::new())
+        Self {
+            text: ByteStr::new(),
+            taken: 0,
+        }
     }
 
     /// Reads `;name=value` until the text goes on otherwise. A name that occurs twice is refused, since two readers
     /// would not take the same value.
     pub(crate) fn parse(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
-        let mut params = Self::new();
-        while cursor.separator(b';') {
-            params.parse_one(cursor)?;
+        if cursor.separator(b';') {
+            Self::parse_list(cursor, b';')
+        } else {
+            Ok(Self::new())
         }
-        Ok(params)
     }
 
-    pub(crate) fn parse_one(&mut self, cursor: &mut Cursor<'_>) -> Result<(), ParseError> {
+    /// Reads `name=value`, at least one, with this separator between them.
+    pub(crate) fn parse_list(cursor: &mut Cursor<'_>, separator: u8) -> Result<Self, ParseError> {
         let start = cursor.position();
-        cursor.token()?;
-        let name = cursor.since(start);
-        if self.0.len() >= MAX_PARAMS {
-            return Err(ParseError::new(ParseErrorKind::LimitExceeded, start));
-        }
-        if self.contains(&name) {
-            return Err(ParseError::new(ParseErrorKind::RepeatedParameter, start));
-        }
-        let mut value = None;
-        if cursor.separator(b'=') {
-            let start = cursor.position();
-            if cursor.peek() == Some(b'"') {
-                cursor.quoted_string()?;
-            } else if cursor.take_while(is_value_byte).is_empty() {
-                return cursor.unexpected();
+        let mut count: usize = 0;
+        loop {
+            let at = cursor.position();
+            let name = cursor.token()?;
+            if count >= MAX_PARAMS {
+                return Err(ParseError::new(ParseErrorKind::LimitExceeded, at));
             }
-            value = Some(cursor.since(start));
+            let mut earlier = Iter {
+                rest: cursor.text_between(start, at),
+            };
+            if earlier.any(|(found, _)| found.eq_ignore_ascii_case(name)) {
+                return Err(ParseError::new(ParseErrorKind::RepeatedParameter, at));
+            }
+            if cursor.separator(b'=') {
+                if cursor.peek() == Some(b'"') {
+                    cursor.quoted_string()?;
+                } else if cursor.take_while(is_value_byte).is_empty() {
+                    return cursor.unexpected();
+                }
+            }
+            count = count.saturating_add(1);
+            let end = cursor.position();
+            if !cursor.separator(separator) {
+                return Ok(Self {
+                    text: cursor.slice(start, end),
+                    taken: 0,
+                });
+            }
         }
-        self.0.push(Param { name, value });
-        Ok(())
     }
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.iter().count()
     }
 
     /// Are there none?
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.iter().next().is_none()
     }
 
     /// Is there one of that name? Names compare without case.
@@ -87,10 +114,9 @@ impl Params {
 
     /// The value as it is written: `Some(None)` for a parameter without value.
     pub fn get(&self, name: &str) -> Option<Option<&str>> {
-        self.0
-            .iter()
-            .find(|param| param.name.eq_ignore_ascii_case(name))
-            .map(|param| param.value.as_ref().map(ByteStr::as_str))
+        self.iter()
+            .find(|(found, _)| found.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value)
     }
 
     /// The value without quotes and escapes; `None` if there is no such parameter, or none with a value.
@@ -100,9 +126,10 @@ impl Params {
 
     /// All, in order: name, and value as it is written.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        self.0
-            .iter()
-            .map(|param| (param.name.as_str(), param.value.as_ref().map(ByteStr::as_str)))
+        let all = Iter {
+            rest: self.text.as_str(),
+        };
+        all.filter(|(name, _)| !self.is_taken(name))
     }
 
     /// Sets a parameter in its place, or appends it. The value is plain text, and is quoted if it is not a token.
@@ -117,69 +144,57 @@ impl Params {
         if let Some(offset) = name.bytes().position(|byte| !is_token_byte(byte)) {
             return Err(ParseError::new(ParseErrorKind::UnexpectedText, offset));
         }
-        let value = match value {
-            None => None,
-            Some(text) => {
-                if let Some(offset) = text.bytes().position(|byte| byte == b'\r' || byte == b'\n') {
-                    return Err(ParseError::new(ParseErrorKind::ControlCharacter, offset));
-                }
-                Some(if !text.is_empty() && text.bytes().all(is_value_byte) {
-                    ByteStr::from(text.to_owned())
-                } else {
-                    let mut quoted = String::with_capacity(text.len().saturating_add(2));
-                    // Writing to a String does not fail.
-                    let _ = write_quoted(&mut quoted, text);
-                    ByteStr::from(quoted)
-                })
-            }
-        };
-        if self.0.len() >= MAX_PARAMS && !self.contains(name) {
+        if let Some(offset) =
+            value.and_then(|text| text.bytes().position(|byte| matches!(byte, b'\r' | b'\n')))
+        {
+            return Err(ParseError::new(ParseErrorKind::ControlCharacter, offset));
+        }
+        if self.len() >= MAX_PARAMS && !self.contains(name) {
             return Err(ParseError::new(ParseErrorKind::LimitExceeded, 0));
         }
-        match self
-            .0
-            .iter_mut()
-            .find(|param| param.name.eq_ignore_ascii_case(name))
-        {
-            Some(param) => param.value = value,
-            None => self.0.push(Param {
-                name: ByteStr::from(name.to_owned()),
-                value,
-            }),
-        }
+        let value = value.map(|text| {
+            if !text.is_empty() && text.bytes().all(is_value_byte) {
+                text.to_owned()
+            } else {
+                quoted(text)
+            }
+        });
+        self.put(name, value.as_deref());
         Ok(())
     }
 
     /// Removes a parameter and tells whether it was there.
     pub fn remove(&mut self, name: &str) -> bool {
-        let before = self.0.len();
-        self.0.retain(|param| !param.name.eq_ignore_ascii_case(name));
-        self.0.len() != before
+        let is_there = self.contains(name);
+        if is_there {
+            let mut text = String::with_capacity(self.text.len());
+            for (found, value) in self.iter().filter(|(found, _)| !found.eq_ignore_ascii_case(name)) {
+                append(&mut text, found, value);
+            }
+            self.replace(text);
+        }
+        is_there
     }
 
-    /// Takes a parameter whose value is wanted as a slice of the message.
+    /// Takes a parameter that the header field has a place of its own for, as a slice of the message.
     #[expect(
         clippy::option_option,
         reason = "absent, without value and with one are three things"
     )]
-    pub(crate) fn take(&mut self, name: &str) -> Option<Option<ByteStr>> {
-        let at = self
-            .0
-            .iter()
-            .position(|param| param.name.eq_ignore_ascii_case(name))?;
-        Some(self.0.remove(at).value)
+    pub(crate) fn take(&mut self, name: &'static str) -> Option<Option<ByteStr>> {
+        let value = self.get(name)?.map(|value| self.text.slice_of(value));
+        match PLACED.iter().position(|placed| *placed == name) {
+            Some(place) => self.taken |= 1 << place,
+            None => {
+                self.remove(name);
+            }
+        }
+        Some(value)
     }
 
     /// Sets a parameter that is quoted even if it is a token. A line end in the value becomes a space.
     pub(crate) fn set_quoted(&mut self, name: &'static str, value: &str) {
-        let mut quoted = String::with_capacity(value.len().saturating_add(2));
-        // Writing to a String does not fail.
-        let _ = write_quoted(&mut quoted, value);
-        self.remove(name);
-        self.0.push(Param {
-            name: ByteStr::from_static(name),
-            value: Some(ByteStr::from(quoted)),
-        });
+        self.put(name, Some(&quoted(value)));
     }
 
     pub(crate) fn write(&self, out: &mut dyn fmt::Write) -> fmt::Result {
@@ -190,20 +205,143 @@ impl Params {
     }
 
     pub(crate) fn write_separated(&self, out: &mut dyn fmt::Write, separator: &str) -> fmt::Result {
-        for (index, param) in self.0.iter().enumerate() {
+        for (index, (name, value)) in self.iter().enumerate() {
             out.write_str(if index > 0 { separator } else { "" })?;
-            out.write_str(&param.name)?;
-            if let Some(value) = &param.value {
-                write!(out, "={}", value.as_str())?;
+            out.write_str(name)?;
+            if let Some(value) = value {
+                out.write_char('=')?;
+                out.write_str(value)?;
             }
         }
         Ok(())
+    }
+
+    fn is_taken(&self, name: &str) -> bool {
+        self.taken != 0
+            && PLACED
+                .iter()
+                .enumerate()
+                .any(|(place, placed)| self.taken & (1 << place) != 0 && placed.eq_ignore_ascii_case(name))
+    }
+
+    fn put(&mut self, name: &str, value: Option<&str>) {
+        let mut text = String::with_capacity(self.text.len().saturating_add(name.len()).saturating_add(8));
+        let mut is_set = false;
+        for (found, old) in self.iter() {
+            if found.eq_ignore_ascii_case(name) {
+                append(&mut text, found, value);
+                is_set = true;
+            } else {
+                append(&mut text, found, old);
+            }
+        }
+        if !is_set {
+            append(&mut text, name, value);
+        }
+        self.replace(text);
+    }
+
+    fn replace(&mut self, text: String) {
+        *self = Self {
+            text: ByteStr::from(text),
+            taken: 0,
+        };
+    }
+}
+
+impl PartialEq for Params {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Params {}
+
+impl fmt::Debug for Params {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
     }
 }
 
 impl fmt::Display for Params {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write(f)
+    }
+}
+
+/// Takes apart text that was checked when it was read.
+struct Iter<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = (&'a str, Option<&'a str>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (name, rest) = split_run(self.rest, is_token_byte);
+        if name.is_empty() {
+            return None;
+        }
+        let mut rest = trim_start(rest);
+        let mut value = None;
+        if let Some(after) = rest.strip_prefix('=') {
+            let after = trim_start(after);
+            let (found, after) = if after.starts_with('"') {
+                after
+                    .split_at_checked(quoted_length(after))
+                    .unwrap_or((after, ""))
+            } else {
+                split_run(after, is_value_byte)
+            };
+            value = Some(found);
+            rest = trim_start(after);
+        }
+        self.rest = trim_start(rest.strip_prefix([';', ',']).unwrap_or_default());
+        Some((name, value))
+    }
+}
+
+fn split_run(text: &str, is_in: impl Fn(u8) -> bool) -> (&str, &str) {
+    let end = text.bytes().position(|byte| !is_in(byte)).unwrap_or(text.len());
+    text.split_at_checked(end).unwrap_or_default()
+}
+
+fn trim_start(text: &str) -> &str {
+    text.trim_start_matches([' ', '\t'])
+}
+
+/// How long the quoted string at the start is, with its quotes.
+fn quoted_length(text: &str) -> usize {
+    let mut escaped = false;
+    let end = text.bytes().skip(1).position(|byte| match byte {
+        _ if escaped => {
+            escaped = false;
+            false
+        }
+        b'\\' => {
+            escaped = true;
+            false
+        }
+        byte => byte == b'"',
+    });
+    end.map_or(text.len(), |end| end.saturating_add(2))
+}
+
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len().saturating_add(2));
+    // Writing to a String does not fail.
+    let _ = write_quoted(&mut quoted, text);
+    quoted
+}
+
+fn append(text: &mut String, name: &str, value: Option<&str>) {
+    if !text.is_empty() {
+        text.push(';');
+    }
+    text.push_str(name);
+    if let Some(value) = value {
+        text.push('=');
+        text.push_str(value);
     }
 }
 

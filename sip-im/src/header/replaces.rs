@@ -84,7 +84,7 @@ fn parse(value: &ByteStr) -> Result<(ByteStr, Params), ParseError> {
     Ok((call_id, params))
 }
 
-fn take_tag(params: &mut Params, name: &str, offset: usize) -> Result<ByteStr, ParseError> {
+fn take_tag(params: &mut Params, name: &'static str, offset: usize) -> Result<ByteStr, ParseError> {
     match params.take(name) {
         Some(Some(tag)) if tag.bytes().all(is_token_byte) => Ok(tag),
         Some(_) => Err(ParseError::new(ParseErrorKind::UnexpectedText, offset)),
