@@ -30,6 +30,9 @@ pub fn serve(path: &Path) -> ExitCode {
 
 fn try_serve(path: &Path) -> Result<(), String> {
     let plan = plan(path)?;
+    for notice in &plan.notices {
+        eprintln!("{notice}");
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

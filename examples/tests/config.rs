@@ -66,7 +66,6 @@ fn values_that_cannot_be_used_are_refused_with_their_key() {
             "[functions]\ncontrolling = 'sip:c@example.net'",
             "functions.controlling",
         ),
-        ("[policy]\npeer_to_peer = true", "policy.peer_to_peer"),
         ("[policy]\npolite_block = 200", "policy.polite_block"),
         ("[charging]\nfile = 'charging.jsonl'", "charging.file"),
         ("[charging]\nonline = 'deny'", "charging.online"),

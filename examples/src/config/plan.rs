@@ -30,6 +30,8 @@ pub struct Plan {
     pub store: PathBuf,
     /// What is written beside.
     pub sinks: Sinks,
+    /// What the configuration leaves at a default that this server does not meet yet, for the operator.
+    pub notices: Vec<&'static str>,
 }
 
 /// Files that are written beside the store.
@@ -68,7 +70,14 @@ impl Plan {
             let key = format!("auth.trusted_peers[{index}]");
             trusted.push(peer.parse::<TrustedPeer>().map_err(|error| wrong(&key, error))?);
         }
+        let mut notices = Vec::new();
+        if !config.policy.peer_to_peer {
+            notices.push(
+                "policy.peer_to_peer: sessions of two go straight from client to client; this server does not carry their media yet",
+            );
+        }
         let mut plan = Self {
+            notices,
             roles: roles(config)?,
             sip_udp: address("listen.sip_udp", &config.listen.sip_udp)?,
             sip_tcp: address("listen.sip_tcp", &config.listen.sip_tcp)?,
@@ -209,7 +218,6 @@ fn refuse_what_is_not_there(config: &Config) -> Result<(), PlanError> {
         ("functions.controlling", functions.controlling != LOCAL),
         ("functions.deferred", functions.deferred != LOCAL),
         ("functions.history", functions.history != LOCAL),
-        ("policy.peer_to_peer", config.policy.peer_to_peer),
         ("policy.aggregate_imdn_s", config.policy.aggregate_imdn_s != 0),
         ("xcap.trusted_proxies", !config.xcap.trusted_proxies.is_empty()),
         ("charging.file", !config.charging.file.is_empty()),
