@@ -96,7 +96,11 @@ pub(crate) fn parse_q(text: &str, offset: usize) -> Result<u16, ParseError> {
     if fraction.len() > 3 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(invalid);
     }
-    let thousandths: u16 = format!("{fraction:0<3}").parse().map_err(|_| invalid)?;
+    let digits = fraction.bytes().chain([b'0'; 3]).take(3);
+    let thousandths = digits.fold(0_u16, |sum, digit| {
+        sum.saturating_mul(10)
+            .saturating_add(u16::from(digit.saturating_sub(b'0')))
+    });
     match whole {
         "0" => Ok(thousandths),
         "1" if thousandths == 0 => Ok(1000),

@@ -232,6 +232,16 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Takes a quoted string and gives what is in it, as a slice of the source if it has no escapes.
+    pub(crate) fn unquoted_string(&mut self) -> Result<ByteStr, ParseError> {
+        let quoted = self.quoted_string()?;
+        if quoted.as_bytes().contains(&b'\\') {
+            return Ok(ByteStr::from(unquote(quoted)));
+        }
+        let inner = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+        Ok(self.source.slice_of(inner.unwrap_or_default()))
+    }
+
     /// Takes a comment with the comments inside it, counted and not by recursion.
     pub(crate) fn comment(&mut self) -> Result<&'a str, ParseError> {
         let start = self.at;

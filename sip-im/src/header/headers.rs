@@ -342,7 +342,30 @@ impl Headers {
         self.replace(name, line);
     }
 
+    /// About how long the lines are when they are written, and not less.
+    pub(crate) fn octets(&self) -> usize {
+        let written = |line: &Line| match line {
+            Line::Received { .. } => 0,
+            Line::Written { name, value } => name
+                .as_str()
+                .len()
+                .saturating_add(value.as_bytes().len())
+                .saturating_add(4),
+        };
+        self.lines
+            .iter()
+            .map(written)
+            .fold(self.block.len(), usize::saturating_add)
+    }
+
     pub(crate) fn write(&self, out: &mut BytesMut) {
+        if let (false, Some(Line::Received { name, .. }), Some(Line::Received { end, .. })) =
+            (self.edited, self.lines.first(), self.lines.last())
+        {
+            // Nothing has been moved, so the lines are one piece.
+            out.put_slice(self.block.get(self.bounded((name.0, *end))).unwrap_or_default());
+            return;
+        }
         for line in &self.lines {
             match line {
                 Line::Received { name, end, .. } => {

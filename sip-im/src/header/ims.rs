@@ -3,7 +3,7 @@
 
 use core::fmt;
 
-use super::cursor::{Cursor, is_token_byte, unquote, write_quoted};
+use super::cursor::{Cursor, is_token_byte, write_quoted};
 use super::event::token_and_params;
 use super::{Header, HeaderName, NameAddr, Params, Shape};
 use crate::error::ParseError;
@@ -136,7 +136,7 @@ impl Header for PVisitedNetworkId {
         let mut cursor = Cursor::new(value);
         cursor.space();
         let network = if cursor.peek() == Some(b'"') {
-            ByteStr::from(unquote(cursor.quoted_string()?))
+            cursor.unquoted_string()?
         } else {
             let start = cursor.position();
             cursor.token()?;

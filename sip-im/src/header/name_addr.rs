@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::cursor::{Cursor, unquote, write_quoted};
+use super::cursor::{Cursor, write_quoted};
 use super::params::Params;
 use crate::error::{ParseError, ParseErrorKind};
 use crate::{ByteStr, Uri};
@@ -103,9 +103,9 @@ impl fmt::Display for NameAddr {
 // display-name = *( token LWS ) / quoted-string. Leaves the cursor at the `<`, or where it was.
 fn read_display(cursor: &mut Cursor<'_>) -> Result<Option<ByteStr>, ParseError> {
     if cursor.peek() == Some(b'"') {
-        let text = unquote(cursor.quoted_string()?);
+        let text = cursor.unquoted_string()?;
         cursor.space();
-        return Ok(Some(ByteStr::from(text)));
+        return Ok(Some(text));
     }
     let mut ahead = cursor.clone();
     let start = ahead.position();

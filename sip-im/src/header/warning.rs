@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::cursor::{Cursor, is_token_byte, unquote, write_quoted};
+use super::cursor::{Cursor, is_token_byte, write_quoted};
 use super::event::token_and_params;
 use super::{Header, HeaderName, Params, Shape};
 use crate::ByteStr;
@@ -57,7 +57,7 @@ impl Header for Warning {
         if !cursor.space() {
             return cursor.unexpected();
         }
-        let text = ByteStr::from(unquote(cursor.quoted_string()?));
+        let text = cursor.unquoted_string()?;
         cursor.finish()?;
         Ok(Self { code, agent, text })
     }

@@ -65,14 +65,19 @@ impl From<Response> for Message {
 
 /// Writes a message. One that was edited gets the `Content-Length` of its body.
 fn write(start: &str, headers: &Headers, body: &Bytes) -> Bytes {
-    let mut out = BytesMut::with_capacity(start.len().saturating_add(512).saturating_add(body.len()));
+    let line_ends = 32;
+    let capacity = [start.len(), headers.octets(), body.len(), line_ends]
+        .into_iter()
+        .fold(0, usize::saturating_add);
+    let mut out = BytesMut::with_capacity(capacity);
     out.put_slice(start.as_bytes());
     out.put_slice(b"\r\n");
     let length = u64::try_from(body.len()).unwrap_or(u64::MAX);
-    let is_right = headers
-        .get::<ContentLength>()
-        .is_ok_and(|found| found == Some(ContentLength(length)));
-    if headers.is_edited() && !is_right {
+    let is_right = || {
+        let found = headers.get::<ContentLength>();
+        found.is_ok_and(|found| found == Some(ContentLength(length)))
+    };
+    if headers.is_edited() && !is_right() {
         let mut headers = headers.clone();
         headers.set_reserved(&HeaderName::CONTENT_LENGTH, length.to_string());
         headers.write(&mut out);

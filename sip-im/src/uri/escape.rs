@@ -41,6 +41,9 @@ pub(super) const fn is_uric(byte: u8) -> bool {
 
 /// Checks that `text` has only characters of the set and whole escapes; `offset` is where it stands in the URI.
 pub(super) fn check(text: &str, offset: usize, allowed: impl Fn(u8) -> bool) -> Result<(), ParseError> {
+    if text.bytes().all(&allowed) {
+        return Ok(());
+    }
     let mut bytes = text.bytes().enumerate();
     while let Some((at, byte)) = bytes.next() {
         if byte == b'%' {
