@@ -19,8 +19,9 @@ enum State {
     Head,
     /// So many octets of a SIP message are still to come, those of the head in the buffer included.
     Message(usize),
-    /// Within an MSRP message that ends with this.
-    Chunk(Vec<u8>),
+    /// Within an MSRP message that ends with `end`. Its head goes out in one piece, since what reads a capture finds a
+    /// message by its first line.
+    Chunk { end: Vec<u8>, head_is_out: bool },
     /// This is neither; every piece is shown as it comes.
     Unknown,
 }
@@ -65,7 +66,7 @@ impl Splitter {
                     }
                     return Some((self.take(count), end));
                 }
-                State::Chunk(end) => {
+                State::Chunk { end, head_is_out } => {
                     // The flag and the line's end follow.
                     let tail = end.len().saturating_add(3);
                     if let Some(at) = memmem::find(&self.buffer, end) {
@@ -77,6 +78,11 @@ impl Splitter {
                         return Some((self.take(count), true));
                     }
                     let count = self.buffer.len().checked_sub(tail).filter(|count| *count > 0)?;
+                    let seen = self.buffer.get(..count).unwrap_or_default();
+                    if !*head_is_out && count < HEAD_LIMIT && memmem::find(seen, b"\r\n\r\n").is_none() {
+                        return None;
+                    }
+                    *head_is_out = true;
                     return Some((self.take(count), false));
                 }
                 State::Unknown => return Some((self.take(usize::MAX), true)),
@@ -108,9 +114,10 @@ impl Splitter {
             .unwrap_or_default()
             .split(|octet| *octet == b' ');
         Some(match (words.next(), words.next()) {
-            (Some(b"MSRP"), Some(transaction)) if !transaction.is_empty() => {
-                State::Chunk([b"\r\n-------", transaction].concat())
-            }
+            (Some(b"MSRP"), Some(transaction)) if !transaction.is_empty() => State::Chunk {
+                end: [b"\r\n-------", transaction].concat(),
+                head_is_out: false,
+            },
             _ => State::Unknown,
         })
     }
@@ -153,6 +160,28 @@ mod tests {
         }
         assert_eq!(messages.pop().unwrap(), b"");
         messages
+    }
+
+    #[test]
+    fn a_head_goes_out_in_one_piece() {
+        let body = "x".repeat(100);
+        let message = format!(
+            "MSRP a1 SEND\r\nTo-Path: somewhere\r\nContent-Type: a/b\r\n\r\n{body}\r\n-------a1$\r\n"
+        );
+        for cut in 1..message.len() {
+            let mut splitter = Splitter::new(false);
+            let mut first = None;
+            for part in message.as_bytes().chunks(cut) {
+                splitter.push(part);
+                while let Some((piece, _)) = splitter.next() {
+                    first.get_or_insert(piece);
+                }
+            }
+            assert!(
+                memmem::find(&first.unwrap(), b"\r\n\r\n").is_some(),
+                "cut into {cut}"
+            );
+        }
     }
 
     #[test]
