@@ -397,7 +397,7 @@ pub fn is_token(text: &str) -> bool {
 }
 
 pub(crate) const fn is_token_octet(octet: u8) -> bool {
-    // A table, since this is asked for each octet of each header's name; the cast widens.
+    // A table, since this is asked for each octet of the name of each header.
     const TOKEN: u128 = {
         let mut set = 0_u128;
         let mut octet = 0_u8;
