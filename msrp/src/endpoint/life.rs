@@ -79,6 +79,20 @@ impl Endpoint {
             });
             return;
         }
+        //= https://www.rfc-editor.org/rfc/rfc4975#section-5.4
+        //# Connections using the "msrps" scheme MUST use TLS.
+        if let Some(opening) = opening
+            .as_ref()
+            .filter(|opening| opening.authority.secure && !secure)
+        {
+            // Nothing may be said on it, not even to whom its sessions talk.
+            self.transmits.push_back(Transmit::Close { connection: id });
+            self.by_authority.remove(&opening.authority);
+            for key in opening.sessions.clone() {
+                self.end_session(key, EndReason::OpenFailed, now);
+            }
+            return;
+        }
         let authority = opening.as_ref().map(|opening| opening.authority.clone());
         let connection = Connection::new(id, secure, authority.clone(), &self.shared);
         self.connections.insert(id, connection);

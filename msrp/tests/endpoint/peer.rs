@@ -206,6 +206,47 @@ fn a_secure_session_needs_a_secure_connection() {
     assert!(peer.says_on(2, &request).starts_with("MSRP tid1 200"));
 }
 
+//= https://www.rfc-editor.org/rfc/rfc4975#section-5.4
+//= type=test
+//# Connections using the "msrps" scheme MUST use TLS.
+#[test]
+fn nothing_is_said_on_an_open_connection_that_was_to_be_secure() {
+    let now = epoch();
+    let mut endpoint = Endpoint::new(Config::default(), entropy(1));
+    let (own, peer) = (OWN.replace("msrp:", "msrps:"), PEER.replace("msrp:", "msrps:"));
+    let config = SessionConfig::new(uri(&own), vec![uri(&peer)], Role::Active);
+    let session = endpoint.open_session(config, now).unwrap();
+    let Some(Transmit::Open {
+        open, secure: true, ..
+    }) = endpoint.poll_transmit(now)
+    else {
+        panic!()
+    };
+    let connection = ConnectionId(1);
+    let input = Input::Opened {
+        connection,
+        open: Some(open),
+        secure: false,
+    };
+    endpoint.handle_input(input, now);
+    assert!(matches!(
+        endpoint.poll_transmit(now),
+        Some(Transmit::Close {
+            connection: ConnectionId(1)
+        })
+    ));
+    let Some(Event::SessionEnded {
+        session: ended,
+        reason,
+    }) = endpoint.poll_event()
+    else {
+        panic!()
+    };
+    assert_eq!((ended, reason), (session, EndReason::OpenFailed));
+    assert!(endpoint.poll_transmit(now).is_none() && endpoint.is_drained());
+    assert_eq!(endpoint.poll_timeout(), None);
+}
+
 #[test]
 fn a_border_controller_may_send_from_another_address_where_that_is_configured() {
     let mut config = Config::default();
