@@ -25,12 +25,39 @@ fn replay(name: &str, target: fn(&[u8])) {
     assert!(count > 0, "{name} has a corpus");
 }
 
-#[test]
-fn msrp_framer() {
-    replay("msrp_framer", fuzz::msrp_framer);
+/// A test for each target, and one that no target and no corpus is left out.
+macro_rules! replayed {
+    ($($name:ident)*) => {
+        $(#[test]
+        fn $name() {
+            replay(stringify!($name), fuzz::$name);
+        })*
+
+        const REPLAYED: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+
+replayed! {
+    msrp_framer
+    sip_message
 }
 
 #[test]
-fn sip_message() {
-    replay("sip_message", fuzz::sip_message);
+fn every_target_is_replayed() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin");
+    let mut targets: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| {
+            entry
+                .unwrap()
+                .path()
+                .file_stem()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned()
+        })
+        .collect();
+    targets.sort_unstable();
+    assert_eq!(targets, REPLAYED);
 }
