@@ -31,6 +31,9 @@ pub(super) fn parse(query: &Query, octets: &Bytes) {
                 }
             }
         }
+        "msrp-session" => super::msrp_session::run(query, octets, |heard| {
+            black_box(heard);
+        }),
         "msrp-uri" => {
             let _ = black_box(::msrp::Uri::parse(text()));
         }

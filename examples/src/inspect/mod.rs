@@ -8,6 +8,7 @@ mod cpim;
 mod identity;
 mod measure;
 mod msrp;
+mod msrp_session;
 mod multipart;
 mod sdp;
 mod sip;
@@ -123,6 +124,9 @@ const INSPECTORS: &[(&str, Inspector)] = &[
     ("cpim", cpim::inspect),
     ("identity", identity::inspect),
     ("msrp", |query, octets| Ok(msrp::inspect(query, octets))),
+    ("msrp-session", |query, octets| {
+        Ok(msrp_session::inspect(query, octets))
+    }),
     ("msrp-uri", uri::msrp),
     ("msrp-uri-cmp", uri::compare_msrp),
     ("multipart", multipart::inspect),
