@@ -268,3 +268,65 @@ fn the_kinds_are_in_alphabetical_order() {
         assert!(listed.contains(&kind));
     }
 }
+
+const RULES: &str = "<cr:ruleset xmlns:cr='urn:ietf:params:xml:ns:common-policy' xmlns:p='urn:oma:xml:poc:poc-rules' \
+    xmlns:o='urn:oma:xml:xdm:common-policy' xmlns:x='urn:oma:xml:xdm:extensions' xmlns:l='urn:oma:xml:poc:list-service'>\
+    <cr:rule id='spam'><cr:conditions><cr:identity><cr:one id='sip:spam@example.com'/></cr:identity></cr:conditions>\
+    <cr:actions><p:allow-invite>reject</p:allow-invite></cr:actions></cr:rule>\
+    <cr:rule id='nobody'><cr:conditions><o:anonymous-request/></cr:conditions>\
+    <cr:actions><x:allow-offline-storage x:allow='true'/></cr:actions></cr:rule>\
+    <cr:rule id='then'><cr:conditions><cr:validity><cr:from>2026-01-01T00:00:00Z</cr:from>\
+    <cr:until>2026-01-02T00:00:00+01:00</cr:until></cr:validity></cr:conditions>\
+    <cr:actions><l:join-handling>true</l:join-handling></cr:actions></cr:rule></cr:ruleset>";
+
+#[test]
+fn rules_decide_by_whom_and_when() {
+    let decide = |keys: Value| {
+        let mut query = json!({"id": 1, "kind": "policy", "rules": RULES});
+        for (key, value) in keys.as_object().unwrap() {
+            query[key] = value.clone();
+        }
+        let answer = answer(&query.to_string(), &NoMeter);
+        (
+            answer["value"]["decision"].clone(),
+            answer["value"]["rule_ids"].clone(),
+        )
+    };
+    assert_eq!(
+        decide(json!({"asserted": "sip:spam@EXAMPLE.com:5060;x=y", "now": 0, "action": "message"})),
+        (json!("block"), json!(["spam"]))
+    );
+    assert_eq!(
+        decide(json!({"asserted": ["tel:+1-555"], "aliases": [["tel:+1555", "sip:spam@example.com"]]})),
+        (json!("block"), json!(["spam"]))
+    );
+    assert_eq!(
+        decide(json!({"asserted": ["sip:spam@example.com"], "anonymous": true})),
+        (json!("defer"), json!(["nobody"]))
+    );
+    for (now, decision) in [
+        (json!("2026-01-01T12:00:00Z"), "allow"),
+        (json!(1_767_222_000), "deny"),
+        (json!("2026-01-01T23:00:00Z"), "deny"),
+    ] {
+        let asked = json!({"asserted": "sip:a@example.com", "now": now, "action": "join-handling"});
+        assert_eq!(decide(asked).0, json!(decision), "{now}");
+    }
+    let unknown = ask("policy", RULES, &json!({"action": "dance"}));
+    assert_eq!(unknown["error"]["where"], "action");
+}
+
+#[test]
+fn documents_are_told_as_models_and_written_back() {
+    let read = ask("access-rules", RULES, &json!({}));
+    assert_eq!(read["value"]["rules"][0]["id"], "spam");
+    let again = ask("access-rules", &decoded(&read["value"]["written"]), &json!({}));
+    assert_eq!(again["value"], read["value"]);
+    let refused = ask(
+        "imdn",
+        "<imdn xmlns='urn:ietf:params:xml:ns:imdn'><dance/></imdn>",
+        &json!({}),
+    );
+    assert_eq!(refused["error"]["status"], 400);
+    assert!(refused["error"]["code"].is_string());
+}

@@ -328,7 +328,7 @@ fn composing_indications_of_the_rfc_are_read() {
     );
     let read = round(idle, IsComposing::parse, IsComposing::write);
     assert_eq!(read.state, is_composing::State::Idle);
-    assert_eq!(read.last_active.unwrap().as_str(), "2003-01-27T10:43:00Z");
+    assert_eq!(read.last_active.unwrap().to_string(), "2003-01-27T10:43:00Z");
     let unknown =
         b"<isComposing xmlns='urn:ietf:params:xml:ns:im-iscomposing'><state>thinking</state></isComposing>";
     assert_eq!(

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use ::msrp::codec::{Decoder, Leniency};
 use ::msrp::cpim;
 use bytes::Bytes;
-use im_xdm_model::document::ResourceLists;
+use im_xdm_model::document::{ResourceLists, Ruleset};
 use im_xdm_model::list::{Options, recipients};
 use sip_im::ContentType;
 use sip_im::codec::{Limits, StreamDecoder, parse_datagram};
@@ -13,7 +13,7 @@ use sip_im::digest::AuthParams;
 use sip_im::mime::{self, Multipart};
 use sip_im::sdp::Session;
 
-use super::{Query, pieces};
+use super::{Query, document, pieces};
 
 /// Parses the input of a query, and forgets what came of it.
 pub(super) fn parse(query: &Query, octets: &Bytes) {
@@ -68,6 +68,13 @@ pub(super) fn parse(query: &Query, octets: &Bytes) {
                 let _ = black_box(recipients(&lists, &Options::default()));
             }
         }
-        _ => {}
+        "policy" => {
+            let _ = black_box(Ruleset::parse(octets, &im_xdm_model::xml::Limits::default()));
+        }
+        other => {
+            if let Some(kind) = document::KINDS.iter().find(|kind| kind.name == other) {
+                (kind.parse)(octets);
+            }
+        }
     }
 }

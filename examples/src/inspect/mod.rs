@@ -5,11 +5,13 @@
 
 mod build;
 mod cpim;
+mod document;
 mod identity;
 mod measure;
 mod msrp;
 mod msrp_session;
 mod multipart;
+mod policy;
 mod sdp;
 mod sip;
 mod uri;
@@ -54,6 +56,27 @@ pub struct Query {
     trusted: Option<bool>,
     from_trusted: Option<bool>,
     to_trusted: Option<bool>,
+    /// A document of rules, as text or base64; it may also come as the octets.
+    rules: Option<String>,
+    /// Who asks: a URI, or several.
+    asserted: Option<policy::Asserted>,
+    anonymous: Option<bool>,
+    /// Seconds since 1970, or a date of RFC 3339.
+    now: Option<policy::Instant>,
+    /// A message, an invitation, or a permission in a group.
+    action: Option<String>,
+    /// Pairs of an alias and the address that it stands for.
+    #[serde(default)]
+    aliases: Vec<(String, String)>,
+    /// Who belongs to the group.
+    #[serde(default)]
+    members: Vec<String>,
+    /// Where the owner of the rules is.
+    sphere: Option<String>,
+    service: Option<String>,
+    media: Option<String>,
+    /// What is decided when no rule says anything.
+    default: Option<String>,
 }
 
 /// Why a parser refused its input.
@@ -130,6 +153,7 @@ const INSPECTORS: &[(&str, Inspector)] = &[
     ("msrp-uri", uri::msrp),
     ("msrp-uri-cmp", uri::compare_msrp),
     ("multipart", multipart::inspect),
+    ("policy", policy::inspect),
     ("privacy", identity::privacy),
     ("sdp", sdp::inspect),
     ("sdp-answer", sdp::answer),
@@ -143,7 +167,10 @@ const INSPECTORS: &[(&str, Inspector)] = &[
 
 /// The kinds of input, in alphabetical order.
 pub fn kinds() -> impl Iterator<Item = &'static str> {
-    INSPECTORS.iter().map(|(kind, _)| *kind)
+    let mut kinds: Vec<_> = INSPECTORS.iter().map(|(kind, _)| *kind).collect();
+    kinds.extend(document::KINDS.iter().map(|kind| kind.name));
+    kinds.sort_unstable();
+    kinds.into_iter()
 }
 
 /// Whether there is such a kind.
@@ -212,6 +239,9 @@ fn octets_of(query: &Query) -> Result<Bytes, Refusal> {
             .map_err(|error| Refusal::new("query", error.to_string()).at("data"))?;
         return Ok(Bytes::from(octets));
     }
+    if let Some(rules) = &query.rules {
+        return text_or_base64(rules, "rules");
+    }
     match &query.file {
         Some(path) => match std::fs::read(path) {
             Ok(octets) => Ok(Bytes::from(octets)),
@@ -223,8 +253,21 @@ fn octets_of(query: &Query) -> Result<Bytes, Refusal> {
     }
 }
 
+/// A document given as a value of the query: its text, or base64 of it.
+fn text_or_base64(value: &str, key: &str) -> Result<Bytes, Refusal> {
+    if value.contains('<') {
+        return Ok(Bytes::copy_from_slice(value.as_bytes()));
+    }
+    STANDARD
+        .decode(value.trim())
+        .map(Bytes::from)
+        .map_err(|error| Refusal::new("query", error.to_string()).at(key))
+}
+
 fn inspect(query: &Query, octets: &Bytes, meter: &dyn Meter) -> Value {
-    let Some((_, inspector)) = INSPECTORS.iter().find(|(kind, _)| *kind == query.kind) else {
+    let own = INSPECTORS.iter().find(|(kind, _)| *kind == query.kind);
+    let document = document::KINDS.iter().find(|kind| kind.name == query.kind);
+    let Some(inspector) = own.map(|(_, own)| *own).or(document.map(|kind| kind.inspect)) else {
         return refused(&query.id, &Refusal::new("query", "unknown kind").at("kind"), 0, 0);
     };
     meter.start();

@@ -2,24 +2,15 @@
 
 use bytes::Bytes;
 use im_xdm_model::document::ResourceLists;
-use im_xdm_model::error::DocumentErrorKind;
 use im_xdm_model::list::{ListError, Options, recipients};
 use im_xdm_model::xml::Limits;
 use serde_json::{Value, json};
 
-use super::{Accepted, Query, Refusal, base64, code_of};
+use super::{Accepted, Query, Refusal, base64, code_of, document};
 
 pub(super) fn inspect(_: &Query, octets: &Bytes) -> Result<Accepted, Refusal> {
-    let lists = ResourceLists::parse(octets, &Limits::default()).map_err(|error| {
-        let code = match &error.kind {
-            DocumentErrorKind::Xml(kind) => code_of(kind),
-            kind => code_of(kind),
-        };
-        Refusal::new(code, error.to_string())
-            .at(error.place())
-            .offset(error.offset)
-            .status(400)
-    })?;
+    let lists =
+        ResourceLists::parse(octets, &Limits::default()).map_err(|error| document::refusal(&error))?;
     let resolved = recipients(&lists, &Options::default()).map_err(|error| {
         let (at, status) = match error {
             ListError::External { .. } => ("external", 400),

@@ -186,7 +186,7 @@ impl Client {
             command,
             recipient: document.recipient_uri,
             status: document.notification.map(word).unwrap_or_default().to_owned(),
-            datetime: Some(document.datetime.as_str().to_owned()),
+            datetime: Some(document.datetime.to_string()),
         });
     }
 }

@@ -332,7 +332,7 @@ fn delivery_is_told_at_once_and_display_when_it_happens() {
         assert_ne!(envelope.head().imdn_message_id(), Some("m1"));
         let document = Imdn::parse(envelope.content(), &im_xdm_model::xml::Limits::default()).unwrap();
         assert_eq!(document.message_id, "m1");
-        assert_eq!(document.datetime.as_str(), "2026-01-02T03:04:05Z");
+        assert_eq!(document.datetime.to_string(), "2026-01-02T03:04:05Z");
         document.notification.unwrap()
     };
     let delivery = world.answer_next(&Method::Message, StatusCode::OK);

@@ -133,7 +133,7 @@ impl DeferredMessage {
         pager.push_leaf_if(
             NAMESPACE,
             "time-stamp",
-            self.time_stamp.as_ref().map(DateTime::as_str),
+            self.time_stamp.map(|date| date.to_string()).as_deref(),
         );
         pager.push_leaf_if(NAMESPACE, "from", self.from.as_deref());
         pager.push_leaf_if(NAMESPACE, "to", self.to.as_deref());
@@ -143,8 +143,16 @@ impl DeferredMessage {
         }
         element.push_leaf_if(NAMESPACE, "subject", self.subject.as_deref());
         element.push_leaf_if(NAMESPACE, "size", self.size.map(|n| n.to_string()).as_deref());
-        element.push_leaf_if(NAMESPACE, "date", self.date.as_ref().map(DateTime::as_str));
-        element.push_leaf_if(NAMESPACE, "expiry", self.expiry.as_ref().map(DateTime::as_str));
+        element.push_leaf_if(
+            NAMESPACE,
+            "date",
+            self.date.map(|date| date.to_string()).as_deref(),
+        );
+        element.push_leaf_if(
+            NAMESPACE,
+            "expiry",
+            self.expiry.map(|date| date.to_string()).as_deref(),
+        );
         element.extend_elements(&self.extensions);
         element
     }

@@ -222,7 +222,7 @@ impl Imdn {
     pub fn write(&self) -> Bytes {
         let mut root = Element::known(NAMESPACE, "imdn");
         root.push_leaf(NAMESPACE, "message-id", &self.message_id);
-        root.push_leaf(NAMESPACE, "datetime", self.datetime.as_str());
+        root.push_leaf(NAMESPACE, "datetime", &self.datetime.to_string());
         root.push_leaf_if(NAMESPACE, "recipient-uri", self.recipient_uri.as_deref());
         root.push_leaf_if(
             NAMESPACE,

@@ -118,7 +118,7 @@ impl IsComposing {
         root.push_leaf_if(
             NAMESPACE,
             "lastactive",
-            self.last_active.as_ref().map(DateTime::as_str),
+            self.last_active.map(|date| date.to_string()).as_deref(),
         );
         root.push_leaf_if(NAMESPACE, "contenttype", self.content_type.as_deref());
         root.push_leaf_if(

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sip_im::{Aliases, Identity};
 
-use crate::document::AllowInvite;
+use crate::document::{AllowInvite, Permission};
 
 pub use evaluate::{evaluate, evaluate_group};
 
@@ -31,6 +31,13 @@ pub enum Decision {
 }
 
 impl Decision {
+    /// Reads the name that [`Decision::as_str`] gives.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Block, Self::PoliteBlock, Self::Defer, Self::Deliver]
+            .into_iter()
+            .find(|decision| decision.as_str() == name)
+    }
+
     /// Returns the name, as logs and tools show it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -179,6 +186,23 @@ pub struct GroupVerdict {
     pub key_participant: bool,
     /// The rules whose conditions hold.
     pub rule_ids: Vec<String>,
+}
+
+impl GroupVerdict {
+    /// Tells whether a permission is granted; those that have no field of their own are not.
+    pub fn grants(&self, permission: Permission) -> bool {
+        match permission {
+            Permission::JoinHandling => self.join,
+            Permission::AllowInitiateConference => self.initiate,
+            Permission::AllowConferenceState => self.conference_state,
+            Permission::AllowInviteUsersDynamically => self.invite_dynamically,
+            Permission::AllowAnonymity => self.anonymity,
+            Permission::AllowExpelling => self.expel,
+            Permission::AllowPrivateMessage => self.private,
+            Permission::IsKeyParticipant => self.key_participant,
+            _ => false,
+        }
+    }
 }
 
 impl From<AllowInvite> for Decision {

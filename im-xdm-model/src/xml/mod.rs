@@ -7,7 +7,6 @@
 //! The encoding is UTF-8; anything else is refused.
 
 mod chars;
-mod datetime;
 mod element;
 mod error;
 mod limits;
@@ -17,8 +16,10 @@ mod scope;
 mod token;
 mod writer;
 
-pub use datetime::{DateTime, DateTimeError};
 pub use element::{Attribute, Element, Extensions, Node};
+/// The one date of the library, which documents write as `xs:dateTime`.
+pub use msrp::cpim::{DateTime, DateTimeError};
+
 pub use error::{XmlError, XmlErrorKind};
 pub use limits::Limits;
 pub use name::{Name, NameError, XML_NAMESPACE, XMLNS_NAMESPACE};

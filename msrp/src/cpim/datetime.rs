@@ -1,4 +1,4 @@
-//! Dates of RFC 3339, as the `DateTime` field and IMDN documents carry them.
+//! Dates of RFC 3339, as the `DateTime` field carries them, and in the wider form of XML documents.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,6 +11,8 @@ pub struct DateTimeError;
 
 /// A date and time with its offset from UTC (RFC 3339 5.6).
 ///
+/// Dates are ordered by the instant, and those of one instant by the offset.
+///
 /// ```
 /// use std::time::Duration;
 /// use msrp::cpim::DateTime;
@@ -20,7 +22,7 @@ pub struct DateTimeError;
 /// assert_eq!(DateTime::from_unix(Duration::from_secs(976_743_600)).to_string(), "2000-12-13T21:40:00Z");
 /// # Ok::<(), msrp::cpim::DateTimeError>(())
 /// ```
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct DateTime {
     /// Since 1970-01-01T00:00:00Z, which may be negative.
     seconds: i64,
@@ -31,11 +33,13 @@ pub struct DateTime {
 
 const DAY: i64 = 86_400;
 
+/// The last second of the year 9999, where four digits end.
+const LAST: i64 = 253_402_300_799;
+
 impl DateTime {
     /// The date this long after 1970-01-01T00:00:00Z, to the second, in UTC; the last second of the year 9999 for what
     /// lies beyond.
     pub fn from_unix(unix: Duration) -> Self {
-        const LAST: i64 = 253_402_300_799;
         Self {
             seconds: i64::try_from(unix.as_secs()).unwrap_or(LAST).min(LAST),
             nanos: 0,
@@ -50,6 +54,36 @@ impl DateTime {
     /// Fails when it is not one of RFC 3339, or names a day that is not in the calendar.
     pub fn parse(text: &str) -> Result<Self, DateTimeError> {
         Self::read(text.trim()).ok_or(DateTimeError)
+    }
+
+    /// Reads an `xs:dateTime` of the years 0001 to 9999, of which RFC 3339 has a part: here the zone may be missing, which
+    /// is taken as UTC, and the end of a day may be its hour 24.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the text is neither form, or names a day that is not in the calendar.
+    pub fn parse_xml(text: &str) -> Result<Self, DateTimeError> {
+        let text = text.trim_matches([' ', '\t', '\r', '\n']);
+        // The separator may be a space in RFC 3339 only.
+        let (date, time) = text.split_once(['T', 't']).ok_or(DateTimeError)?;
+        if date.len() != 10 || date.starts_with("0000") {
+            return Err(DateTimeError);
+        }
+        let clock = time.find(['Z', 'z', '+', '-']).unwrap_or(time.len());
+        let (clock, zone) = time.split_at_checked(clock).ok_or(DateTimeError)?;
+        let zone = if zone.is_empty() { "Z" } else { zone };
+        let midnight = clock.strip_prefix("24:00:00").filter(|rest| {
+            matches!(rest.as_bytes(), [] | [b'.', b'0', ..]) && rest.bytes().skip(1).all(|o| o == b'0')
+        });
+        let clock = if midnight.is_some() { "00:00:00" } else { clock };
+        let mut read = Self::read(&format!("{date}T{clock}{zone}")).ok_or(DateTimeError)?;
+        if midnight.is_some() {
+            read.seconds = read.seconds.saturating_add(DAY);
+        }
+        let local = read.seconds.saturating_add(i64::from(read.offset) * 60);
+        (local <= LAST && read.offset.abs() <= 14 * 60)
+            .then_some(read)
+            .ok_or(DateTimeError)
     }
 
     fn read(text: &str) -> Option<Self> {
@@ -117,6 +151,36 @@ impl DateTime {
         u64::try_from(self.seconds)
             .ok()
             .map(|seconds| Duration::new(seconds, self.nanos))
+    }
+}
+
+impl std::str::FromStr for DateTime {
+    type Err = DateTimeError;
+
+    /// Reads the wider form, as [`DateTime::parse_xml`] does.
+    fn from_str(text: &str) -> Result<Self, DateTimeError> {
+        Self::parse_xml(text)
+    }
+}
+
+impl fmt::Debug for DateTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for DateTime {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for DateTime {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str> as serde::Deserialize>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
     }
 }
 

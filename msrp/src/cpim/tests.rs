@@ -258,3 +258,41 @@ fn dates_are_those_of_the_calendar() {
         assert!(DateTime::parse(text).is_err(), "{text}");
     }
 }
+
+#[test]
+fn dates_of_documents_may_leave_the_zone_out_and_end_a_day_at_24() {
+    for (text, seconds) in [
+        ("2003-12-24T17:00:00+01:00", 1_072_281_600),
+        (" 2003-12-24T16:00:00\n", 1_072_281_600),
+        ("2003-12-24T24:00:00Z", 1_072_310_400),
+        ("2003-12-24T24:00:00.000+01:00", 1_072_306_800),
+        ("2003-08-15T10:20:00.000-05:00", 1_060_960_800),
+    ] {
+        let date: DateTime = text.parse().unwrap();
+        assert_eq!(date.unix_seconds(), seconds, "{text}");
+        assert_eq!(date.to_string().parse(), Ok(date));
+    }
+    for text in [
+        "",
+        "2005-02-29T00:00:00Z",
+        "2005-13-01T00:00:00Z",
+        "2005-1-01T00:00:00Z",
+        "2005-01-01 00:00:00Z",
+        "2005-01-01T24:00:01Z",
+        "2005-01-01T24:00:00.1Z",
+        "2005-01-01T24:00:00.Z",
+        "2005-01-01T00:60:00Z",
+        "2005-01-01T00:00:00+15:00",
+        "2005-01-01T00:00:00.Z",
+        "2005-01-01T00:00Z",
+        "0000-01-01T00:00:00Z",
+        "2005-01-01T00:00:00Zx",
+        "+005-01-01T00:00:00Z",
+        "9999-12-31T24:00:00Z",
+    ] {
+        assert!(text.parse::<DateTime>().is_err(), "{text}");
+    }
+    let dates: [DateTime; 2] =
+        ["2005-03-04T20:00:00Z", "2005-03-04T21:00:01+01:00"].map(|text| text.parse().unwrap());
+    assert!(dates[0] < dates[1]);
+}

@@ -106,6 +106,11 @@ permissions! {
 }
 
 impl Permission {
+    /// Finds the permission that an element of this local name grants.
+    pub fn from_name(local: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|known| known.as_str() == local)
+    }
+
     /// Returns the name of the element that grants it.
     pub const fn as_str(self) -> &'static str {
         self.name().1

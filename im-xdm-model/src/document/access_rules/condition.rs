@@ -131,8 +131,8 @@ impl Condition {
             Self::Validity(intervals) => {
                 let mut element = Element::known(NAMESPACE, "validity");
                 for interval in intervals {
-                    element.push_leaf(NAMESPACE, "from", interval.from.as_str());
-                    element.push_leaf(NAMESPACE, "until", interval.until.as_str());
+                    element.push_leaf(NAMESPACE, "from", &interval.from.to_string());
+                    element.push_leaf(NAMESPACE, "until", &interval.until.to_string());
                 }
                 element
             }

@@ -411,7 +411,11 @@ impl Execution {
 fn push_execution(element: &mut Element, name: &'static str, execution: Option<&Execution>) {
     let Some(execution) = execution else { return };
     let mut child = Element::known(NAMESPACE, name);
-    child.push_leaf_if(NAMESPACE, "when", execution.when.as_ref().map(DateTime::as_str));
+    child.push_leaf_if(
+        NAMESPACE,
+        "when",
+        execution.when.map(|date| date.to_string()).as_deref(),
+    );
     child.push_leaf_if(NAMESPACE, "reason", execution.reason.as_deref());
     child.push_leaf_if(NAMESPACE, "by", execution.by.as_deref());
     element.push(child);
