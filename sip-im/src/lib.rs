@@ -37,6 +37,8 @@
 //! | 3261 17, 6026, 4320 (transactions) | [`transaction`] |
 //! | 3261 8, 9, 18, 3581, 5626 4.4.1 (flows and transactions of a host) | [`endpoint`] |
 //! | 3261 12 (dialogs) | [`dialog`] |
+//! | 3261 13-15, 3262, 3264, 3311, 4028, 3891, 3911 (sessions) | [`session`] |
+//! | dialogs, sessions and subscriptions across restarts | [`snapshot`] |
 //! | 3261 10, 3327, 5626 (registration) | [`registration`] |
 //! | 3261 16 (proxies) | [`proxy`] |
 //! | 3261 22, 7616, 8760 (authentication) | [`auth`] |
@@ -57,6 +59,8 @@ pub mod mime;
 pub mod proxy;
 pub mod registration;
 pub mod sdp;
+pub mod session;
+pub mod snapshot;
 mod status;
 pub mod subscription;
 pub mod transaction;

@@ -1,6 +1,7 @@
 //! Dialogs: what two user agents remember of each other (RFC 3261 section 12).
 
 mod id;
+mod snapshot;
 
 use thiserror::Error;
 
@@ -13,6 +14,7 @@ use crate::message::{Request, RequestBuilder, Response};
 use crate::uri::{Scheme, Uri};
 
 pub use id::DialogId;
+pub use snapshot::DialogSnapshot;
 
 /// Whether a dialog is there for good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
