@@ -3,7 +3,8 @@
 //! The general benchmark libraries measure one function after the other; on a machine that changes its clock in between,
 //! the ratio of two such figures says little. Here the two take turns, round by round, and the medians are compared.
 //!
-//! `cargo bench -p benches` measures; with `-- --test` each function runs once, to see that it works.
+//! `cargo bench -p benches` measures; with `-- --test` each function runs once, to see that it works, and
+//! with `-- PART...` only those are measured whose names have one of the parts in them.
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "the figures are the product")]
 
@@ -35,6 +36,13 @@ impl<'a> Comparison<'a> {
     /// Measures both in turn and prints the medians and how long ours takes for each unit of the peer's time.
     pub fn run<A, B>(&self, ours: impl FnMut() -> A, peer_name: &str, peer: impl FnMut() -> B) {
         let (mut ours, mut peer) = (ours, peer);
+        let mut wanted = std::env::args()
+            .skip(1)
+            .filter(|argument| !argument.starts_with('-'))
+            .peekable();
+        if wanted.peek().is_some() && !wanted.any(|part| self.name.contains(&part)) {
+            return;
+        }
         if std::env::args().any(|argument| argument == "--test") {
             black_box(ours());
             black_box(peer());

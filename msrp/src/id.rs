@@ -125,6 +125,12 @@ impl MessageId {
     ///
     /// Fails when the text is empty, too long, or contains other octets.
     pub fn received(text: &str) -> Result<Self, IdError> {
+        Self::check_received(text)?;
+        Ok(Self(text.into()))
+    }
+
+    /// Says what is wrong with an identifier of a peer, if anything is.
+    pub(crate) fn check_received(text: &str) -> Result<(), IdError> {
         if text.is_empty() {
             return Err(IdError::TooShort);
         }
@@ -133,7 +139,7 @@ impl MessageId {
         }
         match text.bytes().position(|octet| !octet.is_ascii_graphic()) {
             Some(offset) => Err(IdError::Unexpected { offset }),
-            None => Ok(Self(text.into())),
+            None => Ok(()),
         }
     }
 

@@ -33,7 +33,7 @@ pub use id::{MessageId, SessionId, TransactionId};
 pub use method::Method;
 pub use status::StatusCode;
 pub use text::ByteStr;
-pub use uri::Uri;
+pub use uri::{Uri, UriRef};
 
 /// A source of randomness: fills what it is given with octets that cannot be guessed.
 pub type Entropy = Box<dyn FnMut(&mut [u8]) + Send>;

@@ -37,11 +37,6 @@ impl ByteStr {
         Self(Bytes::from_static(text.as_bytes()))
     }
 
-    /// The text in octets that the caller has found to be UTF-8; others would read as the empty text.
-    pub(crate) const fn checked(octets: Bytes) -> Self {
-        Self(octets)
-    }
-
     /// The text copied out of its buffer, so that it no longer keeps that alive.
     #[must_use]
     pub fn detached(&self) -> Self {

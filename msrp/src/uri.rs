@@ -29,6 +29,29 @@ use crate::id::{SessionId, is_session_id_octet};
 #[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Uri {
     text: Arc<str>,
+    parts: Parts,
+}
+
+/// A URI that is looked at where it stands; what a [`Uri`] is before it is kept. Reading one allocates nothing.
+///
+/// ```
+/// use msrp::{Uri, UriRef};
+///
+/// let head = String::from("msrp://host.example.com:8493/asfd34;tcp");
+/// let uri = UriRef::parse(&head)?;
+/// assert_eq!(uri.session_id(), Some("asfd34"));
+/// assert!(uri.equivalent(Uri::parse("msrp://HOST.example.com:8493/asfd34;TCP")?.as_uri_ref()));
+/// # Ok::<(), msrp::UriError>(())
+/// ```
+#[derive(Clone, Copy, Eq, Hash, PartialEq)]
+pub struct UriRef<'a> {
+    text: &'a str,
+    parts: Parts,
+}
+
+/// Where the parts of a URI are in its text.
+#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
+struct Parts {
     secure: bool,
     user: Option<Span>,
     host: Span,
@@ -51,7 +74,15 @@ impl Uri {
     ///
     /// Fails, saying where, when the text is not an MSRP URI.
     pub fn parse(text: &str) -> Result<Self, UriError> {
-        Parser { text, at: 0 }.uri()
+        UriRef::parse(text).map(UriRef::to_uri)
+    }
+
+    /// Lends the URI.
+    pub fn as_uri_ref(&self) -> UriRef<'_> {
+        UriRef {
+            text: &self.text,
+            parts: self.parts,
+        }
     }
 
     /// Makes a URI of its parts. An IPv6 address may be given with brackets or without.
@@ -111,43 +142,37 @@ impl Uri {
 
     /// Says whether the scheme is `msrps`, that is, whether the connection is protected with TLS.
     pub fn is_secure(&self) -> bool {
-        self.secure
+        self.parts.secure
     }
 
     /// Returns the part before `@`, as written.
     pub fn user(&self) -> Option<&str> {
-        self.user.map(|span| self.part(span))
+        self.as_uri_ref().user()
     }
 
     /// Returns the host, an IPv6 address without its brackets.
     pub fn host(&self) -> &str {
-        self.part(self.host)
+        self.as_uri_ref().host()
     }
 
     /// Returns the port, if it is explicit. There is no default port.
     pub fn port(&self) -> Option<u16> {
-        self.port
+        self.parts.port
     }
 
     /// Returns the session identifier; a URI without one names a host or a relay.
     pub fn session_id(&self) -> Option<&str> {
-        self.session_id.map(|span| self.part(span))
+        self.as_uri_ref().session_id()
     }
 
     /// Returns the transport, `tcp` or a later invention, as written.
     pub fn transport(&self) -> &str {
-        self.part(self.transport)
+        self.as_uri_ref().transport()
     }
 
     /// Iterates over the parameters after the transport.
     pub fn parameters(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        self.part(self.parameters)
-            .split(';')
-            .filter(|parameter| !parameter.is_empty())
-            .map(|parameter| match parameter.split_once('=') {
-                Some((name, value)) => (name, Some(value)),
-                None => (parameter, None),
-            })
+        self.as_uri_ref().parameters()
     }
 
     /// Returns the text as it was written.
@@ -168,18 +193,90 @@ impl Uri {
     /// assert!(!a.equivalent(&Uri::parse("msrp://[2001:db8::1]:8493/ASFD34;tcp")?));
     /// # Ok::<(), msrp::UriError>(())
     /// ```
+    pub fn equivalent(&self, other: &Self) -> bool {
+        self.as_uri_ref().equivalent(other.as_uri_ref())
+    }
+}
+
+impl<'a> UriRef<'a> {
+    /// Reads a URI.
+    ///
+    /// # Errors
+    ///
+    /// Fails, saying where, when the text is not an MSRP URI.
+    pub fn parse(text: &'a str) -> Result<Self, UriError> {
+        Parser { text, at: 0 }.uri()
+    }
+
+    /// Copies the URI out of the text that it stands in.
+    pub fn to_uri(self) -> Uri {
+        Uri {
+            text: self.text.into(),
+            parts: self.parts,
+        }
+    }
+
+    /// Says whether the scheme is `msrps`, that is, whether the connection is protected with TLS.
+    pub fn is_secure(self) -> bool {
+        self.parts.secure
+    }
+
+    /// Returns the part before `@`, as written.
+    pub fn user(self) -> Option<&'a str> {
+        self.parts.user.map(|span| self.part(span))
+    }
+
+    /// Returns the host, an IPv6 address without its brackets.
+    pub fn host(self) -> &'a str {
+        self.part(self.parts.host)
+    }
+
+    /// Returns the port, if it is explicit. There is no default port.
+    pub fn port(self) -> Option<u16> {
+        self.parts.port
+    }
+
+    /// Returns the session identifier; a URI without one names a host or a relay.
+    pub fn session_id(self) -> Option<&'a str> {
+        self.parts.session_id.map(|span| self.part(span))
+    }
+
+    /// Returns the transport, `tcp` or a later invention, as written.
+    pub fn transport(self) -> &'a str {
+        self.part(self.parts.transport)
+    }
+
+    /// Iterates over the parameters after the transport.
+    pub fn parameters(self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
+        self.part(self.parts.parameters)
+            .split(';')
+            .filter(|parameter| !parameter.is_empty())
+            .map(|parameter| match parameter.split_once('=') {
+                Some((name, value)) => (name, Some(value)),
+                None => (parameter, None),
+            })
+    }
+
+    /// Returns the text as it was written.
+    pub fn as_str(self) -> &'a str {
+        self.text
+    }
+
+    /// Says whether two URIs name the same thing; see [`Uri::equivalent`].
     //= https://www.rfc-editor.org/rfc/rfc4975#section-6.1
     //# A URI with an explicit port is never equivalent to
     //# another with no port specified.
-    pub fn equivalent(&self, other: &Self) -> bool {
-        self.secure == other.secure
-            && self.port == other.port
-            && self.session_id() == other.session_id()
-            && self.transport().eq_ignore_ascii_case(other.transport())
-            && same_host(self.host(), other.host())
+    pub fn equivalent(self, other: UriRef<'_>) -> bool {
+        // What is written alike is alike; this is how nearly all that are equivalent are written.
+        self.text == other.text
+            || (self.parts.secure == other.parts.secure
+                && self.parts.port == other.parts.port
+                && self.session_id() == other.session_id()
+                && self.transport().eq_ignore_ascii_case(other.transport())
+                && same_host(self.host(), other.host()))
     }
 
-    fn part(&self, (start, end): Span) -> &str {
+    fn part(self, (start, end): Span) -> &'a str {
         self.text
             .get(usize::from(start)..usize::from(end))
             .unwrap_or_default()
@@ -207,13 +304,26 @@ impl fmt::Debug for Uri {
     }
 }
 
+/// Writes the URI as it was read.
+impl fmt::Display for UriRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text)
+    }
+}
+
+impl fmt::Debug for UriRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UriRef({})", self.text)
+    }
+}
+
 struct Parser<'a> {
     text: &'a str,
     at: usize,
 }
 
-impl Parser<'_> {
-    fn uri(mut self) -> Result<Uri, UriError> {
+impl<'a> Parser<'a> {
+    fn uri(mut self) -> Result<UriRef<'a>, UriError> {
         if self.text.len() > Uri::MAX {
             return Err(UriError {
                 kind: UriErrorKind::TooLong,
@@ -221,47 +331,64 @@ impl Parser<'_> {
             });
         }
         let secure = self.scheme()?;
-        let user = self.user()?;
-        let host = self.host()?;
-        let port = self.port()?;
+        let authority = self.at;
+        // A user is rare, and what stands before the `@` is looked for only where something is not host and port.
+        let mut user = None;
+        let (host, port) = match self.host_and_port() {
+            Ok(found) => found,
+            Err(error) => {
+                self.at = authority;
+                user = self.user()?;
+                if user.is_none() {
+                    return Err(error);
+                }
+                self.host_and_port()?
+            }
+        };
         let session_id = self.session_id()?;
         let (transport, parameters) = self.parameters()?;
-        Ok(Uri {
-            text: self.text.into(),
-            secure,
-            user,
-            host,
-            port,
-            session_id,
-            transport,
-            parameters,
+        Ok(UriRef {
+            text: self.text,
+            parts: Parts {
+                secure,
+                user,
+                host,
+                port,
+                session_id,
+                transport,
+                parameters,
+            },
         })
     }
 
+    fn host_and_port(&mut self) -> Result<(Span, Option<u16>), UriError> {
+        Ok((self.host()?, self.port()?))
+    }
+
     fn scheme(&mut self) -> Result<bool, UriError> {
-        let (scheme, rest) = self.text.split_once(':').unwrap_or_default();
-        if !rest.starts_with("//") {
-            return self.fail(UriErrorKind::Scheme);
-        }
-        let secure = if scheme.eq_ignore_ascii_case("msrp") {
-            false
-        } else if scheme.eq_ignore_ascii_case("msrps") {
-            true
-        } else {
+        let octets = self.text.as_bytes();
+        let Some((scheme, rest)) = octets.split_first_chunk::<4>() else {
             return self.fail(UriErrorKind::Scheme);
         };
-        self.at = scheme.len() + "://".len();
+        let secure = rest
+            .first()
+            .is_some_and(|octet| octet.eq_ignore_ascii_case(&b's'));
+        let rest = rest.get(usize::from(secure)..).unwrap_or_default();
+        if !scheme.eq_ignore_ascii_case(b"msrp") || !rest.starts_with(b"://") {
+            return self.fail(UriErrorKind::Scheme);
+        }
+        self.at = scheme.len() + usize::from(secure) + "://".len();
         Ok(secure)
     }
 
     fn user(&mut self) -> Result<Option<Span>, UriError> {
-        let rest = self.rest().as_bytes();
+        let rest = self.octets();
         let authority = rest.get(..memchr::memchr2(b'/', b';', rest).unwrap_or(rest.len()));
         let Some(length) = authority.and_then(|authority| memchr::memrchr(b'@', authority)) else {
             return Ok(None);
         };
-        let user = self.rest().get(..length).unwrap_or_default();
-        if !user.bytes().all(is_user_octet) || !escapes_are_whole(user) {
+        let user = self.octets().get(..length).unwrap_or_default();
+        if !user.iter().copied().all(is_user_octet) || !escapes_are_whole(user) {
             return self.fail(UriErrorKind::User);
         }
         let span = self.take(length);
@@ -270,7 +397,7 @@ impl Parser<'_> {
     }
 
     fn host(&mut self) -> Result<Span, UriError> {
-        if self.rest().starts_with('[') {
+        if self.octets().first() == Some(&b'[') {
             let Some((address, _)) = self.rest().get(1..).and_then(|rest| rest.split_once(']')) else {
                 return self.fail(UriErrorKind::Host);
             };
@@ -284,7 +411,7 @@ impl Parser<'_> {
             return Ok(span);
         }
         let length = self.run(HOST);
-        let host = self.rest().get(..length).unwrap_or_default();
+        let host = self.octets().get(..length).unwrap_or_default();
         if length == 0 || !self.ends_at(length, b":/;") || !escapes_are_whole(host) {
             return self.fail(UriErrorKind::Host);
         }
@@ -292,16 +419,21 @@ impl Parser<'_> {
     }
 
     fn port(&mut self) -> Result<Option<u16>, UriError> {
-        let Some(rest) = self.rest().strip_prefix(':') else {
+        let Some(rest) = self.octets().strip_prefix(b":") else {
             return Ok(None);
         };
-        let digits = rest.split(['/', ';']).next().unwrap_or_default();
-        let length = digits.len();
-        // `parse` would also take a sign.
-        if !digits.bytes().all(|octet| octet.is_ascii_digit()) {
-            return self.fail(UriErrorKind::Port);
+        let mut port = 0_u32;
+        let mut length = 0_usize;
+        for octet in rest {
+            match octet {
+                // Enough digits to be too many stay too many.
+                b'0'..=b'9' => port = port.saturating_mul(10).saturating_add(u32::from(octet - b'0')),
+                b'/' | b';' => break,
+                _ => return self.fail(UriErrorKind::Port),
+            }
+            length = length.saturating_add(1);
         }
-        match digits.parse::<u16>() {
+        match u16::try_from(port) {
             Ok(port) if port > 0 => {
                 self.at += 1 + length;
                 Ok(Some(port))
@@ -311,7 +443,7 @@ impl Parser<'_> {
     }
 
     fn session_id(&mut self) -> Result<Option<Span>, UriError> {
-        if !self.rest().starts_with('/') {
+        if self.octets().first() != Some(&b'/') {
             return Ok(None);
         }
         let slash = self.at;
@@ -325,24 +457,22 @@ impl Parser<'_> {
     }
 
     fn parameters(&mut self) -> Result<(Span, Span), UriError> {
-        let Some(rest) = self.rest().strip_prefix(';') else {
-            return self.fail(if self.rest().is_empty() {
+        if self.octets().first() != Some(&b';') {
+            return self.fail(if self.octets().is_empty() {
                 UriErrorKind::MissingTransport
             } else {
                 UriErrorKind::Parameter
             });
-        };
-        let end = memchr::memchr(b';', rest.as_bytes());
-        let length = end.unwrap_or(rest.len());
-        let transport = rest.get(..length).unwrap_or_default();
-        if transport.is_empty() || !transport.bytes().all(|octet| octet.is_ascii_alphanumeric()) {
-            return self.fail(UriErrorKind::MissingTransport);
         }
         self.at += 1;
+        let length = self.run(TRANSPORT);
+        if length == 0 || !self.ends_at(length, b";") {
+            self.at -= 1;
+            return self.fail(UriErrorKind::MissingTransport);
+        }
         let transport = self.take(length);
         let rest = self.rest();
-        let parameters = rest.strip_prefix(';');
-        if let Some(parameters) = parameters {
+        if let Some(parameters) = rest.strip_prefix(';') {
             for parameter in parameters.split(';') {
                 let (name, value) = parameter.split_once('=').unwrap_or((parameter, "x"));
                 if !is_token(name) || !is_token(value) {
@@ -356,7 +486,7 @@ impl Parser<'_> {
 
     /// Returns how many octets of a class come next.
     fn run(&self, class: u8) -> usize {
-        let rest = self.rest().as_bytes();
+        let rest = self.octets();
         let is_of_class = |octet: u8| {
             CLASSES
                 .get(usize::from(octet))
@@ -369,12 +499,16 @@ impl Parser<'_> {
 
     /// Says whether the text is over after that many octets, or one of `delimiters` is there.
     fn ends_at(&self, length: usize, delimiters: &[u8]) -> bool {
-        let next = self.rest().as_bytes().get(length);
+        let next = self.octets().get(length);
         next.is_none_or(|octet| delimiters.contains(octet))
     }
 
-    fn rest(&self) -> &str {
+    fn rest(&self) -> &'a str {
         self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn octets(&self) -> &'a [u8] {
+        self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
 
     fn take(&mut self, length: usize) -> Span {
@@ -396,6 +530,7 @@ impl Parser<'_> {
 
 const HOST: u8 = 1;
 const SESSION_ID: u8 = 2;
+const TRANSPORT: u8 = 4;
 
 /// The classes of each octet.
 const CLASSES: [u8; 256] = {
@@ -408,6 +543,9 @@ const CLASSES: [u8; 256] = {
         }
         if is_session_id_octet(octet) {
             *class |= SESSION_ID;
+        }
+        if octet.is_ascii_alphanumeric() {
+            *class |= TRANSPORT;
         }
         rest = others;
         octet = octet.wrapping_add(1);
@@ -432,15 +570,16 @@ const fn is_user_octet(octet: u8) -> bool {
     is_host_octet(octet) || octet == b':'
 }
 
-fn escapes_are_whole(text: &str) -> bool {
-    if memchr::memchr(b'%', text.as_bytes()).is_none() {
-        return true;
+fn escapes_are_whole(text: &[u8]) -> bool {
+    let mut rest = text;
+    while let Some(at) = rest.iter().position(|&octet| octet == b'%') {
+        let digits = rest.get(at.saturating_add(1)..at.saturating_add(3));
+        if !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) {
+            return false;
+        }
+        rest = rest.get(at.saturating_add(3)..).unwrap_or_default();
     }
-    text.split('%').skip(1).all(|rest| {
-        rest.as_bytes()
-            .get(..2)
-            .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-    })
+    true
 }
 
 fn same_host(a: &str, b: &str) -> bool {

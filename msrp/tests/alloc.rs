@@ -11,6 +11,7 @@ use msrp::codec::{Decoder, Frame, Leniency, Limits};
 use msrp::endpoint::{
     Config, Delivery, Endpoint, Input, OutgoingBody, OutgoingMessage, Role, SessionConfig, Transmit,
 };
+use msrp::header::ByteRange;
 use msrp::header::content::ContentType;
 use msrp::{ConnectionId, Entropy};
 
@@ -115,7 +116,7 @@ fn hear(endpoint: &mut Endpoint, data: Bytes, now: Instant) {
 }
 
 #[test]
-fn a_head_costs_one_allocation_and_a_body_none() {
+fn heads_that_are_read_and_bodies_cost_no_allocation() {
     let mut stream = BytesMut::new();
     for _ in 0..1000 {
         stream.extend_from_slice(&chunk("12345678", "1-*/*", &"x".repeat(2048), '+'));
@@ -128,7 +129,14 @@ fn a_head_costs_one_allocation_and_a_body_none() {
             decoder.push(stream.split_to(stream.len().min(65_536)));
             while let Some(frame) = decoder.next().unwrap() {
                 match frame {
-                    Frame::Head(_) => heads += 1,
+                    Frame::Head(head) => {
+                        let headers = &head.headers;
+                        let paths = headers.to_path().unwrap().len() + headers.from_path().unwrap().len();
+                        let id = headers.message_id().unwrap();
+                        let range = headers.get::<ByteRange>().unwrap().unwrap();
+                        assert_eq!((paths, id, range.start), (2, Some("12345678"), 1));
+                        heads += 1;
+                    }
                     Frame::Body(body) => octets += body.len(),
                     _ => {}
                 }
@@ -136,7 +144,8 @@ fn a_head_costs_one_allocation_and_a_body_none() {
         }
     });
     assert_eq!((heads, octets), (1000, 1000 * 2048));
-    assert!(allocations <= 1000 + 200, "{allocations}");
+    // A head that is cut by the end of a read is copied; there are 37 reads.
+    assert!(allocations <= 2 * 37, "{allocations}");
 }
 
 #[test]

@@ -275,9 +275,9 @@ proptest! {
     ) {
         let mut out = BytesMut::new();
         codec::request_line(&mut out, &id, &Method::Send);
-        let path = ToPath::parse(&"msrp://a:1/b;tcp".into()).unwrap();
+        let path = ToPath::parse("msrp://a:1/b;tcp").unwrap();
         codec::header(&mut out, &path);
-        codec::header(&mut out, &FromPath::parse(&"msrp://c:1/d;tcp".into()).unwrap());
+        codec::header(&mut out, &FromPath::parse("msrp://c:1/d;tcp").unwrap());
         out.extend_from_slice(b"Content-Type: a/b\r\n\r\n");
         out.extend_from_slice(&body);
         out.extend_from_slice(b"\r\n");

@@ -7,13 +7,18 @@ use bytes::{Buf, Bytes, BytesMut};
 use memchr::memmem::Finder;
 use thiserror::Error;
 
-use super::head::{self, Head};
-use super::{Continuation, DASHES, Leniency, Limits};
+use super::head::{self, Found, Head};
+use super::{Continuation, Leniency, Limits};
 use crate::TransactionId;
+use crate::header::Headers;
 
 /// A piece of a stream. Its `Debug` tells a body's length, not its contents.
 #[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a head is taken apart where it comes out; an allocation for each costs more than the move"
+)]
 pub enum Frame {
     /// A message begins.
     Head(Head),
@@ -186,54 +191,56 @@ impl Decoder {
                 self.input.advance(2);
             }
         }
-        // A head is looked at where it lies; only one that is cut is copied, and then no more than a head may have.
-        let mut carried = std::mem::take(&mut scan.carried);
-        let earlier = carried.len();
-        let taken = self
-            .input
-            .len()
-            .min(self.limits.head_octets.saturating_sub(earlier));
-        if earlier > 0 {
-            carried.extend_from_slice(self.input.get(..taken).unwrap_or_default());
-            if self.leniency.blank_lines && carried.starts_with(b"\r\n") {
-                // Nothing but a carriage return is carried that may begin a blank line.
-                self.input.advance(taken.min(1));
-                *scan = HeadScan::default();
-                return Ok(None);
+        let most = self.limits.head_octets.min(Headers::MAX_OCTETS);
+        // A head is read where it lies, in one go if it is whole; only one that is cut is copied, and then no more than
+        // a head may have. Of that one the end is found first, so that however it is cut nothing is read twice.
+        if scan.carried.is_empty() {
+            let text = self.input.get(..self.input.len().min(most)).unwrap_or_default();
+            match head::find(text, &self.limits, self.leniency) {
+                Ok(Some(found)) => return Ok(Some(self.begin(found, None))),
+                Ok(None) => {}
+                Err(error) => return Err(self.fail(error)),
             }
         }
-        let text: &[u8] = if earlier > 0 {
-            &carried
-        } else {
-            self.input.get(..taken).unwrap_or_default()
-        };
-        let found = match scan.find_end(text, self.leniency.blank_lines) {
-            Ok(found) => found,
-            Err(error) => return Err(self.fail(error)),
-        };
-        let Some(found) = found else {
-            if earlier.saturating_add(taken) >= self.limits.head_octets {
-                return Err(self.fail(DecodeError::HeadTooLong));
-            }
-            if earlier == 0 {
-                carried.extend_from_slice(&self.input);
-            }
-            scan.carried = carried;
-            self.input.clear();
+        let mut carried = std::mem::take(&mut scan.carried);
+        let earlier = carried.len();
+        let taken = self.input.len().min(most.saturating_sub(earlier));
+        carried.extend_from_slice(self.input.get(..taken).unwrap_or_default());
+        if earlier > 0 && self.leniency.blank_lines && carried.starts_with(b"\r\n") {
+            // Nothing but a carriage return is carried that may begin a blank line.
+            self.input.advance(taken.min(1));
+            *scan = HeadScan::default();
             return Ok(None);
+        }
+        match scan.find_end(&carried, self.leniency.blank_lines) {
+            Ok(true) => {}
+            Ok(false) => {
+                if carried.len() >= most {
+                    return Err(self.fail(DecodeError::HeadTooLong));
+                }
+                scan.carried = carried;
+                self.input.clear();
+                return Ok(None);
+            }
+            Err(error) => return Err(self.fail(error)),
+        }
+        match head::find(&carried, &self.limits, self.leniency) {
+            Ok(Some(found)) => Ok(Some(self.begin(found, Some((carried.freeze(), earlier))))),
+            // The end was found just now.
+            Ok(None) => Err(self.fail(DecodeError::HeadTooLong)),
+            Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    /// Begins the message whose head was found, in the input or in what was carried over and has so many octets that
+    /// are no longer in the input.
+    fn begin(&mut self, found: Found, carried: Option<(Bytes, usize)>) -> Frame {
+        let (text, earlier) = match carried {
+            Some((text, earlier)) => (text.slice(..found.length.min(text.len())), earlier),
+            None => (self.input.slice(..found.length.min(self.input.len())), 0),
         };
-        let (text, consumed) = if earlier > 0 {
-            carried.truncate(found.head);
-            (carried.freeze(), found.consumed.saturating_sub(earlier))
-        } else {
-            (
-                self.input.slice(..found.head.min(self.input.len())),
-                found.consumed,
-            )
-        };
+        let consumed = found.consumed.saturating_sub(earlier);
         self.input.advance(consumed.min(self.input.len()));
-        let has_body = found.end.is_none();
-        let head = head::parse(&text, found.transaction, has_body, &self.limits, self.leniency);
         self.state = match found.end {
             Some(continuation) => State::Ended(continuation),
             None => State::Body(BodyScan {
@@ -242,7 +249,7 @@ impl Decoder {
                 flag: None,
             }),
         };
-        Ok(Some(Frame::Head(head)))
+        Frame::Head(found.into_head(text))
     }
 
     fn fail(&mut self, error: DecodeError) -> DecodeError {
@@ -314,19 +321,9 @@ impl Decoder {
     }
 }
 
-/// A head that is complete.
-struct Found {
-    transaction: TransactionId,
-    /// The length of the head without blank line or end-line.
-    head: usize,
-    /// The length with it.
-    consumed: usize,
-    /// How it ends, if no body follows.
-    end: Option<Continuation>,
-}
-
 impl HeadScan {
-    fn find_end(&mut self, text: &[u8], blank_lines: bool) -> Result<Option<Found>, DecodeError> {
+    /// Says whether the head has ended.
+    fn find_end(&mut self, text: &[u8], blank_lines: bool) -> Result<bool, DecodeError> {
         while let Some(at) = text.get(self.from..).and_then(|rest| memchr::memchr(b'\n', rest)) {
             let after = self.from.saturating_add(at).saturating_add(1);
             self.from = after;
@@ -337,28 +334,15 @@ impl HeadScan {
                 // A bare line feed ends no line.
                 continue;
             };
-            let start = std::mem::replace(&mut self.line, after);
+            self.line = after;
             match self.transaction {
                 None => {
                     let (id, _) = head::split_start_line(line).ok_or(DecodeError::StartLine)?;
                     self.transaction = Some(id);
                 }
-                Some(transaction) if line.is_empty() => {
-                    return Ok(Some(Found {
-                        transaction,
-                        head: start,
-                        consumed: after,
-                        end: None,
-                    }));
-                }
                 Some(transaction) => {
-                    if let Some(end) = end_of(line, &transaction) {
-                        return Ok(Some(Found {
-                            transaction,
-                            head: start,
-                            consumed: after,
-                            end: Some(end),
-                        }));
+                    if line.is_empty() || head::end_of(line, &transaction).is_some() {
+                        return Ok(true);
                     }
                 }
             }
@@ -369,15 +353,7 @@ impl HeadScan {
         if self.transaction.is_none() && !b"MSRP ".starts_with(begins) && !(blank_lines && begins == b"\r") {
             return Err(DecodeError::StartLine);
         }
-        Ok(None)
-    }
-}
-
-fn end_of(line: &[u8], transaction: &TransactionId) -> Option<Continuation> {
-    let flag = line.strip_prefix(DASHES)?.strip_prefix(transaction.as_bytes())?;
-    match flag {
-        [flag] => Continuation::of(*flag),
-        _ => None,
+        Ok(false)
     }
 }
 

@@ -26,8 +26,8 @@ impl UsePath {
 impl Header for UsePath {
     const NAME: &'static str = "Use-Path";
 
-    fn parse(value: &ByteStr) -> Result<Self, ParseError> {
-        path::parse(value.as_str()).map(Self)
+    fn parse(value: &str) -> Result<Self, ParseError> {
+        path::parse(value).map(Self)
     }
 
     fn write(&self, out: &mut impl fmt::Write) -> fmt::Result {
@@ -45,8 +45,8 @@ macro_rules! seconds {
         impl Header for $type {
             const NAME: &'static str = $name;
 
-            fn parse(value: &ByteStr) -> Result<Self, ParseError> {
-                decimal(value.as_str(), 0).map(Self)
+            fn parse(value: &str) -> Result<Self, ParseError> {
+                decimal(value, 0).map(Self)
             }
 
             fn write(&self, out: &mut impl fmt::Write) -> fmt::Result {
@@ -77,8 +77,8 @@ pub struct WwwAuthenticate(pub Challenge);
 impl Header for WwwAuthenticate {
     const NAME: &'static str = "WWW-Authenticate";
 
-    fn parse(value: &ByteStr) -> Result<Self, ParseError> {
-        Challenge::parse(value.as_str()).map(Self).map_err(malformed)
+    fn parse(value: &str) -> Result<Self, ParseError> {
+        Challenge::parse(value).map(Self).map_err(malformed)
     }
 
     fn write(&self, out: &mut impl fmt::Write) -> fmt::Result {
@@ -94,8 +94,8 @@ pub struct Authorization(pub Credentials);
 impl Header for Authorization {
     const NAME: &'static str = "Authorization";
 
-    fn parse(value: &ByteStr) -> Result<Self, ParseError> {
-        Credentials::parse(value.as_str()).map(Self).map_err(malformed)
+    fn parse(value: &str) -> Result<Self, ParseError> {
+        Credentials::parse(value).map(Self).map_err(malformed)
     }
 
     fn write(&self, out: &mut impl fmt::Write) -> fmt::Result {
@@ -111,8 +111,8 @@ pub struct AuthenticationInfo(pub ByteStr);
 impl Header for AuthenticationInfo {
     const NAME: &'static str = "Authentication-Info";
 
-    fn parse(value: &ByteStr) -> Result<Self, ParseError> {
-        Ok(Self(value.clone()))
+    fn parse(value: &str) -> Result<Self, ParseError> {
+        Ok(Self(value.into()))
     }
 
     fn write(&self, out: &mut impl fmt::Write) -> fmt::Result {

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use super::{Header, ParseError, ParseErrorKind, decimal};
-use crate::text::ByteStr;
 
 /// Which octets of a message a chunk carries or a report is about; the first octet is octet 1.
 ///
@@ -54,8 +53,7 @@ impl Header for ByteRange {
 
     /// Takes ends and totals that contradict each other, since some peers count characters; the octets that arrive
     /// are measured anyway.
-    fn parse(value: &ByteStr) -> Result<Self, ParseError> {
-        let text = value.as_str();
+    fn parse(text: &str) -> Result<Self, ParseError> {
         let unexpected = |offset| ParseError::new(ParseErrorKind::Unexpected, offset);
         let (start, rest) = text.split_once('-').ok_or(unexpected(text.len()))?;
         let (end, total) = rest.split_once('/').ok_or(unexpected(text.len()))?;
@@ -89,7 +87,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<ByteRange, ParseError> {
-        Header::parse(&ByteStr::from(text.to_owned()))
+        Header::parse(text)
     }
 
     #[test]

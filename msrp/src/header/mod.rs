@@ -3,6 +3,7 @@
 mod auth;
 mod byte_range;
 pub mod content;
+mod known;
 mod nickname;
 mod path;
 mod report;
@@ -12,6 +13,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 use thiserror::Error;
 
 pub use auth::{
@@ -19,24 +21,28 @@ pub use auth::{
 };
 pub use byte_range::ByteRange;
 pub use content::{ContentDisposition, ContentType};
+#[doc(hidden)]
+pub use known::Known;
 pub use nickname::UseNickname;
-pub use path::{FromPath, ToPath};
+pub use path::{FromPath, PathRef, ToPath};
 pub use report::{FailureReport, MessageIdHeader, SuccessReport};
 pub use status::Status;
-
-use crate::text::ByteStr;
 
 /// A header with a meaning.
 pub trait Header: Sized {
     /// Its name, in the spelling of its RFC.
     const NAME: &'static str;
 
+    /// Which of the headers that a head knows by number this is; found out once, by the compiler.
+    #[doc(hidden)]
+    const KNOWN: Known = Known::of(Self::NAME.as_bytes());
+
     /// Reads the value.
     ///
     /// # Errors
     ///
     /// Fails, saying what and where, when the value is not of the header's form.
-    fn parse(value: &ByteStr) -> Result<Self, ParseError>;
+    fn parse(value: &str) -> Result<Self, ParseError>;
 
     /// Writes the value.
     ///
@@ -110,14 +116,15 @@ pub enum ParseErrorKind {
 #[derive(Clone, Default)]
 pub struct Headers {
     text: Bytes,
-    fields: Vec<Field>,
+    fields: SmallVec<[Field; 12]>,
 }
 
-/// Where a header is in the text. A head's length is bounded far below what `u32` holds.
-#[derive(Clone, Copy, Debug)]
-struct Field {
-    name: (u32, u32),
-    value: (u32, u32),
+/// Where a header is in the text. A head has at most [`Headers::MAX_OCTETS`], so that 16 bits tell any place in it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Field {
+    pub(crate) known: Known,
+    pub(crate) name: (u16, u16),
+    pub(crate) value: (u16, u16),
 }
 
 /// Why a header cannot be added.
@@ -136,21 +143,12 @@ pub enum PushError {
 }
 
 impl Headers {
-    /// Starts with no headers in a text whose parts are then named by [`Headers::push_ranges`].
-    pub(crate) fn over(text: Bytes) -> Self {
-        Self {
-            text,
-            fields: Vec::with_capacity(10),
-        }
-    }
+    /// The most octets that names and values have together, or a head on the wire.
+    pub(crate) const MAX_OCTETS: usize = 65_535;
 
-    /// Adds a header that is in the text already.
-    pub(crate) fn push_ranges(&mut self, name: (usize, usize), value: (usize, usize)) {
-        let narrow =
-            |(start, end): (usize, usize)| Some((u32::try_from(start).ok()?, u32::try_from(end).ok()?));
-        if let (Some(name), Some(value)) = (narrow(name), narrow(value)) {
-            self.fields.push(Field { name, value });
-        }
+    /// The headers that stand in `text` at the places given; `text` is UTF-8 in those.
+    pub(crate) fn of_fields(text: Bytes, fields: SmallVec<[Field; 12]>) -> Self {
+        Self { text, fields }
     }
 
     /// Adds a header at the end.
@@ -165,13 +163,19 @@ impl Headers {
         if content::has_control(value.as_bytes()) {
             return Err(PushError::Value);
         }
-        let (start, middle) = (self.text.len(), self.text.len() + name.len());
-        let end = middle + value.len();
-        if end > 64 * 1024 {
-            return Err(PushError::TooLong);
-        }
+        let place = |octet: usize| u16::try_from(octet).map_err(|_| PushError::TooLong);
+        let middle = self.text.len().saturating_add(name.len());
+        let (start, end) = (
+            place(self.text.len())?,
+            place(middle.saturating_add(value.len()))?,
+        );
+        let middle = place(middle)?;
         self.text = [&*self.text, name.as_bytes(), value.as_bytes()].concat().into();
-        self.push_ranges((start, middle), (middle, end));
+        self.fields.push(Field {
+            known: Known::of(name.as_bytes()),
+            name: (start, middle),
+            value: (middle, end),
+        });
         Ok(())
     }
 
@@ -200,10 +204,7 @@ impl Headers {
 
     /// Iterates over the values of all headers of a name, whatever its case.
     pub fn values(&self, name: &str) -> impl Iterator<Item = &str> {
-        let named = move |field: &&Field| {
-            let (start, end) = field.name;
-            self.octets(start, end).eq_ignore_ascii_case(name.as_bytes())
-        };
+        let named = move |field: &&Field| self.octets(field.name).eq_ignore_ascii_case(name.as_bytes());
         self.fields
             .iter()
             .filter(named)
@@ -220,19 +221,64 @@ impl Headers {
             name: H::NAME,
             source,
         };
-        let mut found = None;
-        for field in &self.fields {
-            let (start, end) = field.name;
-            if !self.octets(start, end).eq_ignore_ascii_case(H::NAME.as_bytes()) {
-                continue;
-            }
-            if found.is_some() {
-                return Err(fail(ParseError::new(ParseErrorKind::Repeated, 0)));
-            }
-            found = Some(field);
+        match self.single(H::NAME, H::KNOWN).map_err(fail)? {
+            Some(value) => H::parse(value).map(Some).map_err(fail),
+            None => Ok(None),
         }
-        match found {
-            Some(field) => H::parse(&self.owned(field.value)).map(Some).map_err(fail),
+    }
+
+    /// Returns the only value of a name; none if it is not there.
+    fn single(&self, name: &'static str, known: Known) -> Result<Option<&str>, ParseError> {
+        let mut named = self.fields.iter().filter(|field| {
+            field.known == known
+                && (known != Known::Other || self.octets(field.name).eq_ignore_ascii_case(name.as_bytes()))
+        });
+        match (named.next(), named.next()) {
+            (None, _) => Ok(None),
+            (Some(field), None) => Ok(Some(self.part(field.value))),
+            (Some(_), Some(_)) => Err(ParseError::new(ParseErrorKind::Repeated, 0)),
+        }
+    }
+
+    fn path(&self, name: &'static str, known: Known) -> Result<PathRef<'_>, HeaderError> {
+        let fail = |source| HeaderError { name, source };
+        let value = self.single(name, known).map_err(fail)?;
+        PathRef::parse(value.ok_or(fail(ParseError::new(ParseErrorKind::Missing, 0)))?).map_err(fail)
+    }
+
+    /// Returns the `To-Path`, without copying it.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the header is not there, not readable, or there more than once.
+    pub fn to_path(&self) -> Result<PathRef<'_>, HeaderError> {
+        self.path(ToPath::NAME, Known::ToPath)
+    }
+
+    /// Returns the `From-Path`, without copying it.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the header is not there, not readable, or there more than once.
+    pub fn from_path(&self) -> Result<PathRef<'_>, HeaderError> {
+        self.path(FromPath::NAME, Known::FromPath)
+    }
+
+    /// Returns the text of the `Message-ID`, without copying it; none if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the header is not readable, or there more than once.
+    pub fn message_id(&self) -> Result<Option<&str>, HeaderError> {
+        let fail = |source| HeaderError {
+            name: MessageIdHeader::NAME,
+            source,
+        };
+        let value = self
+            .single(MessageIdHeader::NAME, Known::MessageId)
+            .map_err(fail)?;
+        match value {
+            Some(text) => report::check_message_id(text).map(|()| Some(text)).map_err(fail),
             None => Ok(None),
         }
     }
@@ -267,17 +313,14 @@ impl Headers {
         self.fields.is_empty()
     }
 
-    fn part(&self, (start, end): (u32, u32)) -> &str {
-        std::str::from_utf8(self.octets(start, end)).unwrap_or_default()
+    fn part(&self, place: (u16, u16)) -> &str {
+        std::str::from_utf8(self.octets(place)).unwrap_or_default()
     }
 
-    fn owned(&self, (start, end): (u32, u32)) -> ByteStr {
-        ByteStr::checked(self.text.slice_ref(self.octets(start, end)))
-    }
-
-    fn octets(&self, start: u32, end: u32) -> &[u8] {
-        let range = usize::try_from(start).unwrap_or(usize::MAX)..usize::try_from(end).unwrap_or(usize::MAX);
-        self.text.get(range).unwrap_or_default()
+    fn octets(&self, (start, end): (u16, u16)) -> &[u8] {
+        self.text
+            .get(usize::from(start)..usize::from(end))
+            .unwrap_or_default()
     }
 }
 
@@ -322,8 +365,8 @@ pub(crate) fn decimal(text: &str, offset: usize) -> Result<u64, ParseError> {
 impl Header for ContentType {
     const NAME: &'static str = "Content-Type";
 
-    fn parse(value: &ByteStr) -> Result<Self, ParseError> {
-        Self::parse(value.as_str()).map_err(|error| ParseError::new(ParseErrorKind::Unexpected, error.offset))
+    fn parse(value: &str) -> Result<Self, ParseError> {
+        Self::parse(value).map_err(|error| ParseError::new(ParseErrorKind::Unexpected, error.offset))
     }
 
     fn write(&self, out: &mut impl fmt::Write) -> fmt::Result {
@@ -334,8 +377,8 @@ impl Header for ContentType {
 impl Header for ContentDisposition {
     const NAME: &'static str = "Content-Disposition";
 
-    fn parse(value: &ByteStr) -> Result<Self, ParseError> {
-        Self::parse(value.as_str()).map_err(|error| ParseError::new(ParseErrorKind::Unexpected, error.offset))
+    fn parse(value: &str) -> Result<Self, ParseError> {
+        Self::parse(value).map_err(|error| ParseError::new(ParseErrorKind::Unexpected, error.offset))
     }
 
     fn write(&self, out: &mut impl fmt::Write) -> fmt::Result {

@@ -14,8 +14,7 @@ impl Header for UseNickname {
     const NAME: &'static str = "Use-Nickname";
 
     /// Takes a quoted string, and leniently also a bare word.
-    fn parse(value: &ByteStr) -> Result<Self, ParseError> {
-        let text = value.as_str();
+    fn parse(text: &str) -> Result<Self, ParseError> {
         if text.starts_with('"') && (text.len() < 2 || !text.ends_with('"')) {
             return Err(ParseError::new(ParseErrorKind::Unexpected, text.len()));
         }

@@ -3,8 +3,7 @@
 use std::fmt;
 
 use super::{Header, ParseError, ParseErrorKind};
-use crate::Uri;
-use crate::text::ByteStr;
+use crate::{Uri, UriRef};
 
 /// Where a message goes: the next hop first, the destination last; at least one URI.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -40,8 +39,8 @@ macro_rules! path {
         impl Header for $type {
             const NAME: &'static str = $name;
 
-            fn parse(value: &ByteStr) -> Result<Self, ParseError> {
-                parse(value.as_str()).map(Self)
+            fn parse(value: &str) -> Result<Self, ParseError> {
+                parse(value).map(Self)
             }
 
             fn write(&self, out: &mut impl fmt::Write) -> fmt::Result {
@@ -58,24 +57,80 @@ path!(FromPath, "From-Path");
 const MAX: usize = 32;
 
 pub(super) fn parse(text: &str) -> Result<Vec<Uri>, ParseError> {
-    let mut uris = Vec::with_capacity(1);
-    let mut offset = 0_usize;
-    for part in text.split(' ') {
-        // One space parts URIs; a few peers write more, or one at the end.
-        if !part.is_empty() {
-            if uris.len() >= MAX {
-                return Err(ParseError::new(ParseErrorKind::TooLarge, offset));
+    Ok(PathRef::parse(text)?.uris().map(UriRef::to_uri).collect())
+}
+
+/// A path that is looked at where it stands, in either direction. Reading one allocates nothing.
+///
+/// ```
+/// use msrp::header::{Headers, PathRef};
+///
+/// let mut headers = Headers::default();
+/// headers.push("To-Path", "msrps://r.example:9000/a;tcp msrp://h:1/b;tcp")?;
+/// let path = headers.to_path()?;
+/// assert_eq!((path.first().host(), path.len()), ("r.example", 2));
+/// assert_eq!(path.uris().last().map(|uri| uri.host()), Some("h"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct PathRef<'a> {
+    first: UriRef<'a>,
+    /// What follows the first, known to be URIs.
+    rest: &'a str,
+    length: usize,
+}
+
+impl<'a> PathRef<'a> {
+    /// Reads a path.
+    ///
+    /// # Errors
+    ///
+    /// Fails, saying where, when the text is not a list of one to 32 URIs.
+    pub fn parse(text: &'a str) -> Result<Self, ParseError> {
+        let mut first = None;
+        let mut behind = text.len();
+        let mut length = 0_usize;
+        let mut offset = 0_usize;
+        for part in text.split(' ') {
+            // One space parts URIs; a few peers write more, or one at the end.
+            if !part.is_empty() {
+                if length >= MAX {
+                    return Err(ParseError::new(ParseErrorKind::TooLarge, offset));
+                }
+                let uri = UriRef::parse(part).map_err(|error| {
+                    ParseError::new(ParseErrorKind::Uri, offset.saturating_add(error.offset))
+                })?;
+                length = length.saturating_add(1);
+                if first.is_none() {
+                    first = Some(uri);
+                    behind = offset.saturating_add(part.len());
+                }
             }
-            let uri = Uri::parse(part)
-                .map_err(|error| ParseError::new(ParseErrorKind::Uri, offset.saturating_add(error.offset)))?;
-            uris.push(uri);
+            offset = offset.saturating_add(part.len()).saturating_add(1);
         }
-        offset = offset.saturating_add(part.len()).saturating_add(1);
+        Ok(Self {
+            first: first.ok_or(ParseError::new(ParseErrorKind::Unexpected, 0))?,
+            rest: text.get(behind..).unwrap_or_default(),
+            length,
+        })
     }
-    if uris.is_empty() {
-        return Err(ParseError::new(ParseErrorKind::Unexpected, 0));
+
+    /// Returns the first URI: of a `To-Path` the next hop, of a `From-Path` the last one.
+    pub fn first(self) -> UriRef<'a> {
+        self.first
     }
-    Ok(uris)
+
+    /// Iterates over the URIs.
+    pub fn uris(self) -> impl Iterator<Item = UriRef<'a>> {
+        let rest = self.rest.split(' ').filter(|part| !part.is_empty());
+        std::iter::once(self.first).chain(rest.filter_map(|part| UriRef::parse(part).ok()))
+    }
+
+    /// Returns the number of URIs, one at least.
+    #[expect(clippy::len_without_is_empty, reason = "a path has one URI at least")]
+    pub fn len(self) -> usize {
+        self.length
+    }
 }
 
 pub(super) fn write(uris: &[Uri], out: &mut impl fmt::Write) -> fmt::Result {
@@ -95,7 +150,7 @@ mod tests {
     #[test]
     fn paths_keep_their_order() {
         let text = "msrps://r.example:9000/a;tcp msrp://h:1/b;tcp";
-        let path = ToPath::parse(&ByteStr::from_static(text)).unwrap();
+        let path = ToPath::parse(text).unwrap();
         assert_eq!(
             path.uris().iter().map(Uri::host).collect::<Vec<_>>(),
             ["r.example", "h"]
@@ -107,10 +162,10 @@ mod tests {
 
     #[test]
     fn errors_tell_the_place_in_the_whole_path() {
-        let error = FromPath::parse(&ByteStr::from_static("msrp://h:1/b;tcp msrp://h:x/b;tcp")).unwrap_err();
+        let error = FromPath::parse("msrp://h:1/b;tcp msrp://h:x/b;tcp").unwrap_err();
         assert_eq!(error, ParseError::new(ParseErrorKind::Uri, 25));
-        assert!(ToPath::parse(&ByteStr::from_static(" ")).is_err());
-        assert!(ToPath::parse(&ByteStr::from("msrp://h:1;tcp ".repeat(33))).is_err());
+        assert!(ToPath::parse(" ").is_err());
+        assert!(ToPath::parse(&"msrp://h:1;tcp ".repeat(33)).is_err());
         assert!(ToPath::new(Vec::new()).is_none());
     }
 }

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use super::{Header, ParseError, ParseErrorKind};
-use crate::text::ByteStr;
 use crate::{IdError, MessageId};
 
 /// Whether success is reported with a REPORT request; without the header it is not.
@@ -37,8 +36,8 @@ pub struct MessageIdHeader(pub MessageId);
 impl Header for SuccessReport {
     const NAME: &'static str = "Success-Report";
 
-    fn parse(value: &ByteStr) -> Result<Self, ParseError> {
-        match value.as_str() {
+    fn parse(value: &str) -> Result<Self, ParseError> {
+        match value {
             text if text.eq_ignore_ascii_case("yes") => Ok(Self::Yes),
             text if text.eq_ignore_ascii_case("no") => Ok(Self::No),
             _ => Err(ParseError::new(ParseErrorKind::Unexpected, 0)),
@@ -56,8 +55,8 @@ impl Header for SuccessReport {
 impl Header for FailureReport {
     const NAME: &'static str = "Failure-Report";
 
-    fn parse(value: &ByteStr) -> Result<Self, ParseError> {
-        match value.as_str() {
+    fn parse(value: &str) -> Result<Self, ParseError> {
+        match value {
             text if text.eq_ignore_ascii_case("yes") => Ok(Self::Yes),
             text if text.eq_ignore_ascii_case("no") => Ok(Self::No),
             text if text.eq_ignore_ascii_case("partial") => Ok(Self::Partial),
@@ -77,18 +76,25 @@ impl Header for FailureReport {
 impl Header for MessageIdHeader {
     const NAME: &'static str = "Message-ID";
 
-    fn parse(value: &ByteStr) -> Result<Self, ParseError> {
-        MessageId::received(value.as_str())
-            .map(Self)
-            .map_err(|error| match error {
-                IdError::TooLong => ParseError::new(ParseErrorKind::TooLarge, MessageId::MAX_RECEIVED),
-                IdError::Unexpected { offset } => ParseError::new(ParseErrorKind::Unexpected, offset),
-                IdError::TooShort => ParseError::new(ParseErrorKind::Unexpected, 0),
-            })
+    fn parse(value: &str) -> Result<Self, ParseError> {
+        MessageId::received(value).map(Self).map_err(malformed_message_id)
     }
 
     fn write(&self, out: &mut impl fmt::Write) -> fmt::Result {
         out.write_str(self.0.as_str())
+    }
+}
+
+/// Says what is wrong with the text of a `Message-ID`, if anything is.
+pub(super) fn check_message_id(text: &str) -> Result<(), ParseError> {
+    MessageId::check_received(text).map_err(malformed_message_id)
+}
+
+fn malformed_message_id(error: IdError) -> ParseError {
+    match error {
+        IdError::TooLong => ParseError::new(ParseErrorKind::TooLarge, MessageId::MAX_RECEIVED),
+        IdError::Unexpected { offset } => ParseError::new(ParseErrorKind::Unexpected, offset),
+        IdError::TooShort => ParseError::new(ParseErrorKind::Unexpected, 0),
     }
 }
 
@@ -98,15 +104,9 @@ mod tests {
 
     #[test]
     fn values_are_compared_without_case() {
-        assert_eq!(
-            SuccessReport::parse(&ByteStr::from_static("YES")),
-            Ok(SuccessReport::Yes)
-        );
-        assert_eq!(
-            FailureReport::parse(&ByteStr::from_static("Partial")),
-            Ok(FailureReport::Partial)
-        );
-        assert!(SuccessReport::parse(&ByteStr::from_static("partial")).is_err());
-        assert!(FailureReport::parse(&ByteStr::from_static("")).is_err());
+        assert_eq!(SuccessReport::parse("YES"), Ok(SuccessReport::Yes));
+        assert_eq!(FailureReport::parse("Partial"), Ok(FailureReport::Partial));
+        assert!(SuccessReport::parse("partial").is_err());
+        assert!(FailureReport::parse("").is_err());
     }
 }
