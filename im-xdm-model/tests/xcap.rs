@@ -5,7 +5,7 @@ use bytes::Bytes;
 use im_xdm_model::document::ResourceLists;
 use im_xdm_model::xcap::{
     Access, Capabilities, Change, Condition, ETag, Exists, Method, Outcome, Request, ResourceUri,
-    SelectorError, Stored, Tree, UriError, Usage, Usages, XcapError, apply, may_access,
+    SelectorError, Stored, Tree, UriError, Usage, Usages, XcapError, apply,
 };
 use im_xdm_model::xml::Limits;
 use proptest::prelude::*;
@@ -222,7 +222,10 @@ fn documents_are_created_fetched_replaced_and_deleted() {
         );
     }
     let posted = apply(&Request::new(Method::Other, uri), Some(&stored), &usages());
-    assert_eq!((posted.status, posted.allow), (405, Some("GET, PUT, DELETE")));
+    assert_eq!(
+        (posted.status, posted.allow),
+        (405, Some("GET, HEAD, PUT, DELETE"))
+    );
 }
 
 #[test]
@@ -274,7 +277,7 @@ fn documents_that_are_not_acceptable_conflict() {
     assert_eq!(
         conflict(&lists("<list name='x'/><list name='x'/>")),
         Condition::UniquenessFailure {
-            exists: vec![Exists::new("resource-lists/list%5B2%5D/@name")]
+            exists: vec![Exists::new("resource-lists/list%5B2%5D/@name").with_alternative("x-2")]
         }
     );
     assert_eq!(
@@ -323,7 +326,7 @@ fn every_usage_checks_its_documents() {
             "rls-services",
             "<rls-services xmlns='urn:ietf:params:xml:ns:rls-services' xmlns:rl='urn:ietf:params:xml:ns:resource-lists'>\
              <service uri='sip:a@b'><list name='l'><rl:entry uri='sip:c@d'/></list><packages><package>presence</package></packages></service>\
-             <service uri='sip:e@b'><resource-list>http://x/y</resource-list></service></rls-services>",
+             <service uri='sip:e@b'><resource-list>http://x/resource-lists/users/sip:joe@example.com/index/~~/resource-lists/list%5b1%5d</resource-list></service></rls-services>",
             "<rls-services xmlns='urn:ietf:params:xml:ns:rls-services'><service uri='sip:a@b'/></rls-services>",
         ),
         (
@@ -340,6 +343,45 @@ fn every_usage_checks_its_documents() {
         assert_eq!((auid, check(auid, good)), (auid, 201));
         assert_eq!((auid, check(auid, bad)), (auid, 409));
     }
+}
+
+#[test]
+fn services_refer_to_lists_of_the_same_user() {
+    let put = |reference: &str| {
+        let body = format!(
+            "<rls-services xmlns='urn:ietf:params:xml:ns:rls-services'><service uri='sip:a@b'><resource-list>{reference}</resource-list></service></rls-services>"
+        );
+        let uri = uri("/xcap/rls-services/users/sip:joe@example.com/index");
+        apply(
+            &Request::put(uri, "application/rls-services+xml", body),
+            None,
+            &usages(),
+        )
+    };
+    //= https://www.rfc-editor.org/rfc/rfc4826#section-4.4.5
+    //= type=test
+    //# The URI in a <resource-list> element MUST be an absolute URI.  The
+    //# server MUST verify that the URI path contains "resource-lists" in
+    //# the path segment corresponding to the AUID.
+    for reference in [
+        "/xcap/resource-lists/users/sip:joe@example.com/index",
+        "http://x/other/users/sip:joe@example.com/index",
+        "http://x/xresource-lists/users/sip:joe@example.com/index",
+        "http://x/resource-lists/users/sip:eve@example.com/index",
+        "http://x/resource-lists/global/index",
+        "ftp://x/resource-lists/users/sip:joe@example.com/index",
+        "",
+    ] {
+        assert_eq!(
+            conflict(&put(reference)),
+            Condition::ConstraintFailure,
+            "{reference}"
+        );
+    }
+    assert_eq!(
+        put("https://x/a/resource-lists/users/sip%3Ajoe@example.com/friends").status,
+        201
+    );
 }
 
 #[test]
@@ -530,9 +572,12 @@ fn parents_must_exist() {
         None,
         &usages(),
     );
-    assert_eq!(conflict(&outcome), Condition::NoParent { ancestor: None });
+    let home = Condition::NoParent {
+        ancestor: Some("/xcap/test/users/sip:joe@example.com/".into()),
+    };
+    assert_eq!(conflict(&outcome), home);
     let no_document = apply(&Request::put(node("root"), ELEMENT, "<root/>"), None, &usages());
-    assert_eq!(conflict(&no_document), Condition::NoParent { ancestor: None });
+    assert_eq!(conflict(&no_document), home);
     assert!(matches!(
         conflict(&put("root/el9/@a", ATTRIBUTE, "\"x\"", ROOT)),
         Condition::NoParent { .. }
@@ -721,7 +766,7 @@ fn namespace_bindings_can_only_be_fetched() {
     );
     for method in [Method::Put, Method::Delete] {
         let refused = run(method, "/namespace::*", query);
-        assert_eq!((refused.status, refused.allow), (405, Some("GET")));
+        assert_eq!((refused.status, refused.allow), (405, Some("GET, HEAD")));
     }
     assert_eq!(run(Method::Get, "", query).body, "<baz/>");
     let second = "?xmlns(a=urn:test:namespace1-uri)other(x(y))%20xmlns(b=urn:test:namespace2-uri)";
@@ -790,6 +835,11 @@ fn users_have_their_own_documents_to_themselves() {
     let global = uri("/xcap/resource-lists/global/index");
     let who = |uri: &str| sip_im::Uri::parse(uri).unwrap().identity();
     let (joe, eve) = (who("sip:joe@EXAMPLE.com"), who("sip:eve@example.com"));
+    let usages = usages();
+    let lists = usages.get("resource-lists").unwrap();
+    let may_access = |uri: &ResourceUri, who: &sip_im::Identity, privileged, access| {
+        lists.may_access(uri, who, privileged, access)
+    };
     //= R-5.3.3-04
     //= type=test
     assert!(may_access(&own, &joe, false, Access::Write));

@@ -1,21 +1,27 @@
 //! Who may do what with which document (RFC 4825 5.7), and which addresses a group document may claim.
 
 use im_xdm_model::document::group::Group;
-use im_xdm_model::xcap::{Access, Method, ResourceUri, may_access};
+use im_xdm_model::xcap::{Access, Method, ResourceUri, Usage};
 use im_xdm_model::xml;
 use sip_im::{Identity, Uri};
 
 /// The usage whose documents define groups.
 pub(super) const GROUPS: &str = "org.openmobilealliance.groups";
 
-pub(super) fn may(uri: &ResourceUri, user: &Identity, owner: Option<&Identity>, method: Method) -> bool {
+pub(super) fn may(
+    usage: &Usage,
+    uri: &ResourceUri,
+    user: &Identity,
+    owner: Option<&Identity>,
+    method: Method,
+) -> bool {
     let access = if method == Method::Get {
         Access::Read
     } else {
         Access::Write
     };
     // The second covers documents that are addressed by one of the user's other addresses.
-    may_access(uri, user, false, access) || owner == Some(user)
+    usage.may_access(uri, user, false, access) || owner == Some(user)
 }
 
 /// The group that a document defines; `None` when its address is no URI.

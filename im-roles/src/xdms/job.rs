@@ -75,8 +75,12 @@ impl Xdms {
             }
         };
         let method = Method::from_name(&request.method);
+        let Some(usage) = self.usages.get(uri.auid()) else {
+            self.answer(id, XcapResponse::status(404));
+            return;
+        };
         //= R-6.2-04
-        if !authorise::may(&uri, &user, owner.as_ref(), method) {
+        if !authorise::may(usage, &uri, &user, owner.as_ref(), method) {
             self.answer(id, XcapResponse::status(403));
             return;
         }

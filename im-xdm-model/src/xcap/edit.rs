@@ -1,17 +1,20 @@
 //! Changing one element or attribute of a stored text, octet for octet the same around it (RFC 4825 section 8.2).
+//!
+//! The stored text is read once. Whether the selector would find what was put, and nothing once it is deleted, is
+//! decided on the children as they would be: a change below the last step cannot change what the steps before it find.
+//! Whether the whole is a document of its usage is for the usage to say, which reads the text as it would be.
 
 use std::ops::Range;
 
 use super::error::{Condition, XcapError};
-use super::index::{Index, IndexNode, Matched, Selected};
+use super::index::{Index, IndexNode, Matched, Selected, choose, is_attribute, is_named};
 use super::selector::{NameTest, NodeSelector, SelectorName, Step, Terminal};
-use crate::xml::{Event, Limits, Reader, XmlErrorKind, attribute_value, is_space};
+use crate::xml::{Event, Limits, Reader, StartTag, XML_NAMESPACE, XmlErrorKind, attribute_value, is_space};
 
 /// A changed text, and whether something new is in it.
 #[derive(Debug)]
 pub(crate) struct Edited {
     pub(crate) text: String,
-    pub(crate) index: Index,
     pub(crate) created: bool,
 }
 
@@ -42,6 +45,14 @@ pub(crate) struct Target<'a> {
     pub(crate) limits: &'a Limits,
 }
 
+/// Where a new child goes.
+#[derive(Clone, Copy)]
+enum Place {
+    Before(usize),
+    After(usize),
+    Last,
+}
+
 impl Target<'_> {
     /// Creates or replaces what the selector names.
     pub(crate) fn put(&self, selector: &NodeSelector, body: &[u8]) -> Result<Edited, EditError> {
@@ -62,79 +73,85 @@ impl Target<'_> {
                     .map_err(|missed| EditError::NoParent(missed.steps))?,
             ),
         };
-        let element = self.fragment(parent, body)?;
-        let (range, replacement, start, created) = match self.index.step(parent, target, self.default) {
-            Matched::One(index) => {
-                let node = self.index.node(index).ok_or(EditError::NotFound)?;
-                (node.span.clone(), element.to_owned(), node.span.start, false)
+        let (element, tag) = self.fragment(parent, body)?;
+        match self.index.step(parent, target, self.default) {
+            Matched::One(known) => {
+                self.keeps_selecting(parent, known, &tag, target)?;
+                let node = self.index.node(known).ok_or(EditError::NotFound)?;
+                self.splice(node.span.clone(), &[element], false)
             }
             // After the insertion the selector would still find more than one.
-            Matched::Many => return Err(Condition::CannotInsert.into()),
+            Matched::Many => Err(Condition::CannotInsert.into()),
             Matched::None => {
                 let parent = parent.ok_or(Condition::CannotInsert)?;
-                let (range, replacement, start) = self.place(parent, target, element)?;
-                (range, replacement, start, true)
+                self.insert(parent, target, element, &tag)
             }
-        };
-        let edited = self.splice(range, &replacement, created)?;
-        //= https://www.rfc-editor.org/rfc/rfc4825#section-8.2.3
-        //# If this happens, the server MUST NOT perform the
-        //# insertion, and MUST reject the request with a 409 response.
-        let inserted = start..start.saturating_add(element.len());
-        let selected = edited.index.select(selector, self.default);
-        match selected {
-            Ok(Selected::Element(index)) if edited.index.node(index).is_some_and(|n| n.span == inserted) => {
-                Ok(edited)
-            }
-            _ => Err(Condition::CannotInsert.into()),
         }
     }
 
-    /// Finds where a new child goes: the octets to replace, what with, and where the element then begins.
-    fn place(
+    fn insert(
         &self,
         parent: usize,
         target: &Step,
         element: &str,
-    ) -> Result<(Range<usize>, String, usize), EditError> {
+        tag: &StartTag,
+    ) -> Result<Edited, EditError> {
+        let place = self.place(parent, target)?;
+        let mut children: Vec<(usize, &StartTag)> = Vec::new();
+        for (at, known) in self.index.children(Some(parent)) {
+            if matches!(place, Place::Before(next) if next == at) {
+                children.push((NEW, tag));
+            }
+            children.push((at, known));
+            if matches!(place, Place::After(before) if before == at) {
+                children.push((NEW, tag));
+            }
+        }
+        if matches!(place, Place::Last) {
+            children.push((NEW, tag));
+        }
+        //= https://www.rfc-editor.org/rfc/rfc4825#section-8.2.3
+        //# If this happens, the server MUST NOT perform the
+        //# insertion, and MUST reject the request with a 409 response.
+        if choose(children.into_iter(), target, self.default) != Matched::One(NEW) {
+            return Err(Condition::CannotInsert.into());
+        }
         let node = self.index.node(parent).ok_or(EditError::NotFound)?;
-        let siblings = self.index.candidates(Some(parent), &target.test, self.default);
+        let span_of = |sibling| self.index.node(sibling).map(|node| &node.span);
+        let at = match place {
+            Place::Before(next) => span_of(next).map(|span| span.start),
+            Place::After(before) => span_of(before).map(|span| span.end),
+            Place::Last if node.tag.empty => return self.open_up(node, element),
+            Place::Last => Some(node.content_end),
+        };
+        let at = at.ok_or(EditError::NotFound)?;
+        self.splice(at..at, &[element], true)
+    }
+
+    /// Finds where a new child goes (RFC 4825 section 8.2.3).
+    fn place(&self, parent: usize, target: &Step) -> Result<Place, EditError> {
         let named = matches!(target.test, NameTest::Named(_));
-        let at = match target.position {
-            Some(0) => return Err(Condition::CannotInsert.into()),
-            _ if siblings.is_empty() && target.position.unwrap_or(1) > 1 => {
-                return Err(Condition::CannotInsert.into());
-            }
-            _ if siblings.is_empty() => None,
-            // With a wildcard and no position it goes last of all; with a name, directly after its kind.
-            None if named => siblings
-                .last()
-                .and_then(|last| self.index.node(*last))
-                .map(|last| last.span.end),
-            None => None,
-            Some(1) => siblings
-                .first()
-                .and_then(|first| self.index.node(*first))
-                .map(|first| first.span.start),
-            Some(position) => {
-                let before = position
-                    .checked_sub(2)
-                    .and_then(|at| siblings.get(at))
-                    .and_then(|before| self.index.node(*before))
-                    .ok_or(Condition::CannotInsert)?;
-                Some(before.span.end)
-            }
+        let mut siblings = self
+            .index
+            .children(Some(parent))
+            .filter(|(_, tag)| is_named(tag, &target.test, self.default))
+            .map(|(at, _)| at);
+        let place = match target.position {
+            Some(0) => None,
+            // With a name it goes directly after its kind; with a wildcard, last of all.
+            None if named => siblings.last().map(Place::After).or(Some(Place::Last)),
+            None => Some(Place::Last),
+            Some(1) => siblings.next().map(Place::Before).or(Some(Place::Last)),
+            Some(position) => position
+                .checked_sub(2)
+                .and_then(|before| siblings.nth(before))
+                .map(Place::After),
         };
-        let at = match at {
-            Some(at) => at,
-            None if node.tag.empty => return self.open_up(node, element),
-            None => node.content_end,
-        };
-        Ok((at..at, element.to_owned(), at))
+        place.ok_or_else(|| Condition::CannotInsert.into())
     }
 
     /// Turns an empty-element tag into a pair of tags around the new element.
-    fn open_up(&self, node: &IndexNode, element: &str) -> Result<(Range<usize>, String, usize), EditError> {
+    fn open_up(&self, node: &IndexNode, element: &str) -> Result<Edited, EditError> {
         let tag = self.text.get(node.tag.span.clone()).ok_or(EditError::NotFound)?;
         let name = tag
             .trim_start_matches('<')
@@ -142,46 +159,38 @@ impl Target<'_> {
             .next()
             .unwrap_or_default();
         let slash = node.tag.span.end.saturating_sub(2);
-        Ok((
-            slash..node.tag.span.end,
-            format!(">{element}</{name}>"),
-            slash.saturating_add(1),
-        ))
+        self.splice(slash..node.tag.span.end, &[">", element, "</", name, ">"], true)
     }
 
-    /// Checks that a body is one element, given the bindings of where it goes.
-    fn fragment<'b>(&self, parent: Option<usize>, body: &'b [u8]) -> Result<&'b str, EditError> {
+    /// Checks that a body is one element, given the bindings of where it goes; gives it with its start tag.
+    fn fragment<'b>(&self, parent: Option<usize>, body: &'b [u8]) -> Result<(&'b str, StartTag), EditError> {
         let text = std::str::from_utf8(body).map_err(|_| Condition::NotUtf8)?;
         let text = text.trim_matches(is_space);
         let scope = self.index.scope(parent);
         let kind_of = |kind| match kind {
             XmlErrorKind::TooLarge => EditError::TooLarge,
-            XmlErrorKind::TooDeep | XmlErrorKind::TooManyElements | XmlErrorKind::TooManyNamespaces => {
-                Condition::ConstraintFailure.into()
-            }
+            XmlErrorKind::TooDeep
+            | XmlErrorKind::TooManyElements
+            | XmlErrorKind::TooManyAttributes
+            | XmlErrorKind::TooManyNamespaces => Condition::ConstraintFailure.into(),
             _ => Condition::NotXmlFrag.into(),
         };
         let mut reader =
             Reader::fragment(text.as_bytes(), self.limits, &scope).map_err(|e| kind_of(e.kind))?;
-        let (mut depth, mut start, mut end) = (0_usize, None, 0);
+        let (mut first, mut end) = (None, 0);
         while let Some(event) = reader.next_event().map_err(|e| kind_of(e.kind))? {
             match event {
                 Event::Start(tag) => {
-                    depth = depth.saturating_add(1);
-                    start = start.or(Some(tag.span.start));
+                    first.get_or_insert(tag);
                 }
-                Event::End { span } => {
-                    depth = depth.saturating_sub(1);
-                    end = span.end;
-                }
+                Event::End { span } => end = span.end,
                 Event::Text(_) => {}
             }
         }
         // Comments and instructions around the element are no part of it.
-        if start == Some(0) && end == text.len() {
-            Ok(text)
-        } else {
-            Err(Condition::NotXmlFrag.into())
+        match first {
+            Some(tag) if tag.span.start == 0 && end == text.len() => Ok((text, tag)),
+            _ => Err(Condition::NotXmlFrag.into()),
         }
     }
 
@@ -200,120 +209,162 @@ impl Target<'_> {
             .trim_matches(is_space);
         let value = quoted_value(text).ok_or(Condition::NotXmlAttValue)?;
         let node = self.index.node(element).ok_or(EditError::NotFound)?;
-        let known = self
-            .index
-            .attribute(element, name)
-            .and_then(|at| node.tag.attributes.get(at));
-        let (range, replacement) = match known {
-            Some(attribute) => (attribute.value_span.clone(), text.to_owned()),
-            None => self.new_attribute(element, node, name, text)?,
+        let mut tag = node.tag.clone();
+        if let Some(known) = tag.attributes.iter_mut().find(|a| is_attribute(a, name)) {
+            known.value = value;
+            let range = known.value_span.clone();
+            let (target, _) = selector.steps().split_last().ok_or(EditError::NotFound)?;
+            self.keeps_selecting(node.parent, element, &tag, target)?;
+            return self.splice(range, &[text], false);
+        }
+        // The step found the element without the attribute, so it is not about it.
+        let written = self.new_attribute(element, name, text)?;
+        let at = self.end_of_attributes(node)?;
+        self.splice(at..at, &[&written], true)
+    }
+
+    fn new_attribute(&self, element: usize, name: &SelectorName, value: &str) -> Result<String, EditError> {
+        let local = &name.local;
+        let Some(namespace) = &name.namespace else {
+            // A declaration of a namespace is no attribute.
+            return if name.prefix.is_none() && local == "xmlns" {
+                Err(Condition::CannotInsert.into())
+            } else {
+                Ok(format!(" {local}={value}"))
+            };
         };
-        let edited = self.splice(range, &replacement, known.is_none())?;
-        match edited.index.select(selector, self.default) {
-            Ok(Selected::Attribute(element, at))
-                if edited
-                    .index
-                    .node(element)
-                    .and_then(|n| n.tag.attributes.get(at))
-                    .is_some_and(|a| a.value == value) =>
-            {
-                Ok(edited)
+        if namespace == XML_NAMESPACE {
+            return Ok(format!(" xml:{local}={value}"));
+        }
+        let scope = self.index.scope(Some(element));
+        let bound = scope
+            .iter()
+            .find(|(prefix, known)| !prefix.is_empty() && **known == **namespace);
+        match (bound, &name.prefix) {
+            (Some((prefix, _)), _) => Ok(format!(" {prefix}:{local}={value}")),
+            (None, Some(prefix)) if !scope.iter().any(|(taken, _)| **taken == **prefix) => {
+                let mut quoted = String::new();
+                for c in namespace.chars() {
+                    match c {
+                        '&' => quoted.push_str("&amp;"),
+                        '<' => quoted.push_str("&lt;"),
+                        '"' => quoted.push_str("&quot;"),
+                        c => quoted.push(c),
+                    }
+                }
+                Ok(format!(" xmlns:{prefix}=\"{quoted}\" {prefix}:{local}={value}"))
             }
+            // The prefix means something else here, and a PUT of an attribute cannot choose another.
             _ => Err(Condition::CannotInsert.into()),
         }
     }
 
-    fn new_attribute(
-        &self,
-        element: usize,
-        node: &IndexNode,
-        name: &SelectorName,
-        value: &str,
-    ) -> Result<(Range<usize>, String), EditError> {
-        if name.prefix.is_none() && name.local == "xmlns" {
-            return Err(Condition::CannotInsert.into());
-        }
-        let written = match &name.namespace {
-            None => format!(" {}={value}", name.local),
-            Some(namespace) if namespace == crate::xml::XML_NAMESPACE => {
-                format!(" xml:{}={value}", name.local)
-            }
-            Some(namespace) => {
-                let scope = self.index.scope(Some(element));
-                let bound = scope
-                    .iter()
-                    .find(|(prefix, known)| !prefix.is_empty() && **known == **namespace);
-                match (bound, &name.prefix) {
-                    (Some((prefix, _)), _) => format!(" {prefix}:{}={value}", name.local),
-                    (None, Some(prefix)) if !scope.iter().any(|(taken, _)| **taken == **prefix) => {
-                        let mut quoted = String::new();
-                        for c in namespace.chars() {
-                            match c {
-                                '&' => quoted.push_str("&amp;"),
-                                '<' => quoted.push_str("&lt;"),
-                                '"' => quoted.push_str("&quot;"),
-                                c => quoted.push(c),
-                            }
-                        }
-                        format!(" xmlns:{prefix}=\"{quoted}\" {prefix}:{}={value}", name.local)
-                    }
-                    // The prefix means something else here, and a PUT of an attribute cannot choose another.
-                    _ => return Err(Condition::CannotInsert.into()),
-                }
-            }
-        };
+    /// Finds the end of the last attribute of a start tag, or of the name.
+    fn end_of_attributes(&self, node: &IndexNode) -> Result<usize, EditError> {
         let tag = self.text.get(node.tag.span.clone()).ok_or(EditError::NotFound)?;
-        let inner = tag.trim_end_matches('>');
+        let inner = tag.strip_suffix('>').unwrap_or(tag);
         let inner = if node.tag.empty {
-            inner.trim_end_matches('/')
+            inner.strip_suffix('/').unwrap_or(inner)
         } else {
             inner
         };
-        let at = node
-            .tag
-            .span
-            .start
-            .saturating_add(inner.trim_end_matches(is_space).len());
-        Ok((at..at, written))
+        let inner = inner.trim_end_matches(is_space);
+        Ok(node.tag.span.start.saturating_add(inner.len()))
     }
 
     /// Removes what the selector names.
     pub(crate) fn delete(&self, selector: &NodeSelector) -> Result<Edited, EditError> {
-        let range = match self.index.select(selector, self.default) {
-            Ok(Selected::Element(index)) => self.index.node(index).map(|n| n.span.clone()),
-            Ok(Selected::Attribute(index, at)) => self
-                .index
-                .node(index)
-                .and_then(|n| n.tag.attributes.get(at))
-                .map(|a| a.span.clone()),
-            Ok(Selected::Namespaces(_)) | Err(_) => None,
-        };
-        let edited = self.splice(range.ok_or(EditError::NotFound)?, "", false)?;
+        let (target, _) = selector.steps().split_last().ok_or(EditError::NotFound)?;
         //= https://www.rfc-editor.org/rfc/rfc4825#section-8.4
         //# It is possible
         //# that, after deletion, the request URI selects another element in the
         //# document.  If this happens, the server MUST NOT perform the deletion,
         //# and MUST reject the request with a 409 response.
-        match edited.index.select(selector, self.default) {
-            Ok(_) => Err(Condition::CannotDelete.into()),
-            Err(_) => Ok(edited),
+        let selected = self.index.select(selector, self.default);
+        match selected.map_err(|_| EditError::NotFound)? {
+            Selected::Element(known) => {
+                let node = self.index.node(known).ok_or(EditError::NotFound)?;
+                let others = self.index.children(node.parent).filter(|(at, _)| *at != known);
+                match choose(others, target, self.default) {
+                    Matched::None => self.splice(node.span.clone(), &[], false),
+                    _ => Err(Condition::CannotDelete.into()),
+                }
+            }
+            Selected::Attribute(element, at) => {
+                let node = self.index.node(element).ok_or(EditError::NotFound)?;
+                let mut tag = node.tag.clone();
+                if at >= tag.attributes.len() {
+                    return Err(EditError::NotFound);
+                }
+                let removed = tag.attributes.remove(at);
+                let found = choose(
+                    self.children_with(node.parent, element, &tag),
+                    target,
+                    self.default,
+                );
+                let other = match found {
+                    Matched::One(other) if other != element => self.index.node(other),
+                    _ => None,
+                };
+                if other.is_some_and(|o| o.tag.attributes.iter().any(|a| a.name == removed.name)) {
+                    return Err(Condition::CannotDelete.into());
+                }
+                self.splice(removed.span, &[], false)
+            }
+            Selected::Namespaces(_) => Err(EditError::NotFound),
         }
     }
 
-    fn splice(&self, range: Range<usize>, replacement: &str, created: bool) -> Result<Edited, EditError> {
-        let before = self.text.get(..range.start).ok_or(EditError::NotFound)?;
-        let after = self.text.get(range.end..).ok_or(EditError::NotFound)?;
-        let text = [before, replacement, after].concat();
-        match Index::build(text.as_bytes(), self.limits) {
-            Ok(index) => Ok(Edited { text, index, created }),
-            Err(error) => Err(match error.kind {
-                XmlErrorKind::TooLarge => EditError::TooLarge,
-                XmlErrorKind::NoRoot => Condition::SchemaValidationError.into(),
-                _ => Condition::ConstraintFailure.into(),
-            }),
+    /// The children of an element as they would be with another start tag for one of them.
+    fn children_with<'s>(
+        &'s self,
+        parent: Option<usize>,
+        changed: usize,
+        tag: &'s StartTag,
+    ) -> impl Iterator<Item = (usize, &'s StartTag)> {
+        self.index
+            .children(parent)
+            .map(move |(at, known)| (at, if at == changed { tag } else { known }))
+    }
+
+    /// Checks that the last step still finds the same element once that has another start tag.
+    fn keeps_selecting(
+        &self,
+        parent: Option<usize>,
+        element: usize,
+        tag: &StartTag,
+        target: &Step,
+    ) -> Result<(), EditError> {
+        let children = self.children_with(parent, element, tag);
+        if choose(children, target, self.default) == Matched::One(element) {
+            Ok(())
+        } else {
+            Err(Condition::CannotInsert.into())
         }
     }
+
+    fn splice(&self, range: Range<usize>, pieces: &[&str], created: bool) -> Result<Edited, EditError> {
+        let before = self.text.get(..range.start).ok_or(EditError::NotFound)?;
+        let after = self.text.get(range.end..).ok_or(EditError::NotFound)?;
+        let added = pieces
+            .iter()
+            .fold(0, |sum: usize, piece| sum.saturating_add(piece.len()));
+        let length = before.len().saturating_add(added).saturating_add(after.len());
+        if length > self.limits.octets {
+            return Err(EditError::TooLarge);
+        }
+        let mut text = String::with_capacity(length);
+        text.push_str(before);
+        for piece in pieces {
+            text.push_str(piece);
+        }
+        text.push_str(after);
+        Ok(Edited { text, created })
+    }
 }
+
+/// Stands for the element that is not there yet among those that are.
+const NEW: usize = usize::MAX;
 
 /// Reads the body of an attribute, which is a value in quotes.
 fn quoted_value(text: &str) -> Option<String> {

@@ -87,6 +87,13 @@ impl Exists {
             alternatives: Vec::new(),
         }
     }
+
+    /// Adds a value that could be used instead.
+    #[must_use]
+    pub fn with_alternative(mut self, value: impl Into<String>) -> Self {
+        self.alternatives.push(value.into());
+        self
+    }
 }
 
 impl Condition {

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::selector::{NameTest, NodeSelector, SelectorName, Step, Terminal};
-use crate::xml::{Event, Limits, Name, Reader, StartTag, TagAttribute, XmlError};
+use crate::xml::{Event, Limits, Reader, StartTag, TagAttribute, XmlError};
 
 /// The elements of a text in document order; the root is the first.
 #[derive(Debug)]
@@ -20,7 +20,9 @@ pub(crate) struct IndexNode {
     pub(crate) span: Range<usize>,
     /// Where the end tag begins; the end of the start tag for an empty-element tag.
     pub(crate) content_end: usize,
-    pub(crate) children: Vec<usize>,
+    first_child: Option<usize>,
+    last_child: Option<usize>,
+    next: Option<usize>,
 }
 
 /// What a selector found.
@@ -56,8 +58,12 @@ impl Index {
                 Event::Start(tag) => {
                     let index = nodes.len();
                     let parent = open.last().copied();
-                    if let Some(parent) = parent.and_then(|p| nodes.get_mut(p)) {
-                        parent.children.push(index);
+                    let before = parent.and_then(|p| nodes.get_mut(p)).and_then(|parent| {
+                        parent.first_child.get_or_insert(index);
+                        parent.last_child.replace(index)
+                    });
+                    if let Some(before) = before.and_then(|b| nodes.get_mut(b)) {
+                        before.next = Some(index);
                     }
                     let span = tag.span.clone();
                     nodes.push(IndexNode {
@@ -65,7 +71,9 @@ impl Index {
                         content_end: span.end,
                         span,
                         tag,
-                        children: Vec::new(),
+                        first_child: None,
+                        last_child: None,
+                        next: None,
                     });
                     open.push(index);
                 }
@@ -121,51 +129,21 @@ impl Index {
             .position(|a| is_attribute(a, name))
     }
 
-    /// The elements among which a step chooses, before its predicates.
-    pub(crate) fn candidates(&self, context: Option<usize>, test: &NameTest, default: &str) -> Vec<usize> {
-        let children = match context {
-            None => {
-                if self.nodes.is_empty() {
-                    &[][..]
-                } else {
-                    &[0][..]
-                }
-            }
-            Some(parent) => self
-                .node(parent)
-                .map(|n| n.children.as_slice())
-                .unwrap_or_default(),
+    /// The elements that a step chooses among, before its name and predicates count.
+    pub(crate) fn children(&self, context: Option<usize>) -> impl Iterator<Item = (usize, &StartTag)> {
+        let first = match context {
+            None => Some(0),
+            Some(parent) => self.node(parent).and_then(|node| node.first_child),
         };
-        let matches = |index: &&usize| match test {
-            NameTest::Any => true,
-            NameTest::Named(name) => self
-                .node(**index)
-                .is_some_and(|node| is_element(&node.tag.name, name, default)),
-        };
-        children.iter().filter(matches).copied().collect()
+        let node = move |at: usize| Some((at, self.node(at)?));
+        std::iter::successors(first.and_then(node), move |(_, before)| {
+            before.next.and_then(node)
+        })
+        .map(|(at, node)| (at, &node.tag))
     }
 
     pub(crate) fn step(&self, context: Option<usize>, step: &Step, default: &str) -> Matched {
-        let mut found = self.candidates(context, &step.test, default);
-        if let Some(position) = step.position {
-            let chosen = position.checked_sub(1).and_then(|at| found.get(at)).copied();
-            found = chosen.into_iter().collect();
-        }
-        if let Some(test) = &step.attribute {
-            found.retain(|index| {
-                self.node(*index).is_some_and(|node| {
-                    node.tag
-                        .attributes
-                        .iter()
-                        .any(|a| is_attribute(a, &test.name) && a.value == test.value)
-                })
-            });
-        }
-        match found.as_slice() {
-            [] => Matched::None,
-            [one] => Matched::One(*one),
-            _ => Matched::Many,
-        }
+        choose(self.children(context), step, default)
     }
 
     /// The namespace bindings in scope at an element: the default first, the others by prefix.
@@ -211,11 +189,45 @@ impl Index {
     }
 }
 
-fn is_element(name: &Name, wanted: &SelectorName, default: &str) -> bool {
-    name.is(wanted.namespace.as_deref().unwrap_or(default), &wanted.local)
+/// Evaluates a step among the children of an element, whether these are there or only might be.
+pub(crate) fn choose<'t>(
+    children: impl Iterator<Item = (usize, &'t StartTag)>,
+    step: &Step,
+    default: &str,
+) -> Matched {
+    let mut named = children.filter(|(_, tag)| is_named(tag, &step.test, default));
+    let has_attribute = |(_, tag): &(usize, &StartTag)| {
+        step.attribute.as_ref().is_none_or(|test| {
+            tag.attributes
+                .iter()
+                .any(|a| is_attribute(a, &test.name) && a.value == test.value)
+        })
+    };
+    let found = if let Some(position) = step.position {
+        let chosen = position.checked_sub(1).and_then(|before| named.nth(before));
+        chosen.filter(has_attribute)
+    } else {
+        let mut found = named.filter(has_attribute);
+        let first = found.next();
+        if found.next().is_some() {
+            return Matched::Many;
+        }
+        first
+    };
+    found.map_or(Matched::None, |(at, _)| Matched::One(at))
 }
 
-fn is_attribute(attribute: &TagAttribute, wanted: &SelectorName) -> bool {
+/// Tells whether an element is one of those that a step is about.
+pub(crate) fn is_named(tag: &StartTag, test: &NameTest, default: &str) -> bool {
+    match test {
+        NameTest::Any => true,
+        NameTest::Named(wanted) => tag
+            .name
+            .is(wanted.namespace.as_deref().unwrap_or(default), &wanted.local),
+    }
+}
+
+pub(crate) fn is_attribute(attribute: &TagAttribute, wanted: &SelectorName) -> bool {
     attribute
         .name
         .is(wanted.namespace.as_deref().unwrap_or_default(), &wanted.local)

@@ -1,6 +1,6 @@
 //! XCAP as values: a request and the stored document in, an answer and a change out (RFC 4825).
 //!
-//! HTTP and the store stay with the host: it authenticates, asks [`may_access`], fetches the document that
+//! HTTP and the store stay with the host: it authenticates, asks [`Usage::may_access`], fetches the document that
 //! [`ResourceUri`] names, calls [`apply`], stores the [`Change`] and sends the [`Outcome`].
 
 mod caps;
@@ -21,14 +21,17 @@ pub use error::{Condition, Exists, MEDIA_TYPE as ERROR_MEDIA_TYPE, XcapError};
 pub use etag::ETag;
 pub use selector::{AttributeName, NodeSelector, SelectorError, Step, Terminal};
 pub use uri::{ResourceUri, Tree, UriError, UriLimits};
-pub use usage::{Access, Usage, Usages, Violation, may_access};
+pub use usage::{Access, GlobalReaders, Usage, Usages, Validator, Violation};
 
-use crate::xml::{Element, Limits, XmlErrorKind};
+use crate::xml::{Limits, XmlErrorKind};
 use edit::{EditError, Edited, Target};
 use index::{Index, Selected};
 
 /// The usage whose one document tells what the server supports.
 pub const CAPS_AUID: &str = "xcap-caps";
+
+/// What a resource allows that only the server changes.
+const READ_ONLY: &str = "GET, HEAD";
 
 /// The media type of an element.
 pub const ELEMENT_MEDIA_TYPE: &str = "application/xcap-el+xml";
@@ -204,6 +207,14 @@ impl Outcome {
         }
     }
 
+    fn stored(text: Bytes, created: bool) -> Self {
+        Self {
+            etag: Some(ETag::of(&text)),
+            change: Change::Put(text),
+            ..Self::status(if created { 201 } else { 200 })
+        }
+    }
+
     fn not_allowed(allow: &'static str) -> Self {
         Self {
             allow: Some(allow),
@@ -269,8 +280,8 @@ fn answer(request: &Request, stored: Option<&Stored>, usage: &Usage, limits: &Li
         //# If the request URI contained a namespace-selector, the server MUST
         //# reject the request with a 405 (Method Not Allowed) and MUST include
         //# an Allow header field including the GET method.
-        _ if namespaces || !usage.writable => return Outcome::not_allowed("GET"),
-        Method::Other => return Outcome::not_allowed("GET, PUT, DELETE"),
+        _ if namespaces || !usage.writable => return Outcome::not_allowed(READ_ONLY),
+        Method::Other => return Outcome::not_allowed("GET, HEAD, PUT, DELETE"),
         Method::Put => put(request, stored, usage, limits),
         Method::Delete => delete(request, stored, usage, limits),
     };
@@ -357,17 +368,20 @@ fn put(request: &Request, stored: Option<&Stored>, usage: &Usage, limits: &Limit
     {
         return Outcome::status(415);
     }
+    let home = || Condition::NoParent {
+        ancestor: Some(request.uri.home().to_owned()),
+    };
     let Some(selector) = request.uri.node() else {
-        let tree = match Element::parse(&request.body, limits) {
-            Ok(tree) => tree,
-            Err(error) => return refused(error.kind),
-        };
         // Nothing creates sub-directories, so there is none to put a new document into.
         if stored.is_none() && request.uri.is_in_directory() {
-            return Outcome::conflict(&Condition::NoParent { ancestor: None }.into());
+            return Outcome::conflict(&home().into());
         }
-        let created = stored.is_none();
-        return finish(usage, &tree, request.body.clone(), created);
+        let text = request.body.clone();
+        return match (usage.validate)(&request.uri, &text, limits) {
+            Ok(()) => Outcome::stored(text, stored.is_none()),
+            Err(Violation::Xml(XmlErrorKind::TooLarge)) => Outcome::status(413),
+            Err(violation) => Outcome::conflict(&violation.into()),
+        };
     };
     //= https://www.rfc-editor.org/rfc/rfc4825#section-8.2.1
     //# If the
@@ -375,7 +389,7 @@ fn put(request: &Request, stored: Option<&Stored>, usage: &Usage, limits: &Limit
     //# SHOULD include a detailed conflict report including the <no-parent>
     //# element.
     let Some(stored) = stored else {
-        return Outcome::conflict(&Condition::NoParent { ancestor: None }.into());
+        return Outcome::conflict(&home().into());
     };
     edit(request, stored, usage, limits, |target| {
         target.put(selector, &request.body)
@@ -415,46 +429,29 @@ fn edit(
         default: &usage.namespace,
         limits,
     };
-    match change(&target) {
-        Ok(edited) => match Element::parse(edited.text.as_bytes(), limits) {
-            Ok(tree) => finish(usage, &tree, edited.text.into(), edited.created),
-            Err(error) => refused(error.kind),
-        },
-        Err(EditError::NotFound) => Outcome::status(404),
-        Err(EditError::TooLarge) => Outcome::status(413),
-        Err(EditError::Conflict(error)) => Outcome::conflict(&error),
+    let edited = match change(&target) {
+        Ok(edited) => edited,
+        Err(EditError::NotFound) => return Outcome::status(404),
+        Err(EditError::TooLarge) => return Outcome::status(413),
+        Err(EditError::Conflict(error)) => return Outcome::conflict(&error),
         Err(EditError::NoParent(steps)) => {
             let ancestor = Some(request.uri.ancestor(steps));
-            Outcome::conflict(&Condition::NoParent { ancestor }.into())
+            return Outcome::conflict(&Condition::NoParent { ancestor }.into());
         }
-    }
-}
-
-/// Checks the document as it would be, and has it stored.
-fn finish(usage: &Usage, tree: &Element, text: Bytes, created: bool) -> Outcome {
-    if let Err(violation) = (usage.validate)(tree) {
-        return Outcome::conflict(&violation.into());
-    }
-    Outcome {
-        etag: Some(ETag::of(&text)),
-        change: Change::Put(text),
-        ..Outcome::status(if created { 201 } else { 200 })
-    }
-}
-
-/// Answers a document that cannot be read.
-fn refused(kind: XmlErrorKind) -> Outcome {
-    let condition = match kind {
-        XmlErrorKind::TooLarge => return Outcome::status(413),
-        XmlErrorKind::NotUtf8 => Condition::NotUtf8,
-        XmlErrorKind::TooDeep
-        | XmlErrorKind::TooManyElements
-        | XmlErrorKind::TooManyAttributes
-        | XmlErrorKind::TooManyNamespaces
-        | XmlErrorKind::DocumentType => Condition::ConstraintFailure,
-        _ => Condition::NotWellFormed,
     };
-    Outcome::conflict(&condition.into())
+    let text = Bytes::from(edited.text);
+    match (usage.validate)(&request.uri, &text, limits) {
+        Ok(()) => Outcome::stored(text, edited.created),
+        // Each part was well-formed where it stands; what is not is that there is no root any more.
+        Err(Violation::Xml(XmlErrorKind::NoRoot)) => {
+            Outcome::conflict(&Condition::SchemaValidationError.into())
+        }
+        Err(Violation::Xml(kind)) => {
+            let error = XcapError::new(Condition::ConstraintFailure).with_phrase(kind.to_string());
+            Outcome::conflict(&error)
+        }
+        Err(violation) => Outcome::conflict(&violation.into()),
+    }
 }
 
 fn is_media_type(given: &str, expected: &str) -> bool {

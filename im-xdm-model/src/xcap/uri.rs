@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::selector::{self, NodeSelector, SelectorError};
+use super::selector::{self, NodeSelector, SelectorError, Terminal};
 
 /// Upper bounds on a request URI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +61,8 @@ pub struct ResourceUri {
     node: Option<NodeSelector>,
     /// The path of the document as it came, escapes and root included.
     path: String,
+    /// Octets of the path up to the directory of the document.
+    home: usize,
     query: Option<String>,
 }
 
@@ -157,6 +159,11 @@ impl ResourceUri {
             _ => return Err(UriError::NoTree),
         };
         let names: Vec<String> = segments.collect();
+        let depth = if tree == Tree::Global { 2 } else { 3 };
+        let before = path.len().saturating_sub(below.len());
+        let home = document.split('/').take(depth).fold(before, |sum, segment| {
+            sum.saturating_add(segment.len()).saturating_add(1)
+        });
         if names.is_empty() || !names.iter().all(|s| is_file_name(s)) {
             return Err(UriError::NoDocument);
         }
@@ -173,13 +180,11 @@ impl ResourceUri {
                 Some(NodeSelector::parse(&decoded, &bindings, limits.steps).map_err(UriError::Selector)?)
             }
         };
-        let length = path
-            .len()
-            .saturating_sub(below.len())
-            .saturating_add(document.len());
+        let length = before.saturating_add(document.len());
         Ok(Self {
             auid,
             tree,
+            home,
             directory: names.len() > 1,
             document: names.join("/"),
             node,
@@ -226,14 +231,36 @@ impl ResourceUri {
         &self.path
     }
 
+    /// Finds a document of a usage in an absolute URI whose root is not known.
+    pub(crate) fn parse_anywhere(uri: &str, auid: &str) -> Option<Self> {
+        let path = path_of(uri);
+        path.match_indices(auid)
+            .filter_map(|(at, _)| path.get(..at))
+            .filter(|root| root.ends_with('/'))
+            .find_map(|root| Self::parse(root, path).ok().filter(|found| found.auid == auid))
+    }
+
+    /// Returns the path of the user's home directory, or of the global tree.
+    pub(crate) fn home(&self) -> &str {
+        self.path.get(..self.home).unwrap_or(&self.path)
+    }
+
     /// Writes the URI of the element that the first steps select.
     pub(crate) fn ancestor(&self, steps: usize) -> String {
+        self.write(steps, None)
+    }
+
+    fn write(&self, steps: usize, terminal: Option<&Terminal>) -> String {
         let mut uri = self.path.clone();
         if let Some(node) = self.node.as_ref().filter(|_| steps > 0) {
             uri.push_str("/~~");
             for step in node.steps().iter().take(steps) {
                 uri.push('/');
                 encode(&step.to_string(), &mut uri);
+            }
+            if let Some(terminal) = terminal {
+                uri.push('/');
+                encode(&terminal.to_string(), &mut uri);
             }
             if let Some(query) = &self.query {
                 uri.push('?');
@@ -246,11 +273,8 @@ impl ResourceUri {
 
 impl fmt::Display for ResourceUri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.ancestor(usize::MAX))?;
-        match self.node.as_ref().and_then(NodeSelector::terminal) {
-            Some(terminal) => write!(f, "/{terminal}"),
-            None => Ok(()),
-        }
+        let terminal = self.node.as_ref().and_then(NodeSelector::terminal);
+        f.write_str(&self.write(usize::MAX, terminal))
     }
 }
 

@@ -3,7 +3,10 @@
 use super::error::{Condition, Exists, XcapError};
 use super::uri::{ResourceUri, Tree};
 use super::validate;
-use crate::xml::Element;
+use crate::xml::{Limits, XmlErrorKind};
+
+/// Checks a document as it would be after a request, given where it is.
+pub type Validator = fn(&ResourceUri, &[u8], &Limits) -> Result<(), Violation>;
 
 /// What is known about the documents of one AUID.
 #[derive(Debug, Clone)]
@@ -17,18 +20,32 @@ pub struct Usage {
     pub namespace: String,
     /// Whether clients may change documents at all.
     pub writable: bool,
+    /// Who may read the documents of the global tree.
+    pub global: GlobalReaders,
     /// Checks a document as it would be after the request.
-    pub validate: fn(&Element) -> Result<(), Violation>,
+    pub validate: Validator,
+}
+
+/// Who may read what concerns everybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum GlobalReaders {
+    /// Every user, as RFC 4825 section 5.7 has it.
+    Everybody,
+    /// Only privileged users, for the union of what users keep for themselves.
+    Privileged,
 }
 
 /// Why a document is not acceptable for its usage.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Violation {
+    /// It is not well-formed, or exceeds a limit.
+    Xml(XmlErrorKind),
     /// It does not fit the schema.
     Schema,
-    /// A value is there twice; the field is a relative URI from the document.
-    Unique(String),
+    /// Values are there twice.
+    Unique(Vec<Exists>),
     /// It breaks another rule, told in words.
     Constraint(&'static str),
 }
@@ -36,11 +53,18 @@ pub enum Violation {
 impl From<Violation> for XcapError {
     fn from(violation: Violation) -> Self {
         match violation {
+            Violation::Xml(XmlErrorKind::NotUtf8) => Condition::NotUtf8.into(),
+            Violation::Xml(
+                kind @ (XmlErrorKind::TooLarge
+                | XmlErrorKind::TooDeep
+                | XmlErrorKind::TooManyElements
+                | XmlErrorKind::TooManyAttributes
+                | XmlErrorKind::TooManyNamespaces
+                | XmlErrorKind::DocumentType),
+            ) => Self::new(Condition::ConstraintFailure).with_phrase(kind.to_string()),
+            Violation::Xml(kind) => Self::new(Condition::NotWellFormed).with_phrase(kind.to_string()),
             Violation::Schema => Condition::SchemaValidationError.into(),
-            Violation::Unique(field) => Condition::UniquenessFailure {
-                exists: vec![Exists::new(field)],
-            }
-            .into(),
+            Violation::Unique(exists) => Condition::UniquenessFailure { exists }.into(),
             Violation::Constraint(phrase) => Self::new(Condition::ConstraintFailure).with_phrase(phrase),
         }
     }
@@ -54,19 +78,47 @@ impl Usage {
             media_type: media_type.into(),
             namespace: namespace.into(),
             writable: true,
-            validate: |_| Ok(()),
+            global: GlobalReaders::Everybody,
+            validate: validate::anything,
         }
     }
 
-    fn known(
-        auid: &str,
-        media_type: &str,
-        namespace: &str,
-        validate: fn(&Element) -> Result<(), Violation>,
-    ) -> Self {
-        Self {
-            validate,
-            ..Self::new(auid, media_type, namespace)
+    /// Tells whether a user may do something, by the default policy (RFC 4825 section 5.7).
+    ///
+    /// Users do as they like with their own documents and read the global ones; `privileged` users change those too.
+    /// The comparison is by canonical identity, so that the spelling of a URI decides nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use im_xdm_model::xcap::{Access, ResourceUri, Usages};
+    /// use sip_im::Uri;
+    ///
+    /// let usages = Usages::standard();
+    /// let usage = usages.get("resource-lists").ok_or("no such usage")?;
+    /// let uri = ResourceUri::parse("", "/resource-lists/users/sip:joe@example.com/index")?;
+    /// let joe = Uri::parse("sip:joe@EXAMPLE.com:5060")?.identity();
+    /// let bob = Uri::parse("sip:bob@example.com")?.identity();
+    /// assert!(usage.may_access(&uri, &joe, false, Access::Write));
+    /// assert!(!usage.may_access(&uri, &bob, false, Access::Read));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn may_access(
+        &self,
+        uri: &ResourceUri,
+        who: &sip_im::Identity,
+        privileged: bool,
+        access: Access,
+    ) -> bool {
+        //= R-5.3.3-04
+        match uri.tree() {
+            _ if privileged => true,
+            //= https://www.rfc-editor.org/rfc/rfc4825#section-5.7
+            //# However, only trusted
+            //# users, explicitly provisioned into the server, can modify global
+            //# documents.
+            Tree::Global => access == Access::Read && self.global == GlobalReaders::Everybody,
+            Tree::User(xui) => sip_im::Uri::parse(xui).is_ok_and(|owner| owner.identity() == *who),
         }
     }
 }
@@ -104,7 +156,7 @@ impl Usages {
                 "resource-lists",
                 "application/resource-lists+xml",
                 resource_lists::NAMESPACE,
-                validate::resource_lists as fn(&Element) -> _,
+                validate::resource_lists as Validator,
             ),
             (
                 "rls-services",
@@ -143,7 +195,10 @@ impl Usages {
                 validate::history_list,
             ),
         ] {
-            usages.insert(Usage::known(auid, media_type, namespace, validate));
+            usages.insert(Usage {
+                validate,
+                ..Usage::new(auid, media_type, namespace)
+            });
         }
         usages
     }
@@ -175,30 +230,4 @@ pub enum Access {
     Read,
     /// Change or delete it.
     Write,
-}
-
-/// Tells whether a user may do something, by the default policy (RFC 4825 section 5.7).
-///
-/// Users do as they like with their own documents and read the global ones; `privileged` users change those too.
-/// The comparison is by canonical identity, so that the spelling of a URI decides nothing.
-///
-/// # Examples
-///
-/// ```
-/// use im_xdm_model::xcap::{Access, ResourceUri, may_access};
-/// use sip_im::Uri;
-///
-/// let uri = ResourceUri::parse("", "/resource-lists/users/sip:joe@example.com/index")?;
-/// let joe = Uri::parse("sip:joe@EXAMPLE.com:5060")?.identity();
-/// let bob = Uri::parse("sip:bob@example.com")?.identity();
-/// assert!(may_access(&uri, &joe, false, Access::Write));
-/// assert!(!may_access(&uri, &bob, false, Access::Read));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub fn may_access(uri: &ResourceUri, who: &sip_im::Identity, privileged: bool, access: Access) -> bool {
-    //= R-5.3.3-04
-    match uri.tree() {
-        Tree::Global => privileged || access == Access::Read,
-        Tree::User(xui) => privileged || sip_im::Uri::parse(xui).is_ok_and(|owner| owner.identity() == *who),
-    }
 }
