@@ -100,13 +100,19 @@ fn media_are_described_one_by_one() {
         (&media[0]["type"], &media[0]["port"], &media[0]["path"]),
         (&json!("audio"), &json!(4000), &json!([]))
     );
+    let said = json!({
+        "type": "message", "port": 2855, "proto": "TCP/MSRP", "path": ["msrp://192.0.2.1:2855/x1;tcp"],
+        "accept_types": ["message/cpim", "text/plain"], "accept_wrapped_types": [], "max_size": 4096, "setup": "active",
+        "chatroom": ["nickname"], "fingerprint": null, "msrp_cema": true, "file_selector": null, "direction": "sendonly",
+        "address": "192.0.2.1", "file": null,
+    });
+    for (key, value) in said.as_object().unwrap() {
+        assert_eq!(&media[1][key], value, "{key}");
+    }
+    let answered = ask("sdp-answer", offer, &json!({}));
     assert_eq!(
-        media[1],
-        json!({
-            "type": "message", "port": 2855, "proto": "TCP/MSRP", "path": ["msrp://192.0.2.1:2855/x1;tcp"],
-            "accept_types": ["message/cpim", "text/plain"], "accept_wrapped_types": [], "max_size": 4096, "setup": "active",
-            "chatroom": ["nickname"], "fingerprint": null, "msrp_cema": true, "file_selector": null, "direction": "sendonly",
-        })
+        answered["refused"],
+        json!([{"where": "m=audio (0)", "text": "not an msrp medium"}])
     );
     let written = decoded(&ask("sdp-answer", offer, &json!({}))["value"]["written"]);
     assert!(
@@ -121,6 +127,42 @@ fn media_are_described_one_by_one() {
     );
     assert_eq!(ask("sdp-answer", &no_path, &json!({}))["error"]["status"], 488);
     assert_eq!(ask("sdp", "v=1\r\n", &json!({}))["error"]["code"], "version");
+}
+
+#[test]
+fn a_file_is_described_and_every_fault_of_it_told() {
+    let offer = "v=0\r\no=a 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=message 2855 TCP/MSRP *\r\n\
+        a=accept-types:*\r\na=path:msrp://192.0.2.1:2855/x1;tcp\r\na=sendonly\r\n\
+        a=file-selector:name:\"a%2Fb\" type:image/jpeg size:5 hash:sha-1:0A:0B\r\na=file-transfer-id:t1\r\n\
+        a=file-disposition:render\r\na=file-date:creation:\"15 May 2006 15:01:31 +0300\"\r\na=file-icon:cid:i@a\r\na=file-range:1-*\r\n";
+    let described = ask("sdp", offer, &json!({}));
+    assert_eq!(described["refused"], json!([]));
+    let said = json!({
+        "file_selector": "name:\"a%2Fb\" type:image/jpeg size:5 hash:sha-1:0A:0B",
+        "file": {"name": "a/b", "local_name": "a_b", "size": 5, "type": "image/jpeg", "hashes": [{"algorithm": "sha-1", "value": "0a0b"}]},
+        "file_transfer_id": "t1", "file_disposition": "render", "file_icon": "cid:i@a", "file_range": [1, null],
+        "file_date": {"creation": "15 May 2006 15:01:31 +0300", "modification": null, "read": null},
+    });
+    for (key, value) in said.as_object().unwrap() {
+        assert_eq!(&described["value"]["media"][0][key], value, "{key}");
+    }
+    let written = decoded(&ask("sdp-answer", offer, &json!({}))["value"]["written"]);
+    assert!(
+        written.contains("a=recvonly") && written.contains("a=file-transfer-id:t1"),
+        "{written}"
+    );
+    let broken = offer
+        .replace("size:5", "size:five")
+        .replace("1-*", "0-*")
+        .replace("+0300", "GMT");
+    let described = ask("sdp", &broken, &json!({}));
+    let places: Vec<&Value> = described["refused"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["where"])
+        .collect();
+    assert_eq!(places, ["file-selector", "file-date", "file-range"]);
 }
 
 #[test]

@@ -2,10 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use sip_im::header::{
-    CallId, Date, From, Headers, Privacy, PrivacyValue, SubscriptionState, SubscriptionStateValue, To,
-    Warning,
-};
+use sip_im::header::{CallId, Date, From, SubscriptionState, SubscriptionStateValue, To, Warning};
 use sip_im::{Identity, Method, Request, Response, StatusCode};
 
 use crate::ServiceWarning;
@@ -40,19 +37,6 @@ pub(crate) fn to_tag(request: &Request) -> Option<String> {
         .flatten()?
         .tag()
         .map(str::to_owned)
-}
-
-/// Whether a sender does not want to be named to the recipient (RFC 3323 4.2, 3325 9.3). What cannot be read is taken to
-/// ask for it.
-pub(crate) fn asks_privacy(headers: &Headers) -> bool {
-    let Ok(privacy) = headers.get::<Privacy>() else {
-        return true;
-    };
-    let privacy = privacy.unwrap_or_default();
-    !privacy.contains(&PrivacyValue::None)
-        && [PrivacyValue::Id, PrivacyValue::User, PrivacyValue::Header]
-            .iter()
-            .any(|value| privacy.contains(value))
 }
 
 /// Whom a request is for, without alias folding.

@@ -6,10 +6,8 @@ use bytes::Bytes;
 use msrp::endpoint::{Acknowledge, Delivery, Role, SessionConfig};
 use sip_im::dialog::Dialog;
 use sip_im::endpoint::RequestFailure;
-use sip_im::header::{
-    AcceptContact, Allow, AllowEvents, PAssertedIdentity, Privacy, PrivacyValue, ReferredBy, Subject,
-    Supported,
-};
+use sip_im::header::{AcceptContact, Allow, AllowEvents, PAssertedIdentity, ReferredBy, Subject, Supported};
+use sip_im::identity::wants_anonymity;
 use sip_im::mime::{ContentDisposition, Multipart, Part};
 use sip_im::sdp::LocalMedia;
 use sip_im::{ContentType, Identity, Method, Request, Response, StatusCode, Uri};
@@ -349,10 +347,7 @@ impl Controlling {
         let deadline = now + LATE_RESPONSES;
         self.timers.insert((deadline, Timer::Sent(id)));
         // A Privacy field that cannot be read is taken for a wish to hide: disclosing is what cannot be undone.
-        let hides = match response.headers().get::<Privacy>() {
-            Ok(privacy) => privacy.is_some_and(|privacy| asks_to_hide(&privacy)),
-            Err(_) => true,
-        };
+        let hides = wants_anonymity(response.headers());
         let accepted = Dialog::from_uac(&request, response)
             .map_err(|_| StatusCode::BAD_REQUEST)
             .and_then(|dialog| Ok((dialog, Peer::of_response(response)?)))
@@ -542,14 +537,6 @@ pub(super) fn passive_session(local: &LocalMedia) -> Option<SessionConfig> {
     config.delivery = Delivery::Streaming;
     config.acknowledge = Acknowledge::Manual;
     Some(config)
-}
-
-/// Does the privacy asked for hide who somebody is?
-fn asks_to_hide(privacy: &Privacy) -> bool {
-    !privacy.contains(&PrivacyValue::None)
-        && [PrivacyValue::Id, PrivacyValue::User, PrivacyValue::Header]
-            .iter()
-            .any(|value| privacy.contains(value))
 }
 
 /// How long an invited user may take to answer.

@@ -399,7 +399,9 @@ impl Node {
             if trusted { Trust::Trusted } else { Trust::Untrusted },
         );
         //= R-5.3.2.3.1-05
-        if !trusted && message::asks_privacy(request.headers()) && identity::anonymise(&mut request).is_err()
+        if !trusted
+            && identity::wants_anonymity(request.headers())
+            && identity::anonymise(&mut request).is_err()
         {
             self.fail(id);
             return;
@@ -426,9 +428,10 @@ fn is_invite_response(response: &Response) -> bool {
     matches!(response.headers().get::<sip_im::header::CSeq>(), Ok(Some(cseq)) if cseq.method == Method::Invite)
 }
 
-/// RFC 3325 7 for responses: who asked not to be named is not named to a node outside the trust domain.
+/// RFC 3325 7 for responses: what stays inside the trust domain is not told outside it, and who asked not to be named is not.
 fn hide_identity(response: &mut Response) {
-    if message::asks_privacy(response.headers()) {
+    identity::cross_boundary_response(response, Trust::Trusted, Trust::Untrusted);
+    if identity::wants_anonymity(response.headers()) {
         response.headers_mut().remove(&HeaderName::P_ASSERTED_IDENTITY);
     }
 }

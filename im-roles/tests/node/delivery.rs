@@ -236,7 +236,7 @@ fn a_request_without_hops_left_is_refused() {
 #[test]
 fn who_asks_for_privacy_is_not_named_to_the_other() {
     let mut world = two_users();
-    for privacy in ["id", "user", "header;id"] {
+    for privacy in ["id", "user", "header;id", "none;id"] {
         let text = world.message(1, "alice", "bob", "guess").replacen(
             "Max-Forwards",
             &format!("Privacy: {privacy}\r\nP-Preferred-Identity: <sip:alice@example.com>\r\nMax-Forwards"),

@@ -1,5 +1,5 @@
-//! Session descriptions (RFC 8866), and the offers and answers for MSRP media in them (RFC 3264, RFC 4975 8, RFC 6135,
-//! RFC 7701 8).
+//! Session descriptions (RFC 8866), and the offers and answers for MSRP media in them (RFC 3264, RFC 4975 8, RFC 5547, RFC 6135,
+//! RFC 6714, RFC 7701 8, RFC 8122).
 //!
 //! A description keeps its lines in order, those it does not know included, and is written back line by line. What an
 //! `m=message` says is read on demand as a [`MessageMedia`].
@@ -19,6 +19,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod answer;
+mod attribute;
+mod file;
 mod msrp;
 mod parse;
 
@@ -28,9 +31,10 @@ use bytes::Bytes;
 
 use crate::ByteStr;
 
-pub use self::msrp::{
-    Answer, AnswerError, Direction, Fingerprint, LocalMedia, MediaError, MessageMedia, Setup, answer, offer,
-};
+pub use self::msrp::{MediaError, MessageMedia};
+pub use answer::{Answer, AnswerError, LocalMedia, answer, offer};
+pub use attribute::{Direction, Fingerprint, Setup};
+pub use file::{FileDates, FileDescription, FileHash, FileRange, FileSelector};
 
 /// Bounds on a description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,15 +226,10 @@ impl Media {
             && (protocol.eq_ignore_ascii_case("TCP/MSRP") || protocol.eq_ignore_ascii_case("TCP/TLS/MSRP"))
     }
 
-    /// The same medium refused (RFC 3264 6): port 0 and nothing said of it.
+    /// The same medium refused (RFC 3264 6): port 0 and nothing said of it, but which file it was for (RFC 5547 8.3).
     #[must_use]
     pub fn refused(&self) -> Self {
-        Self {
-            port: 0,
-            ports: None,
-            lines: Vec::new(),
-            ..self.clone()
-        }
+        answer::refused(self)
     }
 }
 
@@ -242,6 +241,19 @@ impl fmt::Display for Media {
         }
         write!(f, " {} {}\r\n", self.protocol, self.formats)?;
         write_lines(&self.lines, f)
+    }
+}
+
+/// A line of this end. What the values are made of cannot hold a line end, except a media type that a caller has made up.
+fn line(letter: char, value: String) -> Line {
+    let value = if value.contains(['\r', '\n', '\0']) {
+        value.replace(['\r', '\n', '\0'], "")
+    } else {
+        value
+    };
+    Line {
+        letter,
+        value: ByteStr::from(value),
     }
 }
 

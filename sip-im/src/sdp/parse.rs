@@ -1,10 +1,11 @@
 //! Reading a description line by line.
 
+use ::msrp::header::content::is_token;
 use bytes::Bytes;
 
 use super::{Limits, Line, Media, Origin, SdpError, SdpErrorKind, Session};
 use crate::ByteStr;
-use crate::header::cursor::decimal_as;
+use crate::header::cursor::{decimal, decimal_as};
 
 /// The letters that may come before the first medium after `v=` and `o=`, and those of a medium, in the order of the grammar.
 const SESSION_LETTERS: &str = "siuepcbtrzka";
@@ -63,6 +64,9 @@ pub(super) fn session(text: &Bytes, limits: &Limits) -> Result<Session, SdpError
             return Err(fail(SdpErrorKind::Order, at));
         }
         place = place.max(own);
+        if !is_well_formed(&line) {
+            return Err(fail(SdpErrorKind::Line, at));
+        }
         into.push(line);
     }
     //= https://www.rfc-editor.org/rfc/rfc8866#section-5
@@ -127,6 +131,24 @@ impl Lines<'_> {
     }
 }
 
+/// Whether a line of fixed form has that form (RFC 8866 5.7, 5.8, 5.9); what attributes say is judged by their readers.
+fn is_well_formed(line: &Line) -> bool {
+    let fields = || line.value.split(' ');
+    match line.letter {
+        'c' => fields().count() == 3 && fields().all(|field| !field.is_empty()),
+        't' => {
+            let is_time = |field: &str| decimal(field).is_ok();
+            fields().count() == 2 && fields().all(is_time)
+        }
+        'b' => line
+            .value
+            .split_once(':')
+            .is_some_and(|(kind, bandwidth)| is_token(kind) && decimal(bandwidth).is_ok()),
+        'a' => is_token(line.value.split(':').next().unwrap_or_default()),
+        _ => true,
+    }
+}
+
 fn origin(value: &ByteStr) -> Option<Origin> {
     let fields: Vec<&str> = value.split(' ').collect();
     let [username, session_id, version, "IN", address_type, address] = fields.as_slice() else {
@@ -148,7 +170,8 @@ fn origin(value: &ByteStr) -> Option<Origin> {
 fn media(value: &ByteStr) -> Option<Media> {
     let mut fields = value.splitn(4, ' ');
     let (media, port, protocol, formats) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
-    if media.is_empty() || protocol.is_empty() || formats.trim().is_empty() {
+    let is_protocol = protocol.split('/').all(is_token);
+    if !is_token(media) || !is_protocol || formats.trim().is_empty() {
         return None;
     }
     let (port, ports) = port

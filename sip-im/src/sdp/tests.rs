@@ -175,3 +175,206 @@ fn every_cut_of_a_description_is_read_or_refused() {
         let _ = parse(OFFER.get(..end).unwrap()).map(|session| session.message_media());
     }
 }
+
+#[test]
+fn a_line_of_fixed_form_has_that_form() {
+    let start = "v=0\r\no=- 1 1 IN IP4 a\r\ns=\r\n";
+    for (lines, good) in [
+        ("c=IN IP6 2001:db8::1\r\nt=0 0\r\n", true),
+        (
+            "c=IN IP4 224.2.1.1/127/3\r\nb=AS:64\r\nt=3034423619 3042462419\r\nr=604800 3600 0 90000\r\na=recvonly\r\n",
+            true,
+        ),
+        ("c=IN IP4\r\nt=0 0\r\n", false),
+        ("c=IN IP4 \r\nt=0 0\r\n", false),
+        ("c=IN  IP4 a\r\nt=0 0\r\n", false),
+        ("t=0\r\n", false),
+        ("t=0 x\r\n", false),
+        ("b=64\r\nt=0 0\r\n", false),
+        ("b=AS:x\r\nt=0 0\r\n", false),
+        ("t=0 0\r\na=\r\n", false),
+        ("t=0 0\r\na=:x\r\n", false),
+        ("t=0 0\r\nm=mess age 1 TCP/MSRP *\r\n", false),
+        ("t=0 0\r\nm=message 1 TCP//MSRP *\r\n", false),
+    ] {
+        assert_eq!(parse(&format!("{start}{lines}")).is_ok(), good, "{lines:?}");
+    }
+}
+
+//= https://www.rfc-editor.org/rfc/rfc8122#section-5.1
+//= type=test
+//# An endpoint MUST select the set of fingerprints that use its most
+//# preferred hash function (out of those offered by the peer) and verify
+//# that each certificate used matches one fingerprint out of that set.
+//= https://www.rfc-editor.org/rfc/rfc8122#section-5
+//= type=test
+//# Implementations compliant with this specification MUST NOT use the
+//# MD2 and MD5 hash functions to calculate fingerprints or to verify
+//# received fingerprints that have been calculated using them.
+#[test]
+fn fingerprints_are_those_of_the_medium_and_the_best_hash_decides() {
+    let hash = |digits: &str, count: usize| vec![digits; count].join(":");
+    let session = OFFER
+        .replace("a=session-own", &format!("a=fingerprint:sha-1 {}", hash("01", 20)))
+        .replace(
+            "a=own:x y",
+            &format!(
+                "a=fingerprint:SHA-256 {}\r\na=fingerprint:md5 {}\r\na=fingerprint:sha-256 {}\r\na=fingerprint:new 01",
+                hash("AB", 32),
+                hash("cd", 16),
+                hash("ef", 32)
+            ),
+        );
+    let media = parse(&session).unwrap().message_media().unwrap();
+    assert_eq!(media.fingerprints.len(), 4);
+    let best = Fingerprint::best(&media.fingerprints);
+    assert_eq!(best.len(), 2);
+    assert!(best[0].matches(&[0xab; 32]) && best[1].matches(&[0xef; 32]));
+    assert!(!media.fingerprints[1].matches(&[0xcd; 16]) && !media.fingerprints[3].matches(&[1]));
+    assert!(Fingerprint::best(&media.fingerprints[3..]).is_empty());
+    let outside = OFFER.replace(
+        "a=session-own",
+        &format!("a=fingerprint:sha-1 {}", hash("01", 20)),
+    );
+    assert_eq!(
+        parse(&outside)
+            .unwrap()
+            .message_media()
+            .unwrap()
+            .fingerprints
+            .len(),
+        1
+    );
+    for bad in [
+        "sha-1",
+        "sha-1 01",
+        "sha-256 AB:A",
+        "sha-256 G0",
+        " 01",
+        "sha-256",
+        "s(a 01",
+    ] {
+        let text = OFFER.replace("a=own:x y", &format!("a=fingerprint:{bad}"));
+        assert!(parse(&text).unwrap().message_media().is_none(), "{bad}");
+    }
+    assert!(Fingerprint::new("md5", &[1; 16]).is_none() && Fingerprint::new("sha-1", &[1; 19]).is_none());
+}
+
+#[test]
+fn an_end_with_tls_tells_its_fingerprint() {
+    let mut own = LocalMedia::new(::msrp::Uri::parse("msrps://192.0.2.2:2856/f1;tcp").unwrap());
+    own.fingerprints.extend(Fingerprint::new("sha-256", &[7; 32]));
+    let offered = offer(&own);
+    assert_eq!(offered.message_media().unwrap().fingerprints, own.fingerprints);
+    let answered = answer(&offered, &own).unwrap().session;
+    assert_eq!(answered.message_media().unwrap().fingerprints, own.fingerprints);
+    own.path = local(None).path;
+    assert!(offer(&own).media[0].attribute("fingerprint").is_none());
+}
+
+//= https://www.rfc-editor.org/rfc/rfc6135#section-4.4
+//= type=test
+//# MSRP UAs MUST NOT use the SDP a=connection attribute.
+#[test]
+fn the_connection_attribute_is_ignored_and_never_written() {
+    let with = OFFER.replace("a=own:x y", "a=connection:existing");
+    let answered = answer(&parse(&with).unwrap(), &local(None)).unwrap().session;
+    assert!(answered.media[1].attribute("connection").is_none());
+    assert!(
+        offer(&local(Some(Setup::ActPass))).media[0]
+            .attribute("connection")
+            .is_none()
+    );
+}
+
+/// An offer of an end that knows RFC 6714, with a middlebox at the connection line.
+fn through_a_middlebox(cema: bool, setup: Option<Setup>, path: &[&str]) -> Session {
+    let mut own = LocalMedia::new(::msrp::Uri::parse("msrp://192.0.2.1:2855/a;tcp").unwrap());
+    own.path = path.iter().map(|uri| ::msrp::Uri::parse(uri).unwrap()).collect();
+    own.cema = cema;
+    own.setup = setup;
+    let text = offer(&own)
+        .to_string()
+        .replace("c=IN IP4 192.0.2.1", "c=IN IP4 198.51.100.1");
+    parse(&text).unwrap()
+}
+
+//= https://www.rfc-editor.org/rfc/rfc6714#section-4.3
+//= type=test
+//# If the MSRP media description of the SDP offer does not contain an
+//# SDP 'msrp-cema' attribute, and the SDP c/m-line address information
+//# associated with the MSRP media description does not match the
+//# information in the MSRP URI of the 'path' attribute(s), the
+//# answerer MUST either reject the offered MSRP connection
+#[test]
+fn a_middlebox_is_reached_where_both_ends_know_of_it() {
+    let alone = ["msrp://192.0.2.1:2855/a;tcp"];
+    let mut own = local(None);
+    own.cema = true;
+    let got = answer(&through_a_middlebox(true, None, &alone), &own).unwrap();
+    assert!(got.cema && got.session.message_media().unwrap().cema);
+    assert_eq!(got.remote.setup, Some(Setup::ActPass));
+    assert_eq!(
+        got.remote.connect_to(true),
+        Some(("198.51.100.1".to_owned(), 2855))
+    );
+    assert_eq!(got.remote.connect_to(false), Some(("192.0.2.1".to_owned(), 2855)));
+
+    let unaware = through_a_middlebox(false, None, &alone);
+    assert_eq!(answer(&unaware, &own).unwrap_err(), AnswerError::Middlebox);
+    let got = answer(&unaware, &local(None)).unwrap();
+    assert!(!got.cema && !got.session.message_media().unwrap().cema);
+    let plain = offer(&local(None));
+    assert_eq!(plain.message_media().unwrap().is_address_in_path(), Some(true));
+    assert!(answer(&plain, &own).is_ok());
+    let named = plain
+        .to_string()
+        .replace("msrp://192.0.2.2", "msrp://host.example");
+    assert_eq!(
+        parse(&named)
+            .unwrap()
+            .message_media()
+            .unwrap()
+            .is_address_in_path(),
+        None
+    );
+}
+
+//= https://www.rfc-editor.org/rfc/rfc6714#section-4.3
+//= type=test
+//# The answerer MUST NOT insert an SDP 'msrp-cema' attribute in the MSRP media
+//# description of the SDP answer.
+#[test]
+fn relays_at_both_ends_or_an_active_end_behind_one_fall_back() {
+    let relayed = ["msrp://198.51.100.9:2855/r;tcp", "msrp://192.0.2.1:2855/a;tcp"];
+    let mut own = local(None);
+    own.cema = true;
+    let got = answer(&through_a_middlebox(true, None, &relayed), &own).unwrap();
+    assert!(got.cema);
+    let active = through_a_middlebox(true, None, &relayed)
+        .to_string()
+        .replace("actpass", "active");
+    assert!(!answer(&parse(&active).unwrap(), &own).unwrap().cema);
+    own.path
+        .insert(0, ::msrp::Uri::parse("msrp://203.0.113.1:2855/r;tcp").unwrap());
+    assert!(
+        !answer(&through_a_middlebox(true, None, &relayed), &own)
+            .unwrap()
+            .cema
+    );
+    let alone = ["msrp://192.0.2.1:2855/a;tcp"];
+    let got = answer(&through_a_middlebox(true, None, &alone), &own).unwrap();
+    let said = got.session.message_media().unwrap();
+    assert_eq!((got.cema, said.setup), (true, Some(Setup::Passive)));
+    assert_eq!(said.address.unwrap(), "203.0.113.1");
+}
+
+#[test]
+fn the_largest_size_and_quoted_parameters_are_read() {
+    let text = OFFER
+        .replace("max-size:4096", "max-size:99999999999999999999999")
+        .replace("accept-types:* ", "accept-types:text/plain;x=\"a b\" ");
+    let media = parse(&text).unwrap().message_media().unwrap();
+    assert_eq!(media.max_size, Some(u64::MAX));
+    assert_eq!(media.accept_types, ["text/plain;x=\"a b\"", "message/CPIM"]);
+}
