@@ -42,6 +42,12 @@ impl FileHash {
     }
 }
 
+impl fmt::Display for FileHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.algorithm, write_hash(&self.octets))
+    }
+}
+
 /// Selectors of one attribute, and hashes among them; more is no description.
 const MAX_SELECTORS: usize = 16;
 
@@ -162,12 +168,7 @@ impl fmt::Display for FileSelector {
         }
         for hash in &self.hashes {
             if is_token(&hash.algorithm) && !hash.octets.is_empty() {
-                write!(
-                    f,
-                    "{separator}hash:{}:{}",
-                    hash.algorithm,
-                    write_hash(&hash.octets)
-                )?;
+                write!(f, "{separator}hash:{hash}")?;
                 separator = " ";
             }
         }
