@@ -139,7 +139,7 @@ fn a_file_is_described_and_every_fault_of_it_told() {
     assert_eq!(described["refused"], json!([]));
     let said = json!({
         "file_selector": "name:\"a%2Fb\" type:image/jpeg size:5 hash:sha-1:0A:0B",
-        "file": {"name": "a/b", "local_name": "a_b", "size": 5, "type": "image/jpeg", "hashes": [{"algorithm": "sha-1", "value": "0a0b"}]},
+        "file": {"name": "a/b", "local_name": "a_b", "size": 5, "type": "image/jpeg", "hashes": ["sha-1:0A:0B"]},
         "file_transfer_id": "t1", "file_disposition": "render", "file_icon": "cid:i@a", "file_range": [1, null],
         "file_date": {"creation": "15 May 2006 15:01:31 +0300", "modification": null, "read": null},
     });
