@@ -40,6 +40,7 @@
 //! | 3261 13-15, 3262, 3264, 3311, 4028, 3891, 3911 (sessions) | [`session`] |
 //! | dialogs, sessions and subscriptions across restarts | [`snapshot`] |
 //! | 3261 10, 3327, 5626 (registration) | [`registration`] |
+//! | 3263 (where to send) | [`resolve`] |
 //! | 3261 16 (proxies) | [`proxy`] |
 //! | 3261 22, 7616, 8760 (authentication) | [`auth`] |
 //! | 6665 (subscriptions) | [`subscription`] |
@@ -58,6 +59,7 @@ mod method;
 pub mod mime;
 pub mod proxy;
 pub mod registration;
+pub mod resolve;
 pub mod sdp;
 pub mod session;
 pub mod snapshot;
