@@ -44,6 +44,7 @@
 //! | 3261 16 (proxies) | [`proxy`] |
 //! | 3261 22, 7616, 8760 (authentication) | [`auth`] |
 //! | 6665 (subscriptions) | [`subscription`] |
+//! | 3903 (publication) | [`publication`] |
 #![forbid(unsafe_code)]
 
 pub mod auth;
@@ -58,6 +59,7 @@ pub mod message;
 mod method;
 pub mod mime;
 pub mod proxy;
+pub mod publication;
 pub mod registration;
 pub mod resolve;
 pub mod sdp;

@@ -363,7 +363,7 @@ fn who_asks_for_peace_has_it_and_who_failed_comes_last() {
         Destination::new(Tcp, "192.0.2.2", 5060),
     ];
     let mut resolver = with(|c| c.next_hops = hops.clone());
-    let mut order = |resolver: &mut Resolver, at: Instant| match resolver.resolve(&uri("sip:x.test"), at) {
+    let order = |resolver: &mut Resolver, at: Instant| match resolver.resolve(&uri("sip:x.test"), at) {
         Ok(Resolution::Known(found)) => Ok(found.iter().map(|d| d.host.clone()).collect::<Vec<_>>()),
         Ok(other) => panic!("{other:?}"),
         Err(error) => Err(error),

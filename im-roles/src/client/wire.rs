@@ -293,6 +293,7 @@ impl Wire {
                     transport,
                     host,
                     port,
+                    ..
                 } => {
                     let open = self.mint(Opening::Sip(open));
                     Transmit::Open {

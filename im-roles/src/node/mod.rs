@@ -381,6 +381,7 @@ impl Node {
                 transport,
                 host,
                 port,
+                ..
             } => {
                 let trusted = self.trusts_address(&host, port);
                 let open = self.flows.start_opening(Opening::Sip(open, trusted));

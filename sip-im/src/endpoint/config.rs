@@ -3,6 +3,7 @@
 use core::time::Duration;
 
 use crate::codec;
+use crate::resolve;
 use crate::transaction::Timers;
 
 /// Timers, limits and names of an [`Endpoint`](super::Endpoint).
@@ -46,6 +47,8 @@ pub struct Config {
     ///
     /// The host has to accept messages that arrive for this name.
     pub host_name: Option<String>,
+    /// How the destination of a request to a URI is found.
+    pub resolve: resolve::Config,
     /// The product in `User-Agent` and `Server`, where the message has none and did not come from elsewhere.
     pub user_agent: Option<String>,
 }
@@ -66,6 +69,7 @@ impl Default for Config {
             flow_idle: Duration::from_secs(7200),
             message_timeout: Duration::from_secs(10),
             host_name: None,
+            resolve: resolve::Config::default(),
             user_agent: None,
         }
     }

@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::resolve::ResolveError;
+
 /// Why a request was not sent; nothing has changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -21,6 +23,9 @@ pub enum SendError {
     /// The message doesn't fit into a datagram.
     #[error("the message is too large for a datagram")]
     TooLarge,
+    /// The URI leads nowhere.
+    #[error("the uri leads nowhere: {0}")]
+    NotResolved(ResolveError),
     /// The method is not one for this command: ACK and CANCEL have commands of their own.
     #[error("the request's method is not sent with this command")]
     Method,

@@ -7,6 +7,8 @@ use bytes::Bytes;
 
 use crate::flow::{FlowId, Transport};
 use crate::message::{Request, Response};
+use crate::resolve::{Destination, ResolveError};
+use crate::uri::Uri;
 
 /// An open that the endpoint asks of the host; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -104,6 +106,9 @@ pub enum Transmit {
         host: String,
         /// The port.
         port: u16,
+        /// Whom the peer's certificate has to be for, where that is not the host: the domain of the URI that the DNS led here from
+        /// (RFC 5922).
+        domain: Option<String>,
     },
     /// Send octets; on a datagram flow or a WebSocket, as one message.
     Send {
@@ -127,6 +132,7 @@ impl fmt::Debug for Transmit {
                 transport,
                 host,
                 port,
+                ..
             } => {
                 write!(f, "Open {{ {open:?}, {transport} {host}:{port} }}")
             }
@@ -152,6 +158,11 @@ pub enum Target {
         /// The port.
         port: u16,
     },
+    /// To a place that a [`Resolver`](crate::resolve::Resolver) has given.
+    Destination(Destination),
+    /// To where a URI leads (RFC 3263): the first Route, or the Request-URI. What has to be looked up for it comes out of
+    /// [`poll_effect`](super::Endpoint::poll_effect); a request that fails at one destination goes to the next.
+    Uri(Uri),
 }
 
 /// What an endpoint knows of a flow.
@@ -176,6 +187,8 @@ pub enum RequestFailure {
     TimedOut,
     /// It could not be sent; to be treated as a 503.
     TransportFailed,
+    /// Its URI leads nowhere.
+    NotResolved(ResolveError),
 }
 
 /// News for the transaction user.

@@ -13,9 +13,10 @@ use super::event::{ClientTransaction, FlowInfo, OpenId, ServerTransaction, Trans
 use crate::codec::StreamDecoder;
 use crate::flow::{FlowId, Transport};
 use crate::message::Request;
+use crate::resolve::LookupId;
 
-/// An address that requests are sent to: transport, host in lower case, port.
-pub(super) type Authority = (Transport, String, u16);
+/// An address that requests are sent to: transport, host in lower case, port, and whom the peer has to prove to be.
+pub(super) type Authority = (Transport, String, u16, Option<String>);
 
 /// Where something goes that has an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub(super) enum Place {
     Open(FlowId),
     /// The flow is asked for.
     Opening(OpenId),
+    /// Where it is to lead is looked up.
+    Resolving(LookupId),
 }
 
 /// What waits for a flow to open.
@@ -174,21 +177,19 @@ impl Flows {
     //# which an existing connection is open, it is RECOMMENDED that this
     //# connection be used to send the request, but another connection MAY be
     //# opened and used.
-    pub(super) fn reach(
-        &mut self,
-        transport: Transport,
-        host: &str,
-        port: u16,
-        limits: Limits,
-    ) -> Result<Place, Unreachable> {
-        let authority = (transport, host.to_ascii_lowercase(), port);
+    pub(super) fn reach(&mut self, authority: Authority, limits: Limits) -> Result<Place, Unreachable> {
+        let (transport, mut host, port, domain) = authority;
+        host.make_ascii_lowercase();
+        let authority = (transport, host.clone(), port, domain.clone());
         if let Some(place) = self.by_authority.get(&authority) {
             if matches!(place, Place::Opening(_)) && self.waiting >= limits.waiting {
                 return Err(Unreachable::WaitingFull);
             }
             return Ok(*place);
         }
-        if let Ok(address) = host.parse::<IpAddr>()
+        // A connection whose peer has proved to be somebody else, or nobody, does not do for a domain.
+        if domain.is_none()
+            && let Ok(address) = host.parse::<IpAddr>()
             && let Some(flow) = self.by_remote.get(&(transport, SocketAddr::new(address, port)))
         {
             return Ok(Place::Open(*flow));
@@ -204,8 +205,9 @@ impl Flows {
         self.control.push_back(Transmit::Open {
             open,
             transport,
-            host: host.to_owned(),
+            host,
             port,
+            domain,
         });
         self.by_authority.insert(authority.clone(), Place::Opening(open));
         self.opening.insert(

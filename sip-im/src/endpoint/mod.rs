@@ -36,7 +36,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use self::client::Client;
+use self::client::{Client, Looking};
 use self::flows::{Flows, Waiting};
 use self::schedule::{FlowTimer, Key, Schedule};
 use self::server::Server;
@@ -44,6 +44,7 @@ use crate::Entropy;
 use crate::codec::{self, StreamDecoder, StreamItem};
 use crate::flow::{FlowId, Transport};
 use crate::message::Message;
+use crate::resolve::{LookupId, Resolver};
 use crate::transaction::{ClientKey, DialogKey, ServerKey};
 
 pub use config::Config;
@@ -96,6 +97,8 @@ pub struct Endpoint {
     server_keys: BTreeMap<ServerKey, ServerTransaction>,
     /// The 2xx of ours that an ACK is awaited for.
     dialogs: BTreeMap<DialogKey, ServerTransaction>,
+    resolver: Resolver,
+    looking: BTreeMap<LookupId, Looking>,
     schedule: Schedule,
     events: VecDeque<Event>,
     next_client: u64,
@@ -108,8 +111,11 @@ impl Endpoint {
     /// Makes an endpoint without any flow.
     pub fn new(config: Config, mut entropy: Entropy) -> Self {
         let stateless_tag = random_hex(&mut entropy, 8);
+        let resolver = Resolver::new(config.resolve.clone(), derived(&mut entropy));
         Self {
             config,
+            resolver,
+            looking: BTreeMap::new(),
             entropy,
             flows: Flows::default(),
             clients: BTreeMap::new(),
@@ -152,7 +158,7 @@ impl Endpoint {
             Input::Closed { flow } => {
                 self.schedule.disarm_flow(flow);
                 if self.flows.remove(flow) {
-                    self.flow_gone(flow);
+                    self.flow_gone(flow, now);
                 }
             }
         }
@@ -167,6 +173,8 @@ impl Endpoint {
                 Key::Flow(flow, timer) => self.flow_timeout(flow, timer, now),
             }
         }
+        self.resolver.handle_timeout(now);
+        self.take_resolved(now);
     }
 
     /// Gives the next thing that the host is to do.
@@ -185,7 +193,10 @@ impl Endpoint {
 
     /// When [`Self::handle_timeout`] is to be called next.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.schedule.next()
+        [self.schedule.next(), self.resolver.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Whether nothing is under way: no transaction, nothing to send, nothing to tell. Flows may be open.
@@ -196,6 +207,8 @@ impl Endpoint {
             && self.servers.is_empty()
             && self.server_keys.is_empty()
             && self.dialogs.is_empty()
+            && self.looking.is_empty()
+            && self.resolver.is_drained()
             && self.events.is_empty()
             && self.flows.is_quiet()
     }
@@ -209,7 +222,7 @@ impl Endpoint {
                 now,
                 self.config.message_timeout,
             );
-            self.flow_gone(flow);
+            self.flow_gone(flow, now);
         }
     }
 
@@ -277,7 +290,7 @@ impl Endpoint {
         self.events.push_back(Event::FlowOpened { flow });
         for what in waiting {
             match what {
-                Waiting::Client(id) => self.client_opened(id, flow, now),
+                Waiting::Client(id) => self.client_opened(id, flow, open, now),
                 Waiting::Request(request, remember) => self.send_stateless(*request, flow, remember, now),
                 Waiting::Response(id, response) => self.response_opened(id, response, flow, now),
             }
@@ -290,7 +303,7 @@ impl Endpoint {
         };
         for what in waiting {
             match what {
-                Waiting::Client(id) => self.client_unreachable(id, now),
+                Waiting::Client(id) => self.client_unreachable(id, open, now),
                 Waiting::Request(..) => {}
                 Waiting::Response(id, _) => self.response_failed(id),
             }
@@ -416,12 +429,12 @@ impl Endpoint {
         }
     }
 
-    fn flow_gone(&mut self, flow: FlowId) {
+    fn flow_gone(&mut self, flow: FlowId, now: Instant) {
         self.events.push_back(Event::FlowClosed { flow });
         let range = (flow, ClientTransaction(0))..=(flow, ClientTransaction(u64::MAX));
         let failed: Vec<_> = self.client_flows.range(range).map(|(_, id)| *id).collect();
         for id in failed {
-            self.client_failed(id);
+            self.client_failed(id, now);
         }
     }
 
@@ -452,6 +465,21 @@ impl fmt::Debug for Endpoint {
 
 /// No timer is armed for less, so that a configuration of zeros can't make a host spin.
 const SHORTEST: core::time::Duration = core::time::Duration::from_millis(1);
+
+/// Randomness for choices that nobody gains from guessing: which of several equal servers comes first.
+fn derived(entropy: &mut Entropy) -> Entropy {
+    let mut seed = [0; 8];
+    entropy(&mut seed);
+    let mut state = u64::from_be_bytes(seed);
+    Box::new(move |buffer| {
+        for octet in buffer {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            *octet = state.to_be_bytes()[0];
+        }
+    })
+}
 
 /// Random octets as text.
 pub(crate) fn random_hex(entropy: &mut Entropy, octets: usize) -> String {

@@ -308,6 +308,7 @@ impl Pair {
                 transport,
                 host,
                 port,
+                ..
             } => {
                 let reached =
                     SocketAddr::new(host.parse().expect("an address"), port) == self.ends[other].address;

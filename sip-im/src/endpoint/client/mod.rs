@@ -1,5 +1,6 @@
 //! Client transactions: requests that went out, until nothing more can come back (RFC 3261 sections 9.1, 17.1 and 18.1).
 
+mod delivery;
 mod progress;
 
 use core::time::Duration;
@@ -8,6 +9,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::error::{CancelError, SendError};
+use super::event::OpenId;
 use super::event::{ClientTransaction, Event, RequestFailure, Target};
 use super::flows::{Authority, Place, Unreachable, Waiting};
 use super::schedule::{ClientTimer, Key};
@@ -16,9 +18,13 @@ use crate::Method;
 use crate::flow::{FlowId, Transport};
 use crate::header::HeaderName;
 use crate::message::Request;
+use crate::resolve::{Destination, Outcome, ResolveError};
 use crate::transaction::{
     Action, ClientKey, InviteClient, InviteClientInput, MAGIC_COOKIE, NonInviteClient, NonInviteClientInput,
 };
+
+use delivery::Delivery;
+pub(super) use delivery::Looking;
 
 /// The most that one UDP datagram carries over IPv4.
 pub(super) const LARGEST_DATAGRAM: usize = 65_507;
@@ -59,6 +65,16 @@ pub(super) struct Client {
     internal: bool,
     /// The ACKs for 2xx: whose To tag, where, what.
     acks: Vec<(String, FlowId, Bytes)>,
+    /// Where it goes if it fails where it is.
+    delivery: Option<Box<Delivery>>,
+}
+
+/// The way that a request takes.
+#[derive(Debug)]
+struct Way {
+    place: Place,
+    fallback: Option<Authority>,
+    delivery: Option<Box<Delivery>>,
 }
 
 impl Endpoint {
@@ -83,9 +99,17 @@ impl Endpoint {
         if let Some(product) = &self.config.user_agent {
             via::name_product(request.headers_mut(), &HeaderName::USER_AGENT, product);
         }
+        if let Target::Uri(uri) = &target {
+            return self.send_to_uri(request, uri, now);
+        }
         let (place, fallback) = self.place(&request, target)?;
         let branch = self.mint_branch();
-        Ok(self.start(request, branch, place, fallback, false, now))
+        let way = Way {
+            place,
+            fallback,
+            delivery: None,
+        };
+        Ok(self.start(request, branch, way, false, now))
     }
 
     /// Sends the ACK for a 2xx of an INVITE, and sends it again whenever that 2xx comes again.
@@ -161,48 +185,65 @@ impl Endpoint {
                 }
                 Ok((Place::Open(flow), None))
             }
+            Target::Uri(_) => Err(SendError::NotResolved(ResolveError::NotFound)),
+            Target::Destination(Destination {
+                transport,
+                host,
+                port,
+                domain,
+            }) => self.place_at(request, (transport, host, port, domain)),
             Target::Address {
                 transport,
                 host,
                 port,
-            } => {
-                let mut chosen = transport;
-                let mut fallback = None;
-                if transport == Transport::Udp {
-                    let size =
-                        via::size_with_via(request, &via::SentBy::longest(self.config.host_name.as_deref()));
-                    if size > self.config.max_datagram {
-                        chosen = Transport::Tcp;
-                        //= https://www.rfc-editor.org/rfc/rfc3428#section-8
-                        //# The size of MESSAGE requests outside of a media session MUST NOT
-                        //# exceed 1300 bytes, unless the UAC has positive knowledge that the
-                        //# message will not traverse a congestion-unsafe link at any hop,
-                        let may_fall_back = *request.method() != Method::Message && size <= LARGEST_DATAGRAM;
-                        fallback = may_fall_back.then(|| (transport, host.clone(), port));
-                    }
-                }
-                let limits = self.limits();
-                let place = self
-                    .flows
-                    .reach(chosen, &host, port, limits)
-                    .map_err(|error| match error {
-                        Unreachable::WaitingFull => SendError::WaitingFull,
-                        Unreachable::TooManyFlows => SendError::TooManyFlows,
-                    })?;
-                Ok((place, fallback))
+            } => self.place_at(request, (transport, host, port, None)),
+        }
+    }
+
+    fn place_at(
+        &mut self,
+        request: &Request,
+        authority: Authority,
+    ) -> Result<(Place, Option<Authority>), SendError> {
+        let (transport, host, port, domain) = authority;
+        let mut chosen = transport;
+        let mut fallback = None;
+        if transport == Transport::Udp {
+            let size = via::size_with_via(request, &via::SentBy::longest(self.config.host_name.as_deref()));
+            if size > self.config.max_datagram {
+                chosen = Transport::Tcp;
+                //= https://www.rfc-editor.org/rfc/rfc3428#section-8
+                //# The size of MESSAGE requests outside of a media session MUST NOT
+                //# exceed 1300 bytes, unless the UAC has positive knowledge that the
+                //# message will not traverse a congestion-unsafe link at any hop,
+                let may_fall_back = *request.method() != Method::Message && size <= LARGEST_DATAGRAM;
+                fallback = may_fall_back.then(|| (transport, host.clone(), port, domain.clone()));
             }
         }
+        let limits = self.limits();
+        let place = self
+            .flows
+            .reach((chosen, host, port, domain), limits)
+            .map_err(|error| match error {
+                Unreachable::WaitingFull => SendError::WaitingFull,
+                Unreachable::TooManyFlows => SendError::TooManyFlows,
+            })?;
+        Ok((place, fallback))
     }
 
     fn start(
         &mut self,
         request: Request,
         branch: String,
-        place: Place,
-        fallback: Option<Authority>,
+        way: Way,
         internal: bool,
         now: Instant,
     ) -> ClientTransaction {
+        let Way {
+            place,
+            fallback,
+            delivery,
+        } = way;
         let id = ClientTransaction(self.next_client);
         self.next_client = self.next_client.saturating_add(1);
         let key = ClientKey::new(&branch, request.method().clone());
@@ -227,6 +268,7 @@ impl Endpoint {
                 cancel: Cancel::No,
                 internal,
                 acks: Vec::new(),
+                delivery,
             },
         );
         // Timer B or F runs from here, so that a host which never answers an open holds nobody up.
@@ -236,16 +278,26 @@ impl Endpoint {
             self.config.timers.transaction(),
         );
         match place {
-            Place::Open(flow) => self.client_opened(id, flow, now),
+            Place::Open(flow) => self.client_opened(id, flow, None, now),
             Place::Opening(open) => self.flows.wait(open, Waiting::Client(id)),
+            Place::Resolving(_) => {}
         }
         id
     }
 
-    /// Sends a transaction's request for the first time: its flow is there.
-    pub(super) fn client_opened(&mut self, id: ClientTransaction, flow: FlowId, now: Instant) {
+    /// Sends a transaction's request for the first time: its flow is there, perhaps since it was asked for.
+    pub(super) fn client_opened(
+        &mut self,
+        id: ClientTransaction,
+        flow: FlowId,
+        open: Option<OpenId>,
+        now: Instant,
+    ) {
+        if !self.waits_for(id, open) {
+            return;
+        }
         let Some(info) = self.flow_info(flow).cloned() else {
-            self.client_failed(id);
+            self.client_failed(id, now);
             return;
         };
         let sent_by = self.local_name(info.local, info.transport);
@@ -276,7 +328,10 @@ impl Endpoint {
     }
 
     /// No flow can be had for a transaction.
-    pub(super) fn client_unreachable(&mut self, id: ClientTransaction, now: Instant) {
+    pub(super) fn client_unreachable(&mut self, id: ClientTransaction, open: OpenId, now: Instant) {
+        if !self.waits_for(id, Some(open)) {
+            return;
+        }
         let limits = self.limits();
         let fallback = self
             .clients
@@ -286,20 +341,44 @@ impl Endpoint {
         //# if the attempt to establish the connection generates either an
         //# ICMP Protocol Not Supported, or results in a TCP reset, the element
         //# SHOULD retry the request, using UDP.
-        if let Some((transport, host, port)) = fallback
-            && let Ok(place) = self.flows.reach(transport, &host, port, limits)
+        if let Some(authority) = fallback
+            && let Ok(place) = self.flows.reach(authority, limits)
         {
+            if let Some(client) = self.clients.get_mut(&id) {
+                client.place = place;
+            }
             match place {
-                Place::Open(flow) => self.client_opened(id, flow, now),
+                Place::Open(flow) => self.client_opened(id, flow, None, now),
                 Place::Opening(open) => self.flows.wait(open, Waiting::Client(id)),
+                Place::Resolving(_) => {}
             }
             return;
         }
-        self.client_failed(id);
+        self.client_failed(id, now);
+    }
+
+    /// Whether a transaction waits for just that open; it may have gone elsewhere since.
+    fn waits_for(&self, id: ClientTransaction, open: Option<OpenId>) -> bool {
+        self.clients
+            .get(&id)
+            .is_some_and(|client| open.is_none_or(|open| client.place == Place::Opening(open)))
     }
 
     /// The transport can't deliver what a transaction has to send.
-    pub(super) fn client_failed(&mut self, id: ClientTransaction) {
+    pub(super) fn client_failed(&mut self, id: ClientTransaction, now: Instant) {
+        let Some(client) = self.clients.get(&id) else {
+            return;
+        };
+        let untouched = matches!(
+            client.state,
+            State::Invite(InviteClient::Calling) | State::Other(NonInviteClient::Trying)
+        );
+        if untouched {
+            self.report_destination(id, Outcome::Failed, now);
+            if self.can_fail_over(id) && self.next_destination(id, now) {
+                return;
+            }
+        }
         let Some(client) = self.clients.get(&id) else {
             return;
         };
@@ -338,9 +417,13 @@ impl Endpoint {
         if *ack.method() != Method::Ack {
             return Err(SendError::Method);
         }
+        if let Target::Uri(uri) = &target {
+            return self.ack_to_uri(ack, uri, remember, now);
+        }
         match self.place(&ack, target)?.0 {
             Place::Open(flow) => self.send_stateless(ack, flow, remember, now),
             Place::Opening(open) => self.flows.wait(open, Waiting::Request(Box::new(ack), remember)),
+            Place::Resolving(_) => {}
         }
         Ok(())
     }
@@ -388,8 +471,12 @@ impl Endpoint {
         self.schedule.disarm_client(id);
         if let Some(client) = self.clients.remove(&id) {
             self.client_keys.remove(&client.key);
-            if let Place::Open(flow) = client.place {
-                self.client_flows.remove(&(flow, id));
+            match client.place {
+                Place::Open(flow) => {
+                    self.client_flows.remove(&(flow, id));
+                }
+                Place::Resolving(lookup) => self.forget_lookup(lookup),
+                Place::Opening(_) => {}
             }
         }
     }

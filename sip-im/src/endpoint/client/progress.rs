@@ -3,14 +3,16 @@
 use core::time::Duration;
 use std::time::Instant;
 
-use super::{Cancel, State};
+use super::{Cancel, State, Way};
 use crate::Method;
+use crate::StatusCode;
 use crate::endpoint::event::{ClientTransaction, Event, RequestFailure};
 use crate::endpoint::flows::Place;
 use crate::endpoint::schedule::{ClientTimer, Key};
 use crate::endpoint::{Endpoint, SHORTEST, via};
 use crate::header::HeaderName;
 use crate::message::Response;
+use crate::resolve::Outcome;
 use crate::transaction::{
     Action, ClientKey, InviteClient, InviteClientInput, NonInviteClient, NonInviteClientInput,
 };
@@ -79,6 +81,15 @@ impl Endpoint {
         }
         if report && success && self.repeat_ack(id, &response, now) {
             report = false;
+        }
+        if report {
+            self.note_response(id, &response, now);
+            if response.status() == StatusCode::SERVICE_UNAVAILABLE && self.can_fail_over(id) {
+                self.leave_acknowledger(id, now);
+                if self.next_destination(id, now) {
+                    return;
+                }
+            }
         }
         self.settle(id, is_trying, now);
         if report && !self.is_internal(id) {
@@ -207,10 +218,21 @@ impl Endpoint {
                     State::Invite(state) => state.next(InviteClientInput::TimerB).is_some(),
                     State::Other(state) => state.next(NonInviteClientInput::TimerF).is_some(),
                 };
-                if arrow {
-                    self.report_failure(id, RequestFailure::TimedOut);
-                    self.forget_client(id);
+                if !arrow {
+                    return;
                 }
+                let untouched = matches!(
+                    client.state,
+                    State::Invite(InviteClient::Calling) | State::Other(NonInviteClient::Trying)
+                );
+                if untouched {
+                    self.report_destination(id, Outcome::Failed, now);
+                    if self.can_fail_over(id) && self.next_destination(id, now) {
+                        return;
+                    }
+                }
+                self.report_failure(id, RequestFailure::TimedOut);
+                self.forget_client(id);
             }
             ClientTimer::Linger => self.forget_client(id),
             //= https://www.rfc-editor.org/rfc/rfc3261#section-9.1
@@ -250,7 +272,12 @@ impl Endpoint {
         if self.flow_info(flow).is_none() {
             return;
         }
-        self.start(cancel, branch, Place::Open(flow), None, true, now);
+        let way = Way {
+            place: Place::Open(flow),
+            fallback: None,
+            delivery: None,
+        };
+        self.start(cancel, branch, way, true, now);
     }
 
     //= https://www.rfc-editor.org/rfc/rfc6026#section-8.4

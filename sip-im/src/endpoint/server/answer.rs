@@ -295,12 +295,15 @@ impl Endpoint {
         let place = match transport {
             // Nobody can open a WebSocket to a client.
             Transport::Ws | Transport::Wss => None,
-            _ => self.flows.reach(transport, &host.to_string(), port, limits).ok(),
+            _ => self
+                .flows
+                .reach((transport, host.to_string(), port, None), limits)
+                .ok(),
         };
         match place {
             Some(Place::Open(flow)) => self.response_opened(id, response, flow, now),
             Some(Place::Opening(open)) => self.flows.wait(open, Waiting::Response(id, response)),
-            None => self.response_failed(id),
+            Some(Place::Resolving(_)) | None => self.response_failed(id),
         }
     }
 
