@@ -55,6 +55,15 @@ enum Operation {
     Remove,
 }
 
+/// What is to be done when no request is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    Nothing,
+    Refresh,
+    Publish,
+    Remove,
+}
+
 /// Keeps one piece of event state published.
 ///
 /// The host sends what [`Self::next_request`] gives, and tells what came of it with [`Self::handle_response`]; there is never more
@@ -98,12 +107,9 @@ pub struct Publication {
     expires: u32,
     etag: Option<ByteStr>,
     content: Option<(ContentType, Bytes)>,
-    /// The content is to be published.
-    changed: bool,
-    /// It could not be, and is to be tried again when that is due.
+    wish: Wish,
+    /// The content could not be published, and is to be tried again when that is due.
     unpublished: bool,
-    refresh: bool,
-    remove: bool,
     pending: Option<Operation>,
     state: PublicationState,
     due: Option<Instant>,
@@ -123,10 +129,8 @@ impl Publication {
             expires: expires.clamp(1, LONGEST),
             etag: None,
             content: None,
-            changed: false,
+            wish: Wish::Nothing,
             unpublished: false,
-            refresh: false,
-            remove: false,
             pending: None,
             state: PublicationState::Idle,
             due: None,
@@ -148,18 +152,19 @@ impl Publication {
     /// Publishes a state in place of the one before. If several are given while a request is under way, the latest counts.
     pub fn publish(&mut self, content_type: &ContentType, body: Bytes) {
         self.content = Some((content_type.clone(), body));
-        self.changed = true;
-        self.remove = false;
+        self.wish = Wish::Publish;
         self.say_due();
     }
 
     /// Removes what is published.
     pub fn remove(&mut self) {
         self.content = None;
-        self.changed = false;
         self.unpublished = false;
-        self.refresh = false;
-        self.remove = self.etag.is_some() || self.pending.is_some();
+        self.wish = if self.etag.is_some() || self.pending.is_some() {
+            Wish::Remove
+        } else {
+            Wish::Nothing
+        };
         self.say_due();
     }
 
@@ -208,11 +213,7 @@ impl Publication {
         }
         let request = builder.build()?;
         self.sequence = sequence;
-        match operation {
-            Operation::Initial | Operation::Modify => self.changed = false,
-            Operation::Refresh => self.refresh = false,
-            Operation::Remove => self.remove = false,
-        }
+        self.wish = Wish::Nothing;
         self.due = None;
         self.pending = Some(operation);
         Ok(Some(request))
@@ -249,17 +250,25 @@ impl Publication {
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.ends.is_some_and(|at| at <= now) {
             self.forget();
-            self.refresh = false;
             self.due = None;
             self.events.push_back(PublicationEvent::Expired);
             // The state is still to be known, so it begins anew.
-            self.changed = self.content.is_some();
+            self.wish = if self.content.is_some() {
+                Wish::Publish
+            } else {
+                Wish::Nothing
+            };
             self.say_due();
         }
         if self.due.is_some_and(|at| at <= now) {
             self.due = None;
-            self.changed |= self.unpublished;
-            self.refresh |= !self.changed;
+            if self.wish == Wish::Nothing {
+                self.wish = if self.unpublished {
+                    Wish::Publish
+                } else {
+                    Wish::Refresh
+                };
+            }
             self.say_due();
         }
     }
@@ -283,18 +292,16 @@ impl Publication {
         if self.pending.is_some() {
             return None;
         }
-        let known = self.etag.is_some();
-        if self.remove {
-            return known.then_some(Operation::Remove);
-        }
-        if self.changed && self.content.is_some() {
-            return Some(if known {
+        match (self.wish, self.etag.is_some()) {
+            (Wish::Remove, true) => Some(Operation::Remove),
+            (Wish::Refresh, true) => Some(Operation::Refresh),
+            (Wish::Publish, known) if self.content.is_some() => Some(if known {
                 Operation::Modify
             } else {
                 Operation::Initial
-            });
+            }),
+            _ => None,
         }
-        (self.refresh && known).then_some(Operation::Refresh)
     }
 
     fn say_due(&mut self) {
@@ -380,9 +387,12 @@ impl Publication {
             _ => false,
         };
         if again {
-            match operation {
-                Operation::Refresh if self.etag.is_some() => self.refresh = true,
-                _ => self.changed = true,
+            // What was asked for in the meantime comes first.
+            if self.wish == Wish::Nothing {
+                self.wish = match operation {
+                    Operation::Refresh if self.etag.is_some() => Wish::Refresh,
+                    _ => Wish::Publish,
+                };
             }
             return;
         }
@@ -407,7 +417,7 @@ impl Publication {
         };
         match pause.and_then(|pause| now.checked_add(pause)) {
             Some(at) if status.is_none_or(|status| wait.is_some() || status.code() >= 500) => {
-                self.due = Some(at)
+                self.due = Some(at);
             }
             _ => {
                 self.due = None;
