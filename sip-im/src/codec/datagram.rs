@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use super::error::{MessageError, MessageErrorKind, Place};
-use super::head;
+use super::error::MessageError;
+use super::frame::Frame;
 use super::limits::Limits;
 use crate::message::Message;
 
@@ -30,44 +30,7 @@ use crate::message::Message;
 ///
 /// Fails with what is wrong, where, and with the answer that a request is given.
 pub fn parse_datagram(datagram: Bytes, limits: &Limits) -> Result<Message, MessageError> {
-    let Some(end) = head::find_end(&datagram).map(|at| at.saturating_add(4)) else {
-        let too_large = datagram.len() > limits.head_octets;
-        let kind = if too_large {
-            MessageErrorKind::HeadTooLarge
-        } else {
-            MessageErrorKind::Incomplete
-        };
-        return Err(MessageError::new(kind, Place::HeaderLine, datagram.len()));
-    };
-    let mut body = datagram;
-    let head = body.split_to(end.min(body.len()));
-    let start = head.len();
-    let head = head::scan(&head, limits)?;
-    let available = u64::try_from(body.len()).unwrap_or(u64::MAX);
-    let length = match head.content_length() {
-        Ok(length) => length.unwrap_or(available),
-        Err(error) => return Err(head.with_reply(error)),
-    };
-    //= https://www.rfc-editor.org/rfc/rfc3261#section-18.3
-    //# If the transport packet ends before the end of the message body, this is
-    //# considered an error.
-    let body = match usize::try_from(length) {
-        Ok(length) if length > limits.body_octets => {
-            return Err(head.with_reply(MessageError::new(
-                MessageErrorKind::BodyTooLarge,
-                Place::Body,
-                start,
-            )));
-        }
-        Ok(length) if length <= body.len() => body.slice(..length),
-        _ => {
-            let error = MessageError::new(
-                MessageErrorKind::Incomplete,
-                Place::Body,
-                start.saturating_add(body.len()),
-            );
-            return Err(head.with_reply(error));
-        }
-    };
-    head.into_message(body)
+    let mut frame = Frame::new();
+    frame.read(datagram, limits)?;
+    frame.into_message()
 }

@@ -3,9 +3,10 @@
 use bytes::{Bytes, BytesMut};
 
 use super::error::{MessageError, MessageErrorKind, Place};
-use super::head::{self, Head};
+use super::head::{Head, content_length};
 use super::limits::Limits;
-use crate::header::HeaderName;
+use super::lines::Scanner;
+use crate::header::{HeaderName, Headers, Table};
 use crate::message::{Message, Response};
 
 /// Finds the messages of a byte stream, however it was cut.
@@ -28,10 +29,11 @@ use crate::message::{Message, Response};
 pub struct StreamDecoder {
     limits: Limits,
     buffer: BytesMut,
-    /// How far the buffer holds no end of a head.
-    searched: usize,
-    /// A head that waits for this many octets of body.
-    head: Option<(Head, usize)>,
+    /// How far the head of the next message is read, and its lines.
+    scanner: Scanner,
+    table: Table,
+    /// The length of the head, once it is whole, and of its message.
+    waiting: Option<(usize, usize)>,
     /// The last thing that was read is one CRLF.
     after_crlf: bool,
     failed: Option<MessageError>,
@@ -72,8 +74,9 @@ impl StreamDecoder {
         Self {
             limits,
             buffer: BytesMut::new(),
-            searched: 0,
-            head: None,
+            scanner: Scanner::default(),
+            table: Table::default(),
+            waiting: None,
             after_crlf: false,
             failed: None,
         }
@@ -112,7 +115,8 @@ impl StreamDecoder {
             Err(error) => {
                 self.failed = Some(error.clone());
                 self.buffer = BytesMut::new();
-                self.head = None;
+                self.table = Table::default();
+                self.waiting = None;
                 Err(DecodeError { error })
             }
         }
@@ -120,16 +124,17 @@ impl StreamDecoder {
 
     /// Has a message begun that is not complete?
     pub fn is_incomplete(&self) -> bool {
-        self.failed.is_none() && (self.head.is_some() || !self.buffer.is_empty())
+        self.failed.is_none() && !self.buffer.is_empty()
     }
 
-    /// How many octets wait for the rest of their message; bounded by the limits and by what one `push` brought.
+    /// How many octets wait for the rest of their message, those of a whole head not counted; bounded by the limits and by what one `push` brought.
     pub fn buffered(&self) -> usize {
-        self.buffer.len()
+        let head = self.waiting.map_or(0, |(head, _)| head);
+        self.buffer.len().saturating_sub(head)
     }
 
     fn advance(&mut self) -> Result<Option<StreamItem>, MessageError> {
-        let (head, length) = if let Some(waiting) = self.head.take() {
+        let (head, total) = if let Some(waiting) = self.waiting {
             waiting
         } else {
             //= https://www.rfc-editor.org/rfc/rfc3261#section-7.5
@@ -149,13 +154,13 @@ impl StreamDecoder {
                 None => return Ok(None),
             }
         };
-        if self.buffer.len() < length {
-            self.head = Some((head, length));
+        if self.buffer.len() < total {
+            self.waiting = Some((head, total));
             return Ok(None);
         }
         self.after_crlf = false;
-        let body = self.buffer.split_to(length).freeze();
-        Ok(Some(match head.into_message(body) {
+        let head = self.take(head, total);
+        Ok(Some(match head.into_message() {
             Ok(message) => StreamItem::Message(message),
             Err(error) => StreamItem::Malformed {
                 reply: error.reply().cloned(),
@@ -164,47 +169,48 @@ impl StreamDecoder {
         }))
     }
 
-    fn find_head(&mut self) -> Result<Option<(Head, usize)>, MessageError> {
-        let unread = self.buffer.get(self.searched..).unwrap_or_default();
-        let Some(end) = head::find_end(unread) else {
-            if self.buffer.len() > self.limits.head_octets {
-                let limit = self.limits.head_octets;
-                return Err(MessageError::new(
-                    MessageErrorKind::HeadTooLarge,
-                    Place::HeaderLine,
-                    limit,
-                ));
-            }
-            // The last three octets may be the start of the end.
-            self.searched = self.buffer.len().saturating_sub(3);
+    fn find_head(&mut self) -> Result<Option<(usize, usize)>, MessageError> {
+        // A lone CR may be the first half of a keep-alive.
+        if self.buffer.is_empty() || self.buffer.as_ref() == b"\r" {
+            return Ok(None);
+        }
+        self.table.reserve(self.limits.header_lines.min(32));
+        let Some(length) = self
+            .scanner
+            .advance(&self.buffer, &mut self.table, &self.limits)?
+        else {
             return Ok(None);
         };
-        let length = self
-            .searched
-            .saturating_add(end)
-            .saturating_add(4)
-            .min(self.buffer.len());
-        self.searched = 0;
-        let octets = self.buffer.split_to(length).freeze();
-        let head = head::scan(&octets, &self.limits)?;
-        let body = match head.content_length() {
+        let body = match content_length(&self.table, &self.buffer) {
             Ok(Some(body)) => body,
             //= https://www.rfc-editor.org/rfc/rfc3261#section-20.14
             //# If a stream-based protocol (such as TCP) is used as
             //# transport, the header field MUST be used.
             Ok(None) => {
                 let place = Place::Header(HeaderName::CONTENT_LENGTH);
-                return Err(head.with_reply(MessageError::new(MessageErrorKind::Missing, place, length)));
+                let error = MessageError::new(MessageErrorKind::Missing, place, length);
+                return Err(self.take(length, length).with_reply(error));
             }
-            Err(error) => return Err(head.with_reply(error)),
+            Err(error) => return Err(self.take(length, length).with_reply(error)),
         };
         match usize::try_from(body) {
-            Ok(body) if body <= self.limits.body_octets => Ok(Some((head, body))),
-            _ => Err(head.with_reply(MessageError::new(
-                MessageErrorKind::BodyTooLarge,
-                Place::Body,
-                length,
-            ))),
+            Ok(body) if body <= self.limits.body_octets => Ok(Some((length, length.saturating_add(body)))),
+            _ => {
+                let error = MessageError::new(MessageErrorKind::BodyTooLarge, Place::Body, length);
+                Err(self.take(length, length).with_reply(error))
+            }
+        }
+    }
+
+    /// Takes the message of this length off the buffer.
+    fn take(&mut self, head: usize, total: usize) -> Head {
+        let octets = self.buffer.split_to(total.min(self.buffer.len())).freeze();
+        let start = self.scanner.start();
+        (self.scanner, self.waiting) = (Scanner::default(), None);
+        Head {
+            start,
+            body: head,
+            headers: Headers::received(octets, core::mem::take(&mut self.table)),
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use core::fmt;
 
-use super::cursor::decimal;
+use super::cursor::{Cursor, decimal};
 use super::{Header, HeaderName, NameAddr, Params, Shape};
+use crate::codec::view::ContactView;
 use crate::error::{ParseError, ParseErrorKind};
 use crate::{ByteStr, Uri};
 
@@ -71,14 +72,14 @@ impl Header for Contact {
     const SHAPE: Shape = Shape::List;
 
     fn parse(value: &ByteStr) -> Result<Self, ParseError> {
-        if value.as_str() == "*" {
-            return Ok(Self::Star);
-        }
-        let name_addr = NameAddr::parse(value)?;
-        if let Some(q) = name_addr.params.get("q") {
-            parse_q(q.unwrap_or_default(), value.len())?;
-        }
-        Ok(Self::Addr(name_addr))
+        let mut cursor = Cursor::new(value);
+        cursor.space();
+        let contact = match ContactView::read(&mut cursor)? {
+            ContactView::Star => Self::Star,
+            ContactView::Address(view) => Self::Addr(NameAddr::of(&cursor, view)),
+        };
+        cursor.finish()?;
+        Ok(contact)
     }
 
     fn write(&self, out: &mut dyn fmt::Write) -> fmt::Result {

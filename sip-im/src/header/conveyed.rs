@@ -2,9 +2,10 @@
 
 use core::fmt;
 
-use super::cursor::is_token_byte;
+use super::cursor::Cursor;
 use super::{Header, HeaderName, NameAddr};
-use crate::error::{ParseError, ParseErrorKind};
+use crate::codec::view::ConveyedView;
+use crate::error::ParseError;
 use crate::{ByteStr, Uri};
 
 macro_rules! conveyed {
@@ -59,12 +60,15 @@ macro_rules! conveyed {
             const NAME: HeaderName = HeaderName::$name;
 
             fn parse(value: &ByteStr) -> Result<Self, ParseError> {
-                let mut name_addr = NameAddr::parse(value)?;
-                let tag = match name_addr.params.take("tag") {
-                    None => None,
-                    Some(Some(tag)) if tag.bytes().all(is_token_byte) => Some(tag),
-                    Some(_) => return Err(ParseError::new(ParseErrorKind::UnexpectedText, value.len())),
-                };
+                let mut cursor = Cursor::new(value);
+                cursor.space();
+                let view = ConveyedView::read(&mut cursor)?;
+                let mut name_addr = NameAddr::of(&cursor, view.address);
+                if view.tag.is_some() {
+                    name_addr.params.place("tag");
+                }
+                let tag = view.tag.map(|tag| cursor.share(tag));
+                cursor.finish()?;
                 Ok(Self { name_addr, tag })
             }
 

@@ -10,17 +10,27 @@ use crate::ByteStr;
 use crate::error::{ParseError, ParseErrorKind};
 
 /// Characters of a token (RFC 3261 25.1).
+#[inline]
 pub(crate) fn is_token_byte(byte: u8) -> bool {
     has_class(byte, TOKEN)
 }
 
 /// Characters of a word (RFC 3261 25.1), of which Call-IDs are made.
+#[inline]
 pub(crate) fn is_word_byte(byte: u8) -> bool {
     has_class(byte, WORD)
 }
 
+/// gen-value is a token, a host or a quoted string; a host may be an IPv6 address, with or without brackets
+/// (RFC 5118 4.5 asks to accept both).
+#[inline]
+pub(crate) fn is_value_byte(byte: u8) -> bool {
+    has_class(byte, VALUE)
+}
+
 const TOKEN: u8 = 1;
 const WORD: u8 = 2;
+const VALUE: u8 = 4;
 
 /// What each octet may be part of, in one look.
 const CLASSES: [u8; 256] = {
@@ -39,17 +49,28 @@ const CLASSES: [u8; 256] = {
             );
         #[expect(clippy::indexing_slicing, reason = "an octet is less than 256")]
         {
-            classes[byte as usize] = (is_token as u8) | ((is_word as u8) << 1);
+            let is_value = is_token || matches!(byte, b'[' | b']' | b':');
+            classes[byte as usize] =
+                ((is_token as u8) * TOKEN) | ((is_word as u8) * WORD) | ((is_value as u8) * VALUE);
         }
         byte += 1;
     }
     classes
 };
 
+#[inline]
 fn has_class(byte: u8, class: u8) -> bool {
     CLASSES
         .get(usize::from(byte))
         .is_some_and(|classes| classes & class != 0)
+}
+
+/// Where the run of matching octets that starts at `at` ends.
+#[inline]
+pub(crate) fn run(text: &[u8], at: usize, matches: impl Fn(u8) -> bool) -> usize {
+    let rest = text.get(at..).unwrap_or_default();
+    let length = rest.iter().position(|byte| !matches(*byte)).unwrap_or(rest.len());
+    at.saturating_add(length)
 }
 
 /// A piece of `source`. The ranges come from reading the same text, so they lie inside it.
@@ -84,17 +105,52 @@ pub(crate) fn decimal_as<T: TryFrom<u64>>(text: &str) -> Result<T, ParseError> {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Cursor<'a> {
-    source: &'a ByteStr,
+    /// What slices are taken of; without it they are copies.
+    source: Option<&'a ByteStr>,
     text: &'a str,
     at: usize,
+    /// A comma ends the value.
+    list: bool,
 }
 
 impl<'a> Cursor<'a> {
     pub(crate) fn new(source: &'a ByteStr) -> Self {
         Self {
-            source,
+            source: Some(source),
             text: source.as_str(),
             at: 0,
+            list: false,
+        }
+    }
+
+    /// A cursor that is read for views, from `at` on; in a list a comma ends the value.
+    pub(crate) fn over(text: &'a str, at: usize, list: bool) -> Self {
+        Self {
+            source: None,
+            text,
+            at,
+            list,
+        }
+    }
+
+    pub(crate) fn is_list(&self) -> bool {
+        self.list
+    }
+
+    pub(crate) fn text(&self) -> &'a str {
+        self.text
+    }
+
+    /// Goes on at `at`, which is in the text.
+    pub(crate) fn move_to(&mut self, at: usize) {
+        self.at = at;
+    }
+
+    /// A piece of the text as a slice of the source.
+    pub(crate) fn share(&self, piece: &'a str) -> ByteStr {
+        match self.source {
+            Some(source) => source.slice_of(piece),
+            None => ByteStr::from(piece),
         }
     }
 
@@ -106,6 +162,7 @@ impl<'a> Cursor<'a> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
+    #[inline]
     pub(crate) fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
@@ -120,9 +177,10 @@ impl<'a> Cursor<'a> {
     }
 
     pub(crate) fn slice(&self, start: usize, end: usize) -> ByteStr {
-        self.source.slice_of(self.text_between(start, end))
+        self.share(self.text_between(start, end))
     }
 
+    #[inline]
     pub(crate) fn text_between(&self, start: usize, end: usize) -> &'a str {
         self.text.get(start..end).unwrap_or_default()
     }
@@ -142,13 +200,14 @@ impl<'a> Cursor<'a> {
 
     /// Takes the longest run of matching octets. Only for predicates that are false for all, or true for all,
     /// octets above 127: the run then ends between two characters.
+    #[inline]
     pub(crate) fn take_while(&mut self, matches: impl Fn(u8) -> bool) -> &'a str {
-        let rest = self.rest();
-        let length = rest.bytes().position(|byte| !matches(byte)).unwrap_or(rest.len());
-        self.at = self.at.saturating_add(length);
-        rest.get(..length).unwrap_or_default()
+        let start = self.at;
+        self.at = run(self.text.as_bytes(), start, matches);
+        self.text_between(start, self.at)
     }
 
+    #[inline]
     pub(crate) fn eat(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         if found {
@@ -162,11 +221,17 @@ impl<'a> Cursor<'a> {
     }
 
     /// Skips white space and tells whether there was any.
+    #[inline]
     pub(crate) fn space(&mut self) -> bool {
-        !self.take_while(|byte| matches!(byte, b' ' | b'\t')).is_empty()
+        if !matches!(self.peek(), Some(b' ' | b'\t')) {
+            return false;
+        }
+        self.at = run(self.text.as_bytes(), self.at, |byte| matches!(byte, b' ' | b'\t'));
+        true
     }
 
     /// Takes `byte` with white space round it; without `byte` nothing is taken.
+    #[inline]
     pub(crate) fn separator(&mut self, byte: u8) -> bool {
         let start = self.at;
         self.space();
@@ -186,6 +251,7 @@ impl<'a> Cursor<'a> {
         self.unexpected()
     }
 
+    #[inline]
     pub(crate) fn token(&mut self) -> Result<&'a str, ParseError> {
         let token = self.take_while(is_token_byte);
         if token.is_empty() {
@@ -235,11 +301,16 @@ impl<'a> Cursor<'a> {
     /// Takes a quoted string and gives what is in it, as a slice of the source if it has no escapes.
     pub(crate) fn unquoted_string(&mut self) -> Result<ByteStr, ParseError> {
         let quoted = self.quoted_string()?;
-        if quoted.as_bytes().contains(&b'\\') {
-            return Ok(ByteStr::from(unquote(quoted)));
+        Ok(self.share_unquoted(quoted))
+    }
+
+    /// What is in a quoted string, or text that is none, as a slice of the source if it has no escapes.
+    pub(crate) fn share_unquoted(&self, text: &'a str) -> ByteStr {
+        match text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+            None => self.share(text),
+            Some(inner) if inner.as_bytes().contains(&b'\\') => ByteStr::from(unquote(text)),
+            Some(inner) => self.share(inner),
         }
-        let inner = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
-        Ok(self.source.slice_of(inner.unwrap_or_default()))
     }
 
     /// Takes a comment with the comments inside it, counted and not by recursion.

@@ -1,16 +1,16 @@
-//! The header fields of a message: an ordered list of raw lines, edited line by line.
+//! The header fields of a message: an ordered list of raw lines. Editing them is in `edit.rs`.
 
 use core::fmt;
 use core::marker::PhantomData;
-use core::ops::Range;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::cursor::{list_element, piece, split_list};
-use super::line::{Line, bounded, check_text, is_named, text_of, value_of};
+use super::cursor::{list_element, piece};
+use super::line::{Line, Origin, Table, to_usize};
 use super::{Header, HeaderName, Shape};
 use crate::ByteStr;
-use crate::error::{BuildError, HeaderError, HeaderErrorKind, ParseError, ParseErrorKind};
+use crate::codec::view::{self, Viewed};
+use crate::error::{HeaderError, HeaderErrorKind};
 
 /// The header fields of a message, in order.
 ///
@@ -34,10 +34,10 @@ use crate::error::{BuildError, HeaderError, HeaderErrorKind, ParseError, ParseEr
 /// ```
 #[derive(Clone, Default)]
 pub struct Headers {
-    /// The head as it was received; lines that were not edited are ranges of it.
-    block: Bytes,
-    lines: Vec<Line>,
-    edited: bool,
+    /// The message as it was received, as far as it is read; lines that were not edited are ranges of it.
+    pub(super) block: Bytes,
+    pub(super) table: Table,
+    pub(super) edited: bool,
 }
 
 impl Headers {
@@ -46,22 +46,31 @@ impl Headers {
         Self::default()
     }
 
-    pub(crate) fn received(block: Bytes, lines: Vec<Line>) -> Self {
+    pub(crate) fn received(block: Bytes, table: Table) -> Self {
         Self {
             block,
-            lines,
+            table,
             edited: false,
         }
     }
 
+    pub(crate) fn into_table(self) -> Table {
+        self.table
+    }
+
+    /// The octets that the lines were read from.
+    pub(crate) fn block(&self) -> &Bytes {
+        &self.block
+    }
+
     /// How many lines there are.
     pub fn len(&self) -> usize {
-        self.lines.len()
+        self.table.len()
     }
 
     /// Are there none?
     pub fn is_empty(&self) -> bool {
-        self.lines.is_empty()
+        self.table.len() == 0
     }
 
     pub(crate) fn is_edited(&self) -> bool {
@@ -74,28 +83,38 @@ impl Headers {
 
     /// Is there a field of that name?
     pub fn contains(&self, name: &HeaderName) -> bool {
-        self.lines.iter().any(|line| self.is_named(line, name))
+        self.first(name).is_some()
     }
 
     /// The value of the first field of that name. The whole line's value: a comma list is not split.
     pub fn value(&self, name: &HeaderName) -> Option<ByteStr> {
-        self.values(name).next()
+        self.lines(name).next().map(|line| self.value_of(line))
+    }
+
+    /// As [`Headers::value`], borrowed.
+    pub fn text(&self, name: &HeaderName) -> Option<&str> {
+        self.first(name)
+            .and_then(|at| self.table.get(at))
+            .map(|line| self.text_of(line))
     }
 
     /// The values of all fields of that name, line by line.
     pub fn values(&self, name: &HeaderName) -> impl Iterator<Item = ByteStr> {
-        self.lines
-            .iter()
-            .filter(move |line| self.is_named(line, name))
-            .map(|line| self.value_of(line))
+        let name = name.clone();
+        let mut next = self.first(&name);
+        core::iter::from_fn(move || {
+            let at = next?;
+            next = self.table.after(&self.block, &name, at);
+            self.table.get(at).map(|line| self.value_of(line))
+        })
     }
 
     /// Name as it is spelled, and value, of each line in order. Folded values are unfolded.
     pub fn iter(&self) -> impl Iterator<Item = (ByteStr, ByteStr)> {
-        self.lines.iter().map(|line| {
-            let name = match line {
-                Line::Received { name, .. } => text_of(self.block.slice(self.bounded(*name))),
-                Line::Written { name, .. } => ByteStr::from(name),
+        self.table.lines().iter().map(|line| {
+            let name = match line.origin {
+                Origin::Received | Origin::Folded => self.shared(self.table.name(&self.block, line)),
+                Origin::Written => ByteStr::from(self.table.name(&self.block, line)),
             };
             (name, self.value_of(line))
         })
@@ -107,7 +126,8 @@ impl Headers {
     ///
     /// Fails when the value is malformed, or when the field may occur once and occurs again.
     pub fn get<H: Header>(&self) -> Result<Option<H>, HeaderError> {
-        let mut lines = self.lines.iter().filter(|line| self.is_named(line, &H::NAME));
+        let name = H::NAME;
+        let mut lines = self.lines(&name);
         let Some(first) = lines.next() else {
             return Ok(None);
         };
@@ -122,13 +142,17 @@ impl Headers {
                     .map(Some)
             }
             Shape::Rows => H::parse(&value).map_err(malformed).map(Some),
-            Shape::Whole => {
-                let mut joined = value;
-                for line in lines {
-                    joined = ByteStr::from(format!("{}, {}", joined.as_str(), self.value_of(line).as_str()));
+            Shape::Whole => match lines.next() {
+                None => H::parse(&value).map_err(malformed).map(Some),
+                Some(second) => {
+                    let mut joined = String::from(value.as_str());
+                    for line in core::iter::once(second).chain(lines) {
+                        joined.push_str(", ");
+                        joined.push_str(self.text_of(line));
+                    }
+                    H::parse(&ByteStr::from(joined)).map_err(malformed).map(Some)
                 }
-                H::parse(&joined).map_err(malformed).map(Some)
-            }
+            },
             Shape::Single => {
                 if lines.next().is_some() {
                     return Err(HeaderError::new(H::NAME, HeaderErrorKind::Repeated));
@@ -152,288 +176,90 @@ impl Headers {
     pub fn all<H: Header>(&self) -> All<'_, H> {
         All {
             headers: self,
-            line: 0,
+            line: self.first(&H::NAME),
             list: None,
             header: PhantomData,
         }
     }
 
-    /// Appends a line.
+    /// As [`Headers::get`], borrowed: every octet is checked in the same way, and nothing is shared, copied or allocated.
     ///
     /// # Errors
     ///
-    /// Fails, and changes nothing, when the value has a line end or another control character in it, or when the field is
-    /// `Content-Length`, which the message itself writes.
-    pub fn push(&mut self, name: &HeaderName, value: &str) -> Result<(), BuildError> {
-        let line = Self::line(name, value)?;
-        self.insert(self.lines.len(), line);
-        Ok(())
+    /// As [`Headers::get`].
+    pub fn view<H: Viewed>(&self) -> Result<Option<H::View<'_>>, HeaderError> {
+        view::get::<H>(&self.table, &self.block)
     }
 
-    /// Appends a typed value.
-    ///
-    /// # Errors
-    ///
-    /// Fails, and changes nothing, when the value would not be read back as it is.
-    pub fn push_typed<H: Header>(&mut self, header: &H) -> Result<(), BuildError> {
-        self.push(&H::NAME, &Self::written(header)?)
-    }
-
-    /// Puts a typed value before all others of its name; a first one is put at the top.
-    ///
-    /// # Errors
-    ///
-    /// As [`Headers::push_typed`].
-    pub fn push_front_typed<H: Header>(&mut self, header: &H) -> Result<(), BuildError> {
-        let line = Self::line(&H::NAME, &Self::written(header)?)?;
-        let at = self
-            .lines
-            .iter()
-            .position(|line| self.is_named(line, &H::NAME))
-            .unwrap_or(0);
-        self.insert(at, line);
-        Ok(())
-    }
-
-    /// Replaces all fields of that name by this one, in the place of the first.
-    ///
-    /// # Errors
-    ///
-    /// As [`Headers::push_typed`].
-    pub fn set_typed<H: Header>(&mut self, header: &H) -> Result<(), BuildError> {
-        self.set(&H::NAME, &Self::written(header)?)
-    }
-
-    /// Replaces all fields of that name by this line, in the place of the first.
-    ///
-    /// # Errors
-    ///
-    /// As [`Headers::push`].
-    pub fn set(&mut self, name: &HeaderName, value: &str) -> Result<(), BuildError> {
-        let line = Self::line(name, value)?;
-        self.replace(name, line);
-        Ok(())
-    }
-
-    /// Replaces the first value only: of a comma list the first element.
-    ///
-    /// # Errors
-    ///
-    /// As [`Headers::push_typed`].
-    pub fn set_first_typed<H: Header>(&mut self, header: &H) -> Result<(), BuildError> {
-        let line = Self::line(&H::NAME, &Self::written(header)?)?;
-        let at = self
-            .lines
-            .iter()
-            .position(|line| self.is_named(line, &H::NAME))
-            .unwrap_or(0);
-        self.remove_first(&H::NAME);
-        self.insert(at.min(self.lines.len()), line);
-        Ok(())
+    /// As [`Headers::all`], borrowed.
+    pub fn views<H: Viewed>(&self) -> view::Views<'_, H> {
+        view::Views::new(&self.table, &self.block)
     }
 
     /// Where in the received head the value of the first line of that name starts.
     pub(crate) fn offset_of(&self, name: &HeaderName) -> Option<usize> {
-        self.lines
-            .iter()
-            .find(|line| self.is_named(line, name))
-            .and_then(|line| match line {
-                Line::Received { value, .. } => usize::try_from(value.0).ok(),
-                Line::Written { .. } => None,
-            })
-    }
-
-    /// Removes all fields of that name, in whatever spelling, and tells whether there were any.
-    pub fn remove(&mut self, name: &HeaderName) -> bool {
-        let block = &self.block;
-        let before = self.lines.len();
-        self.lines.retain(|line| !is_named(block, line, name));
-        let removed = self.lines.len() != before;
-        self.edited |= removed;
-        removed
-    }
-
-    /// Removes the first value of that name: the line, or the first element of its comma list.
-    pub fn remove_first(&mut self, name: &HeaderName) -> bool {
-        let Some(at) = self.lines.iter().position(|line| self.is_named(line, name)) else {
-            return false;
-        };
-        self.edited = true;
-        let Some(line) = self.lines.get_mut(at) else {
-            return false;
-        };
-        let value = value_of(&self.block, line);
-        match list_element(value.as_str(), 0) {
-            (_, Some(next)) if is_comma_list(name) => {
-                let rest = value
-                    .as_str()
-                    .get(next..)
-                    .unwrap_or_default()
-                    .trim_matches([' ', '\t']);
-                *line = Line::Written {
-                    name: name.clone(),
-                    value: ByteStr::from(rest.to_owned()),
-                };
-            }
-            _ => {
-                self.lines.remove(at);
-            }
-        }
-        true
-    }
-
-    /// Removes each value (of a comma list: each element) for which `drop` holds.
-    pub fn remove_values(&mut self, name: &HeaderName, drop: impl Fn(&str) -> bool) -> bool {
-        let mut changed = false;
-        let mut at = 0;
-        while let Some(line) = self.lines.get(at) {
-            if self.is_named(line, name) {
-                let value = self.value_of(line);
-                let text = value.as_str();
-                let elements: Vec<&str> = if is_comma_list(name) {
-                    split_list(text).filter_map(|range| text.get(range)).collect()
-                } else {
-                    vec![text]
-                };
-                let kept: Vec<&str> = elements
-                    .iter()
-                    .copied()
-                    .filter(|element| !drop(element))
-                    .collect();
-                if kept.is_empty() {
-                    self.lines.remove(at);
-                    changed = true;
-                    continue;
-                }
-                if kept.len() < elements.len() {
-                    let line = Line::Written {
-                        name: name.clone(),
-                        value: ByteStr::from(kept.join(", ")),
-                    };
-                    if let Some(place) = self.lines.get_mut(at) {
-                        *place = line;
-                    }
-                    changed = true;
-                }
-            }
-            at = at.saturating_add(1);
-        }
-        self.edited |= changed;
-        changed
-    }
-
-    /// Appends all lines of that name of another message, as they were written there.
-    pub(crate) fn copy_from(&mut self, other: &Self, name: &HeaderName) {
-        for value in other.values(name) {
-            self.edited = true;
-            self.lines.push(Line::Written {
-                name: name.clone(),
-                value,
-            });
-        }
-    }
-
-    /// Sets a field that only the library sets, with a value that it made.
-    pub(crate) fn set_reserved(&mut self, name: &HeaderName, value: String) {
-        let line = Line::Written {
-            name: name.clone(),
-            value: ByteStr::from(value),
-        };
-        self.replace(name, line);
+        let line = self.table.get(self.first(name)?)?;
+        (line.origin != Origin::Written).then(|| to_usize(line.value))
     }
 
     /// About how long the lines are when they are written, and not less.
     pub(crate) fn octets(&self) -> usize {
-        let written = |line: &Line| match line {
-            Line::Received { .. } => 0,
-            Line::Written { name, value } => name
-                .as_str()
+        let written = |line: &Line| match line.origin {
+            Origin::Received | Origin::Folded => to_usize(line.end.saturating_sub(line.start)),
+            Origin::Written => self
+                .table
+                .name(&self.block, line)
                 .len()
-                .saturating_add(value.as_bytes().len())
+                .saturating_add(self.table.value(&self.block, line).len())
                 .saturating_add(4),
         };
-        self.lines
-            .iter()
-            .map(written)
-            .fold(self.block.len(), usize::saturating_add)
+        let lines = self.table.lines().iter();
+        lines.map(written).fold(0, usize::saturating_add)
     }
 
     pub(crate) fn write(&self, out: &mut BytesMut) {
-        if let (false, Some(Line::Received { name, .. }), Some(Line::Received { end, .. })) =
-            (self.edited, self.lines.first(), self.lines.last())
-        {
-            // Nothing has been moved, so the lines are one piece.
-            out.put_slice(self.block.get(self.bounded((name.0, *end))).unwrap_or_default());
-            return;
-        }
-        for line in &self.lines {
-            match line {
-                Line::Received { name, end, .. } => {
-                    out.put_slice(self.block.get(self.bounded((name.0, *end))).unwrap_or_default());
-                }
-                Line::Written { name, value } => {
-                    out.put_slice(name.as_str().as_bytes());
-                    out.put_slice(b": ");
-                    out.put_slice(value.as_str().as_bytes());
-                    out.put_slice(b"\r\n");
-                }
+        for line in self.table.lines() {
+            if line.origin == Origin::Written {
+                out.put_slice(self.table.name(&self.block, line).as_bytes());
+                out.put_slice(b": ");
+                out.put_slice(self.table.value(&self.block, line).as_bytes());
+                out.put_slice(b"\r\n");
+            } else {
+                let octets = self.block.get(to_usize(line.start)..to_usize(line.end));
+                out.put_slice(octets.unwrap_or_default());
             }
         }
     }
 
-    fn written<H: Header>(header: &H) -> Result<String, BuildError> {
-        let mut text = String::new();
-        // Writing to a String does not fail.
-        let _ = header.write(&mut text);
-        let invalid = |error| BuildError::Invalid(H::NAME, error);
-        check_text(text.as_bytes()).map_err(invalid)?;
-        // As the value is read back: without the white space that the line takes off.
-        let value = ByteStr::from(text.trim_matches([' ', '\t']));
-        if H::SHAPE == Shape::List
-            && let (_, Some(next)) = list_element(&text, 0)
-        {
-            return Err(invalid(ParseError::new(ParseErrorKind::TrailingText, next)));
-        }
-        if H::parse(&value).map_err(invalid)? == *header {
-            Ok(text)
-        } else {
-            Err(invalid(ParseError::new(ParseErrorKind::UnexpectedText, 0)))
+    pub(super) fn first(&self, name: &HeaderName) -> Option<usize> {
+        self.table.first(&self.block, name)
+    }
+
+    fn lines<'a>(&'a self, name: &'a HeaderName) -> Lines<'a> {
+        Lines {
+            headers: self,
+            name,
+            next: self.first(name),
         }
     }
 
-    fn line(name: &HeaderName, value: &str) -> Result<Line, BuildError> {
-        if *name == HeaderName::CONTENT_LENGTH {
-            return Err(BuildError::Reserved(name.clone()));
+    pub(super) fn text_of(&self, line: &Line) -> &str {
+        self.table.value(&self.block, line)
+    }
+
+    pub(super) fn value_of(&self, line: &Line) -> ByteStr {
+        match self.table.kept_value(line) {
+            Some(value) => value.clone(),
+            None => self.shared(self.table.value(&self.block, line)),
         }
-        let value = value.trim_matches([' ', '\t']);
-        check_text(value.as_bytes()).map_err(|error| BuildError::Invalid(name.clone(), error))?;
-        Ok(Line::Written {
-            name: name.clone(),
-            value: ByteStr::from(value.to_owned()),
-        })
     }
 
-    fn insert(&mut self, at: usize, line: Line) {
-        self.lines.insert(at, line);
-        self.edited = true;
-    }
-
-    fn replace(&mut self, name: &HeaderName, line: Line) {
-        let at = self.lines.iter().position(|line| self.is_named(line, name));
-        self.remove(name);
-        self.insert(at.unwrap_or(self.lines.len()), line);
-    }
-
-    fn is_named(&self, line: &Line, name: &HeaderName) -> bool {
-        is_named(&self.block, line, name)
-    }
-
-    fn value_of(&self, line: &Line) -> ByteStr {
-        value_of(&self.block, line)
-    }
-
-    fn bounded(&self, span: (u32, u32)) -> Range<usize> {
-        bounded(&self.block, span)
+    /// A piece of the block as a slice of it. It was found to be UTF-8.
+    fn shared(&self, text: &str) -> ByteStr {
+        if text.is_empty() {
+            return ByteStr::new();
+        }
+        ByteStr::try_from(self.block.slice_ref(text.as_bytes())).unwrap_or_default()
     }
 }
 
@@ -457,11 +283,30 @@ impl fmt::Debug for Headers {
     }
 }
 
+/// The lines of one name.
+struct Lines<'a> {
+    headers: &'a Headers,
+    name: &'a HeaderName,
+    next: Option<usize>,
+}
+
+impl<'a> Iterator for Lines<'a> {
+    type Item = &'a Line;
+
+    fn next(&mut self) -> Option<&'a Line> {
+        let at = self.next?;
+        let headers = self.headers;
+        self.next = headers.table.after(&headers.block, self.name, at);
+        headers.table.get(at)
+    }
+}
+
 /// The typed values of one name; see [`Headers::all`].
 #[derive(Debug)]
 pub struct All<'a, H> {
     headers: &'a Headers,
-    line: usize,
+    /// The line to read next.
+    line: Option<usize>,
     list: Option<(ByteStr, usize)>,
     header: PhantomData<fn() -> H>,
 }
@@ -473,18 +318,13 @@ impl<H: Header> Iterator for All<'_, H> {
         if let Some((value, start)) = self.list.take() {
             return Some(self.element(value, start));
         }
-        loop {
-            let line = self.headers.lines.get(self.line)?;
-            self.line = self.line.saturating_add(1);
-            if !self.headers.is_named(line, &H::NAME) {
-                continue;
-            }
-            let value = self.headers.value_of(line);
-            return Some(match H::SHAPE {
-                Shape::List => self.element(value, 0),
-                _ => H::parse(&value).map_err(|error| HeaderError::malformed(H::NAME, error)),
-            });
-        }
+        let at = self.line?;
+        let value = self.headers.value_of(self.headers.table.get(at)?);
+        self.line = self.headers.table.after(&self.headers.block, &H::NAME, at);
+        Some(match H::SHAPE {
+            Shape::List => self.element(value, 0),
+            _ => H::parse(&value).map_err(|error| HeaderError::malformed(H::NAME, error)),
+        })
     }
 }
 
@@ -496,50 +336,4 @@ impl<H: Header> All<'_, H> {
         self.list = next.map(|next| (value, next));
         parsed.map_err(|error| HeaderError::malformed(H::NAME, error.shifted(start)))
     }
-}
-
-/// Does a comma separate values of this field? (RFC 3261 7.3.1 and 20; not in dates, digests and free text.)
-fn is_comma_list(name: &HeaderName) -> bool {
-    const LISTS: &[HeaderName] = &[
-        HeaderName::VIA,
-        HeaderName::ROUTE,
-        HeaderName::RECORD_ROUTE,
-        HeaderName::PATH,
-        HeaderName::SERVICE_ROUTE,
-        HeaderName::CONTACT,
-        HeaderName::P_ASSERTED_IDENTITY,
-        HeaderName::P_PREFERRED_IDENTITY,
-        HeaderName::P_ASSOCIATED_URI,
-        HeaderName::P_ASSERTED_SERVICE,
-        HeaderName::P_PREFERRED_SERVICE,
-        HeaderName::P_ACCESS_NETWORK_INFO,
-        HeaderName::P_VISITED_NETWORK_ID,
-        HeaderName::P_REFUSED_URI_LIST,
-        HeaderName::HISTORY_INFO,
-        HeaderName::SECURITY_CLIENT,
-        HeaderName::SECURITY_SERVER,
-        HeaderName::SECURITY_VERIFY,
-        HeaderName::ALERT_INFO,
-        HeaderName::CALL_INFO,
-        HeaderName::ERROR_INFO,
-        HeaderName::CONTENT_ENCODING,
-        HeaderName::CONTENT_LANGUAGE,
-        HeaderName::IN_REPLY_TO,
-        HeaderName::REQUEST_DISPOSITION,
-        HeaderName::ACCEPT,
-        HeaderName::ACCEPT_CONTACT,
-        HeaderName::REJECT_CONTACT,
-        HeaderName::ACCEPT_ENCODING,
-        HeaderName::ACCEPT_LANGUAGE,
-        HeaderName::ALLOW,
-        HeaderName::ALLOW_EVENTS,
-        HeaderName::SUPPORTED,
-        HeaderName::REQUIRE,
-        HeaderName::PROXY_REQUIRE,
-        HeaderName::UNSUPPORTED,
-        HeaderName::WARNING,
-        HeaderName::REASON,
-        HeaderName::REMOTE_PARTY_ID,
-    ];
-    LISTS.contains(name)
 }

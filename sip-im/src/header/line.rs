@@ -1,71 +1,290 @@
-//! One line among the header fields: where it is in the received head, or what it was edited to.
-
-use core::ops::Range;
-
-use bytes::Bytes;
+//! The lines of a head: where each is in the received octets, or what it was edited to, and which names are there.
 
 use super::{HeaderName, Known};
 use crate::ByteStr;
 use crate::error::{ParseError, ParseErrorKind};
 
+/// One line. It holds no octets of its own, so that a table of lines is filled, copied and dropped at the cost of its size.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Line {
+    pub(crate) known: Option<Known>,
+    pub(crate) origin: Origin,
+    /// Where the line starts, and so its name.
+    pub(crate) start: u32,
+    pub(crate) name_end: u32,
+    pub(crate) value: u32,
+    /// The end of the value; where the text is kept, its place there.
+    pub(crate) value_end: u32,
+    /// To the end of the CRLF.
+    pub(crate) end: u32,
+}
+
+/// Where the text of a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Name and value are ranges of the received head.
+    Received,
+    /// As `Received`, but the value went over several lines and is kept in one piece.
+    Folded,
+    /// Name and value are kept.
+    Written,
+}
+
+/// What a line has that is not in the received head.
 #[derive(Clone, Debug)]
-pub(crate) enum Line {
-    /// A line of the block.
-    Received {
-        known: Option<Known>,
-        name: (u32, u32),
-        value: (u32, u32),
-        /// To the end of the CRLF.
-        end: u32,
-    },
-    Written {
-        name: HeaderName,
-        value: ByteStr,
-    },
+struct Kept {
+    /// Of a line that was written.
+    name: Option<HeaderName>,
+    value: ByteStr,
 }
 
-pub(super) fn is_named(block: &Bytes, line: &Line, wanted: &HeaderName) -> bool {
-    match line {
-        Line::Received {
-            known: Some(known), ..
-        } => wanted.known() == Some(*known),
-        Line::Received {
-            known: None, name, ..
-        } => {
-            wanted.known().is_none()
-                && block
-                    .get(bounded(block, *name))
-                    .is_some_and(|name| name.eq_ignore_ascii_case(wanted.as_str().as_bytes()))
+/// All lines of a head. The head itself is given to each call, since it may still be growing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Table {
+    lines: Vec<Line>,
+    kept: Vec<Option<Kept>>,
+    /// Places of `kept` that are free again.
+    free: Vec<u32>,
+    index: Index,
+}
+
+/// Which of the names that come first in the table of names are there, and where: a message is asked for a few of them again
+/// and again.
+#[derive(Clone, Copy, Debug, Default)]
+struct Index {
+    /// Lines were moved, and the rest of this no longer holds.
+    is_stale: bool,
+    /// A bit for each name.
+    present: u64,
+    repeated: u64,
+    /// The first line of a name.
+    first: [u16; FIRST],
+}
+
+const FIRST: usize = 16;
+
+impl Index {
+    fn add(&mut self, known: Option<Known>, at: usize) {
+        let Some((known, bit)) = known.and_then(|known| Some((known, known.bit()?))) else {
+            return;
+        };
+        self.repeated |= self.present & bit;
+        if self.present & bit == 0
+            && let Some(first) = self.first.get_mut(known.index())
+        {
+            match u16::try_from(at) {
+                Ok(at) => *first = at,
+                Err(_) => self.is_stale = true,
+            }
         }
-        Line::Written { name, .. } => name == wanted,
+        self.present |= bit;
     }
 }
 
-pub(super) fn value_of(block: &Bytes, line: &Line) -> ByteStr {
-    match line {
-        Line::Received { value, .. } => unfold(text_of(block.slice(bounded(block, *value)))),
-        Line::Written { value, .. } => value.clone(),
+impl Table {
+    /// Forgets the lines, and keeps the room for them.
+    pub(crate) fn clear(&mut self) {
+        self.lines.clear();
+        self.kept.clear();
+        self.free.clear();
+        self.index = Index::default();
+    }
+
+    pub(crate) fn reserve(&mut self, lines: usize) {
+        self.lines.reserve(lines);
+    }
+
+    pub(crate) fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Appends a received line.
+    pub(crate) fn push(&mut self, line: Line) {
+        self.index.add(line.known, self.lines.len());
+        self.lines.push(line);
+    }
+
+    pub(crate) fn last_mut(&mut self) -> Option<&mut Line> {
+        self.lines.last_mut()
+    }
+
+    /// Keeps the value of a folded line, which starts at `start`, in one piece.
+    pub(crate) fn unfold(&mut self, at: usize, start: u32, value: String) {
+        let place = self.keep(None, ByteStr::from(value));
+        if let Some(line) = self.lines.get_mut(at) {
+            (line.value, line.value_end) = (start, place);
+        }
+    }
+
+    /// Puts a line that is written by us.
+    pub(super) fn insert(&mut self, at: usize, name: &HeaderName, value: ByteStr) {
+        self.index.is_stale = true;
+        let place = self.keep(Some(name.clone()), value);
+        let line = Line {
+            known: name.known(),
+            origin: Origin::Written,
+            start: 0,
+            name_end: 0,
+            value: 0,
+            value_end: place,
+            end: 0,
+        };
+        self.lines.insert(at.min(self.lines.len()), line);
+    }
+
+    pub(super) fn remove(&mut self, at: usize) {
+        self.index.is_stale = true;
+        if at < self.lines.len() {
+            let line = self.lines.remove(at);
+            self.let_go(line);
+        }
+    }
+
+    /// Drops the lines that `keep` is false for. It may give a line another text.
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(&Self, Line) -> Retained) {
+        let mut lines = core::mem::take(&mut self.lines);
+        let mut is_changed = false;
+        lines.retain_mut(|line| match keep(self, *line) {
+            Retained::Kept => true,
+            Retained::Dropped => {
+                is_changed = true;
+                self.let_go(*line);
+                false
+            }
+            Retained::Rewritten(name, value) => {
+                self.let_go(*line);
+                line.value_end = self.keep(Some(name), value);
+                line.origin = Origin::Written;
+                true
+            }
+        });
+        self.index.is_stale |= is_changed;
+        self.lines = lines;
+    }
+
+    fn keep(&mut self, name: Option<HeaderName>, value: ByteStr) -> u32 {
+        let kept = Some(Kept { name, value });
+        if let Some(place) = self.free.pop() {
+            if let Some(free) = self.kept.get_mut(to_usize(place)) {
+                *free = kept;
+            }
+            return place;
+        }
+        self.kept.push(kept);
+        u32::try_from(self.kept.len().saturating_sub(1)).unwrap_or(u32::MAX)
+    }
+
+    fn let_go(&mut self, line: Line) {
+        if line.origin != Origin::Received
+            && let Some(kept) = self.kept.get_mut(to_usize(line.value_end))
+        {
+            *kept = None;
+            self.free.push(line.value_end);
+        }
+    }
+
+    fn kept(&self, line: &Line) -> Option<&Kept> {
+        self.kept.get(to_usize(line.value_end))?.as_ref()
+    }
+
+    /// The first line of that name.
+    pub(crate) fn first(&self, head: &[u8], name: &HeaderName) -> Option<usize> {
+        if !self.index.is_stale
+            && let Some(known) = name.known()
+            && let Some(bit) = known.bit()
+        {
+            if self.index.present & bit == 0 {
+                return None;
+            }
+            if let Some(first) = self.index.first.get(known.index()) {
+                return Some(usize::from(*first));
+            }
+        }
+        self.search(head, name, 0)
+    }
+
+    /// The next line of that name after one that was found.
+    pub(crate) fn after(&self, head: &[u8], name: &HeaderName, found: usize) -> Option<usize> {
+        let bit = name.known().and_then(Known::bit);
+        if !self.index.is_stale && bit.is_some_and(|bit| self.index.repeated & bit == 0) {
+            return None;
+        }
+        self.search(head, name, found.saturating_add(1))
+    }
+
+    fn search(&self, head: &[u8], name: &HeaderName, from: usize) -> Option<usize> {
+        let lines = self.lines.get(from..)?;
+        let at = match name.known() {
+            Some(known) => lines.iter().position(|line| line.known == Some(known)),
+            None => lines.iter().position(|line| self.is_named(head, line, name)),
+        }?;
+        Some(from.saturating_add(at))
+    }
+
+    pub(crate) fn get(&self, at: usize) -> Option<&Line> {
+        self.lines.get(at)
+    }
+
+    pub(crate) fn is_named(&self, head: &[u8], line: &Line, name: &HeaderName) -> bool {
+        match (line.known, name.known()) {
+            (None, None) => self.name(head, line).eq_ignore_ascii_case(name.as_str()),
+            (found, wanted) => found == wanted,
+        }
+    }
+
+    /// The name as it is spelled.
+    pub(crate) fn name<'a>(&'a self, head: &'a [u8], line: &Line) -> &'a str {
+        match line.origin {
+            Origin::Received | Origin::Folded => text(head, line.start, line.name_end),
+            Origin::Written => self
+                .kept(line)
+                .and_then(|kept| kept.name.as_ref())
+                .map_or("", HeaderName::as_str),
+        }
+    }
+
+    /// The value in one piece.
+    pub(crate) fn value<'a>(&'a self, head: &'a [u8], line: &Line) -> &'a str {
+        match line.origin {
+            Origin::Received => text(head, line.value, line.value_end),
+            Origin::Folded | Origin::Written => self.kept(line).map_or("", |kept| kept.value.as_str()),
+        }
+    }
+
+    /// The value, if it is kept and so shared already.
+    pub(crate) fn kept_value(&self, line: &Line) -> Option<&ByteStr> {
+        match line.origin {
+            Origin::Received => None,
+            Origin::Folded | Origin::Written => self.kept(line).map(|kept| &kept.value),
+        }
     }
 }
 
-/// The range of a span, which scanning the block has produced.
-pub(super) fn bounded(block: &Bytes, span: (u32, u32)) -> Range<usize> {
-    let end = usize::try_from(span.1).unwrap_or(usize::MAX).min(block.len());
-    usize::try_from(span.0).unwrap_or(usize::MAX).min(end)..end
+/// What becomes of a line.
+pub(super) enum Retained {
+    Kept,
+    Dropped,
+    Rewritten(HeaderName, ByteStr),
 }
 
-/// Scanning has checked that the block is UTF-8.
-pub(super) fn text_of(bytes: Bytes) -> ByteStr {
-    ByteStr::try_from(bytes).unwrap_or_default()
+/// Scanning has found the head to be UTF-8, and the offsets to be in it.
+fn text(head: &[u8], start: u32, end: u32) -> &str {
+    let octets = head.get(to_usize(start)..to_usize(end)).unwrap_or_default();
+    core::str::from_utf8(octets).unwrap_or_default()
+}
+
+pub(crate) fn to_usize(offset: u32) -> usize {
+    usize::try_from(offset).unwrap_or(usize::MAX)
 }
 
 /// A fold, with all white space at its start and end, is one space (RFC 3261 7.3.1).
-fn unfold(value: ByteStr) -> ByteStr {
-    if !value.as_bytes().contains(&b'\r') {
-        return value;
-    }
+pub(crate) fn unfold(value: &str) -> String {
     let mut out = String::with_capacity(value.len());
-    for (index, line) in value.as_str().split("\r\n").enumerate() {
+    for (index, line) in value.split("\r\n").enumerate() {
         if index == 0 {
             out.push_str(line);
             continue;
@@ -74,7 +293,7 @@ fn unfold(value: ByteStr) -> ByteStr {
         out.push(' ');
         out.push_str(line.trim_start_matches([' ', '\t']));
     }
-    ByteStr::from(out)
+    out
 }
 
 /// Checks text that is to stand in a header field on one line.

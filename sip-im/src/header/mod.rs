@@ -1,11 +1,13 @@
 //! Header fields: raw lines in order ([`Headers`]), and typed values on demand, one file per header or family.
 
 pub(crate) mod cursor;
+mod edit;
 mod headers;
 mod line;
 mod name;
 mod name_addr;
-mod params;
+pub(crate) mod params;
+pub(crate) mod repeats;
 
 mod accept;
 mod auth;
@@ -43,6 +45,7 @@ pub use auth::{
 pub use caller::{AcceptContact, RejectContact};
 pub use coding::{AcceptEncoding, AcceptLanguage, Preference};
 pub use contact::Contact;
+pub(crate) use contact::parse_q;
 pub use conveyed::{From, To};
 pub use date::Date;
 pub use event::{Event, SubscriptionState, SubscriptionStateValue};
@@ -54,7 +57,7 @@ pub use ims::{
     PVisitedNetworkId,
 };
 pub use info::{AlertInfo, CallInfo, ErrorInfo};
-pub(crate) use line::{Line, check_text};
+pub(crate) use line::{Line, Origin, Table, check_text, to_usize, unfold};
 pub use name::HeaderName;
 pub(crate) use name::Known;
 pub use name_addr::NameAddr;

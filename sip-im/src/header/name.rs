@@ -36,7 +36,7 @@ impl HeaderName {
     ///
     /// Fails unless the text is a token. White space round the name is not part of it.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
-        if let Some(known) = Known::find(text) {
+        if let Some(known) = Known::find(text.as_bytes()) {
             return Ok(Self(Repr::Known(known)));
         }
         if text.is_empty() {
@@ -65,19 +65,30 @@ impl HeaderName {
 }
 
 impl Known {
-    pub(crate) fn find(text: &str) -> Option<Self> {
-        if let [byte] = text.as_bytes() {
+    /// Its place in the table.
+    pub(crate) fn index(self) -> usize {
+        usize::from(self.0)
+    }
+
+    /// A bit of its own, for the names that come first in the table.
+    pub(crate) fn bit(self) -> Option<u64> {
+        1_u64.checked_shl(u32::from(self.0))
+    }
+
+    pub(crate) fn find(text: &[u8]) -> Option<Self> {
+        if let [byte] = text {
             let lower = byte.to_ascii_lowercase();
             return COMPACT
                 .iter()
                 .find(|(compact, _)| *compact == lower)
                 .map(|(_, known)| *known);
         }
-        let mut at = hash(text.as_bytes());
+        let mut at = hash(text);
         loop {
             let index = *SLOTS.get(at & SLOT_MASK)?;
-            let name = NAMES.get(usize::from(index))?;
-            if name.eq_ignore_ascii_case(text) {
+            let name = NAMES.get(usize::from(index))?.as_bytes();
+            // Most senders spell a name as its RFC does, and that is told sooner.
+            if name == text || name.eq_ignore_ascii_case(text) {
                 return Some(Self(index));
             }
             at = at.wrapping_add(1);

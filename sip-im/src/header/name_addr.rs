@@ -4,7 +4,8 @@ use core::fmt;
 
 use super::cursor::{Cursor, write_quoted};
 use super::params::Params;
-use crate::error::{ParseError, ParseErrorKind};
+use crate::codec::view::AddressView;
+use crate::error::ParseError;
 use crate::{ByteStr, Uri};
 
 /// `"Display" <uri>;parameters`, the value of From, To, Contact, Route and more.
@@ -44,6 +45,8 @@ impl NameAddr {
     ///
     /// Fails with the fault and its offset; with [`ParseErrorKind::NeedsBrackets`] when a URI with `,` or `?` stands outside
     /// angle brackets.
+    ///
+    /// [`ParseErrorKind::NeedsBrackets`]: crate::error::ParseErrorKind::NeedsBrackets
     pub fn parse(value: &ByteStr) -> Result<Self, ParseError> {
         let mut cursor = Cursor::new(value);
         let parsed = Self::read(&mut cursor)?;
@@ -52,27 +55,25 @@ impl NameAddr {
     }
 
     pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
-        let mut address = Self::read_address(cursor)?;
-        address.params = Params::parse(cursor)?;
-        Ok(address)
+        cursor.space();
+        let view = AddressView::read(cursor, |_, _, _| Ok(()))?;
+        Ok(Self::of(cursor, view))
     }
 
     /// Reads up to the parameters.
     pub(crate) fn read_address(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
         cursor.space();
-        let display = read_display(cursor)?;
-        let uri = if cursor.peek() == Some(b'<') {
-            read_bracketed(cursor)?
-        } else if display.is_some() {
-            return cursor.unexpected();
-        } else {
-            read_bare(cursor)?
-        };
-        Ok(Self {
-            display,
-            uri,
-            params: Params::new(),
-        })
+        let view = AddressView::read_plain(cursor)?;
+        Ok(Self::of(cursor, view))
+    }
+
+    /// What was read, as slices of what it was read from.
+    pub(crate) fn of<'a>(cursor: &Cursor<'a>, view: AddressView<'a>) -> Self {
+        Self {
+            display: view.display.map(|display| cursor.share_unquoted(display)),
+            uri: Uri::read(cursor.share(view.uri.as_str()), view.uri.layout()),
+            params: Params::read(cursor.share(view.params.as_str())),
+        }
     }
 
     /// Writes the value.
@@ -98,53 +99,4 @@ impl fmt::Display for NameAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write(f)
     }
-}
-
-// display-name = *( token LWS ) / quoted-string. Leaves the cursor at the `<`, or where it was.
-fn read_display(cursor: &mut Cursor<'_>) -> Result<Option<ByteStr>, ParseError> {
-    if cursor.peek() == Some(b'"') {
-        let text = cursor.unquoted_string()?;
-        cursor.space();
-        return Ok(Some(text));
-    }
-    let mut ahead = cursor.clone();
-    let start = ahead.position();
-    let mut end = start;
-    while ahead.token().is_ok() {
-        end = ahead.position();
-        ahead.space();
-    }
-    if ahead.peek() != Some(b'<') {
-        return Ok(None);
-    }
-    let display = (end > start).then(|| cursor.slice(start, end));
-    *cursor = ahead;
-    Ok(display)
-}
-
-fn read_bracketed(cursor: &mut Cursor<'_>) -> Result<Uri, ParseError> {
-    let open = cursor.position();
-    cursor.expect(b'<')?;
-    let start = cursor.position();
-    cursor.take_while(|byte| byte != b'>');
-    let text = cursor.since(start);
-    if !cursor.eat(b'>') {
-        return Err(ParseError::new(ParseErrorKind::Unbalanced, open));
-    }
-    Uri::from_text(text).map_err(|error| error.shifted(start))
-}
-
-//= https://www.rfc-editor.org/rfc/rfc8217#section-3
-//# When constructing the value of any SIP header field whose grammar
-//# allows choosing between name-addr and addr-spec, such as those
-//# that use the form '(name-addr / addr-spec)', the addr-spec form
-//# MUST NOT be used if its value would contain a comma, semicolon,
-//# or question mark.
-fn read_bare(cursor: &mut Cursor<'_>) -> Result<Uri, ParseError> {
-    let start = cursor.position();
-    cursor.take_while(|byte| !matches!(byte, b';' | b',' | b'?' | b' ' | b'\t'));
-    if matches!(cursor.peek(), Some(b'?' | b',')) {
-        return cursor.fail(ParseErrorKind::NeedsBrackets);
-    }
-    Uri::from_text(cursor.since(start)).map_err(|error| error.shifted(start))
 }

@@ -5,7 +5,8 @@ use core::fmt;
 
 use super::cursor::Cursor;
 use super::{Header, HeaderName, Params};
-use crate::error::{ParseError, ParseErrorKind};
+use crate::codec::view::{self, CSeqView, Viewed};
+use crate::error::ParseError;
 use crate::{ByteStr, Method};
 
 /// The sequence number and method of a request (RFC 3261 20.16).
@@ -28,22 +29,12 @@ impl CSeq {
 impl Header for CSeq {
     const NAME: HeaderName = HeaderName::CSEQ;
 
-    //= https://www.rfc-editor.org/rfc/rfc3261#section-8.1.1.5
-    //# The sequence number value MUST be expressible as a 32-bit unsigned
-    //# integer and MUST be less than 2**31.
     fn parse(value: &ByteStr) -> Result<Self, ParseError> {
         let mut cursor = Cursor::new(value);
         cursor.space();
-        let start = cursor.position();
-        let seq: u32 = cursor.number()?;
-        if seq >= 1 << 31 {
-            return Err(ParseError::new(ParseErrorKind::NumberOutOfRange, start));
-        }
-        if !cursor.space() {
-            return cursor.unexpected();
-        }
-        let method = Method::parse(cursor.token()?)?;
+        let view = CSeqView::read(&mut cursor)?;
         cursor.finish()?;
+        let (seq, method) = (view.seq, Method::parse(view.method)?);
         Ok(Self { seq, method })
     }
 
@@ -72,6 +63,14 @@ macro_rules! number {
 
             fn write(&self, out: &mut dyn fmt::Write) -> fmt::Result {
                 write!(out, "{}", self.0)
+            }
+        }
+
+        impl Viewed for $type {
+            type View<'a> = Self;
+
+            fn view(text: &str, at: usize) -> Result<(Self, usize), ParseError> {
+                view::value::<Self, _>(text, at, |cursor| cursor.number().map(Self))
             }
         }
     };

@@ -2,12 +2,11 @@
 
 use core::fmt;
 
-use super::cursor::{Cursor, is_token_byte, unquote, write_quoted};
+use super::cursor::{Cursor, is_token_byte, is_value_byte, unquote, write_quoted};
+use super::repeats::{MAX_PARAMS, Names};
 use crate::ByteStr;
+use crate::codec::view::ParamsView;
 use crate::error::{ParseError, ParseErrorKind};
-
-/// How many parameters a value may have; since a repeated name is refused, it also bounds the work of looking for one.
-const MAX_PARAMS: usize = 64;
 
 /// Parameters that some header field has a place of its own for.
 const PLACED: [&str; 9] = [
@@ -65,36 +64,13 @@ impl Params {
 
     /// Reads `name=value`, at least one, with this separator between them.
     pub(crate) fn parse_list(cursor: &mut Cursor<'_>, separator: u8) -> Result<Self, ParseError> {
-        let start = cursor.position();
-        let mut count: usize = 0;
-        loop {
-            let at = cursor.position();
-            let name = cursor.token()?;
-            if count >= MAX_PARAMS {
-                return Err(ParseError::new(ParseErrorKind::LimitExceeded, at));
-            }
-            let mut earlier = Iter {
-                rest: cursor.text_between(start, at),
-            };
-            if earlier.any(|(found, _)| found.eq_ignore_ascii_case(name)) {
-                return Err(ParseError::new(ParseErrorKind::RepeatedParameter, at));
-            }
-            if cursor.separator(b'=') {
-                if cursor.peek() == Some(b'"') {
-                    cursor.quoted_string()?;
-                } else if cursor.take_while(is_value_byte).is_empty() {
-                    return cursor.unexpected();
-                }
-            }
-            count = count.saturating_add(1);
-            let end = cursor.position();
-            if !cursor.separator(separator) {
-                return Ok(Self {
-                    text: cursor.slice(start, end),
-                    taken: 0,
-                });
-            }
-        }
+        let text = read(cursor, separator, |_, _, _| Ok(()))?;
+        Ok(Self::read(cursor.share(text)))
+    }
+
+    /// Parameters that were checked when they were read.
+    pub(crate) const fn read(text: ByteStr) -> Self {
+        Self { text, taken: 0 }
     }
 
     /// How many there are.
@@ -126,9 +102,7 @@ impl Params {
 
     /// All, in order: name, and value as it is written.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        let all = Iter {
-            rest: self.text.as_str(),
-        };
+        let all = ParamsView::new(self.text.as_str()).iter();
         all.filter(|(name, _)| !self.is_taken(name))
     }
 
@@ -174,6 +148,13 @@ impl Params {
             self.replace(text);
         }
         is_there
+    }
+
+    /// Marks a parameter of [`PLACED`] as one that the header field has a place of its own for.
+    pub(crate) fn place(&mut self, name: &'static str) {
+        if let Some(place) = PLACED.iter().position(|placed| *placed == name) {
+            self.taken |= 1 << place;
+        }
     }
 
     /// Takes a parameter that the header field has a place of its own for, as a slice of the message.
@@ -269,9 +250,59 @@ impl fmt::Display for Params {
     }
 }
 
+/// Reads `name=value`, at least one, with this separator between them, and gives their text. `visit` is told each, and where its
+/// value is. A name that occurs twice is refused, since two readers would not take the same value.
+#[inline]
+pub(crate) fn read<'a>(
+    cursor: &mut Cursor<'a>,
+    separator: u8,
+    mut visit: impl FnMut(&'a str, Option<&'a str>, usize) -> Result<(), ParseError>,
+) -> Result<&'a str, ParseError> {
+    let start = cursor.position();
+    let mut names = Names::default();
+    loop {
+        let at = cursor.position();
+        let name = cursor.token()?;
+        names.add(name, at, cursor.text(), || {
+            let earlier = cursor.text_between(start, at);
+            let base = earlier.as_ptr().addr();
+            let iter = Iter { rest: earlier };
+            iter.map(move |(name, _)| {
+                let offset = name.as_ptr().addr().saturating_sub(base);
+                (start.saturating_add(offset), name)
+            })
+        })?;
+        let mut value = None;
+        let mut value_at = cursor.position();
+        if cursor.separator(b'=') {
+            value_at = cursor.position();
+            value = Some(if cursor.peek() == Some(b'"') {
+                cursor.quoted_string()?
+            } else {
+                cursor.take_while(is_value_byte)
+            });
+            if value == Some("") {
+                return cursor.unexpected();
+            }
+        }
+        visit(name, value, value_at)?;
+        let end = cursor.position();
+        if !cursor.separator(separator) {
+            return Ok(cursor.text_between(start, end));
+        }
+    }
+}
+
 /// Takes apart text that was checked when it was read.
-struct Iter<'a> {
+#[derive(Clone, Debug)]
+pub(crate) struct Iter<'a> {
     rest: &'a str,
+}
+
+impl<'a> Iter<'a> {
+    pub(crate) fn new(text: &'a str) -> Self {
+        Self { rest: text }
+    }
 }
 
 impl<'a> Iterator for Iter<'a> {
@@ -343,10 +374,4 @@ fn append(text: &mut String, name: &str, value: Option<&str>) {
         text.push('=');
         text.push_str(value);
     }
-}
-
-/// gen-value is a token, a host or a quoted string; a host may be an IPv6 address, with or without brackets
-/// (RFC 5118 4.5 asks to accept both).
-fn is_value_byte(byte: u8) -> bool {
-    is_token_byte(byte) || matches!(byte, b'[' | b']' | b':')
 }

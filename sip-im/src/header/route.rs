@@ -2,8 +2,10 @@
 
 use core::fmt;
 
+use super::cursor::Cursor;
 use super::{Header, HeaderName, NameAddr, Shape};
-use crate::error::{ParseError, ParseErrorKind};
+use crate::codec::view::read_route;
+use crate::error::ParseError;
 use crate::{ByteStr, Uri};
 
 macro_rules! route {
@@ -60,12 +62,11 @@ route! {
     ServiceRoute, SERVICE_ROUTE
 }
 
-// route-param = name-addr *( SEMI rr-param ): the brackets are not optional.
 fn parse(value: &ByteStr) -> Result<NameAddr, ParseError> {
-    let name_addr = NameAddr::parse(value)?;
-    if value.contains('<') {
-        Ok(name_addr)
-    } else {
-        Err(ParseError::new(ParseErrorKind::NeedsBrackets, 0))
-    }
+    let mut cursor = Cursor::new(value);
+    cursor.space();
+    let view = read_route(&mut cursor)?;
+    let name_addr = NameAddr::of(&cursor, view);
+    cursor.finish()?;
+    Ok(name_addr)
 }

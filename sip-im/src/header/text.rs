@@ -3,7 +3,7 @@
 
 use core::fmt;
 
-use super::cursor::{Cursor, is_token_byte, is_word_byte};
+use super::cursor::{Cursor, is_token_byte};
 use super::tokens::parse_token;
 use super::{Header, HeaderName, Shape};
 use crate::ByteStr;
@@ -118,7 +118,6 @@ impl ContentId {
     }
 }
 
-// callid = word [ "@" word ]
 pub(super) fn parse_call_id(value: &ByteStr) -> Result<ByteStr, ParseError> {
     let mut cursor = Cursor::new(value);
     cursor.space();
@@ -128,14 +127,8 @@ pub(super) fn parse_call_id(value: &ByteStr) -> Result<ByteStr, ParseError> {
 }
 
 pub(super) fn read_call_id(cursor: &mut Cursor<'_>) -> Result<ByteStr, ParseError> {
-    let start = cursor.position();
-    if cursor.take_while(is_word_byte).is_empty() {
-        return cursor.unexpected();
-    }
-    if cursor.eat(b'@') && cursor.take_while(is_word_byte).is_empty() {
-        return cursor.unexpected();
-    }
-    Ok(cursor.since(start))
+    let call_id = crate::codec::view::read_call_id(cursor)?;
+    Ok(cursor.share(call_id))
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "one shape for all readers of the macro")]

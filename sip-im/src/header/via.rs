@@ -2,11 +2,11 @@
 
 use core::fmt;
 
-use super::cursor::{Cursor, decimal_as, is_token_byte};
+use super::cursor::Cursor;
 use super::{Header, HeaderName, Params, Shape};
 use crate::ByteStr;
-use crate::error::{ParseError, ParseErrorKind};
-use crate::uri::Host;
+use crate::codec::view::ViaView;
+use crate::error::ParseError;
 
 /// One hop of the way that the response takes back.
 ///
@@ -66,50 +66,26 @@ impl Header for Via {
     fn parse(value: &ByteStr) -> Result<Self, ParseError> {
         let mut cursor = Cursor::new(value);
         cursor.space();
-        let protocol = parse_protocol(&mut cursor)?;
-        cursor.expect_separator(b'/')?;
-        let start = cursor.position();
-        cursor.token()?;
-        let transport = cursor.since(start);
-        if !cursor.space() {
-            return cursor.unexpected();
+        let view = ViaView::read(&mut cursor)?;
+        let mut params = Params::read(cursor.share(view.params.as_str()));
+        for placed in ["branch", "received", "rport"] {
+            if view.params.get(placed).is_some() {
+                params.place(placed);
+            }
         }
-        let host = parse_host(&mut cursor)?;
-        let port = if cursor.separator(b':') {
-            Some(cursor.number()?)
-        } else {
-            None
-        };
-        let mut params = Params::parse(&mut cursor)?;
-        let fault = ParseError::new(ParseErrorKind::UnexpectedText, value.len());
-        cursor.finish()?;
-        let branch = match params.take("branch") {
-            None => None,
-            Some(Some(branch)) if branch.bytes().all(is_token_byte) => Some(branch),
-            Some(_) => return Err(fault),
-        };
-        let received = match params.take("received") {
-            None => None,
-            Some(Some(address)) if is_address(&address) => Some(address),
-            Some(_) => return Err(ParseError::new(ParseErrorKind::InvalidHost, value.len())),
-        };
-        let rport = match params.take("rport") {
-            None => None,
-            Some(None) => Some(None),
-            Some(Some(port)) => Some(Some(
-                decimal_as(&port).map_err(|error| ParseError::new(error.kind, value.len()))?,
-            )),
-        };
-        Ok(Self {
-            protocol,
-            transport,
-            host,
-            port,
-            branch,
-            received,
-            rport,
+        let share = |text| cursor.share(text);
+        let via = Self {
+            protocol: protocol(share(view.protocol)),
+            transport: share(view.transport),
+            host: share(view.host),
+            port: view.port,
+            branch: view.branch.map(share),
+            received: view.received.map(share),
+            rport: view.rport,
             params,
-        })
+        };
+        cursor.finish()?;
+        Ok(via)
     }
 
     fn write(&self, out: &mut dyn fmt::Write) -> fmt::Result {
@@ -138,40 +114,11 @@ impl Header for Via {
     }
 }
 
-/// `SIP / 2.0` with white space where the grammar allows it; without it the slice of the message is taken.
-fn parse_protocol(cursor: &mut Cursor<'_>) -> Result<ByteStr, ParseError> {
-    let start = cursor.position();
-    let name = cursor.token()?;
-    cursor.expect_separator(b'/')?;
-    let version = cursor.token()?;
-    let written = cursor.since(start);
-    let is_compact = written.len() == name.len().saturating_add(version.len()).saturating_add(1);
-    Ok(if is_compact {
+/// A protocol without the white space that may stand in it.
+fn protocol(written: ByteStr) -> ByteStr {
+    if written.bytes().any(|byte| matches!(byte, b' ' | b'\t')) {
+        ByteStr::from(written.split([' ', '\t']).collect::<String>())
+    } else {
         written
-    } else {
-        ByteStr::from(format!("{name}/{version}"))
-    })
-}
-
-fn parse_host(cursor: &mut Cursor<'_>) -> Result<ByteStr, ParseError> {
-    let start = cursor.position();
-    if cursor.peek() == Some(b'[') {
-        cursor.take_while(|byte| byte != b']');
-        if !cursor.eat(b']') {
-            return Err(ParseError::new(ParseErrorKind::Unbalanced, start));
-        }
-    } else {
-        cursor.take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'));
     }
-    let host = cursor.since(start);
-    if host.is_empty() {
-        return cursor.unexpected();
-    }
-    crate::uri::check_host(&host, start)?;
-    Ok(host)
-}
-
-/// RFC 5118 4.5: both `received=2001:db8::1` and `received=[2001:db8::1]` are in use.
-fn is_address(text: &str) -> bool {
-    text.parse::<core::net::IpAddr>().is_ok() || Host::parse(text).is_ok_and(|host| host.address().is_some())
 }

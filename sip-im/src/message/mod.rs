@@ -42,7 +42,22 @@ impl Message {
         }
     }
 
-    /// The message as octets; one that was received and not edited comes out as it came in.
+    /// Appends the message as [`Message::to_bytes`] makes it.
+    pub fn write(&self, out: &mut BytesMut) {
+        match self {
+            Self::Request(request) => request.write(out),
+            Self::Response(response) => response.write(out),
+        }
+    }
+
+    pub(crate) fn into_headers(self) -> Headers {
+        match self {
+            Self::Request(request) => request.into_headers(),
+            Self::Response(response) => response.into_headers(),
+        }
+    }
+
+    /// The message as octets; one that was received and not edited comes out as it came in, in the same memory.
     pub fn to_bytes(&self) -> Bytes {
         match self {
             Self::Request(request) => request.to_bytes(),
@@ -63,28 +78,35 @@ impl From<Response> for Message {
     }
 }
 
-/// Writes a message. One that was edited gets the `Content-Length` of its body.
-fn write(start: &str, headers: &Headers, body: &Bytes) -> Bytes {
-    let line_ends = 32;
-    let capacity = [start.len(), headers.octets(), body.len(), line_ends]
-        .into_iter()
-        .fold(0, usize::saturating_add);
+/// The octets that a message came in, if they still hold.
+fn unchanged(start: Option<usize>, headers: &Headers) -> Option<&Bytes> {
+    (start.is_some() && !headers.is_edited()).then(|| headers.block())
+}
+
+fn to_bytes(write: impl FnOnce(&mut BytesMut), headers: &Headers, body: &Bytes) -> Bytes {
+    // Enough for most start lines and for a Content-Length.
+    let more = 160;
+    let capacity = headers.octets().saturating_add(body.len()).saturating_add(more);
     let mut out = BytesMut::with_capacity(capacity);
-    out.put_slice(start.as_bytes());
+    write(&mut out);
+    out.freeze()
+}
+
+/// Writes what follows the start line. A message that was edited gets the `Content-Length` of its body.
+fn write_rest(headers: &Headers, body: &Bytes, out: &mut BytesMut) {
     out.put_slice(b"\r\n");
     let length = u64::try_from(body.len()).unwrap_or(u64::MAX);
     let is_right = || {
-        let found = headers.get::<ContentLength>();
+        let found = headers.view::<ContentLength>();
         found.is_ok_and(|found| found == Some(ContentLength(length)))
     };
     if headers.is_edited() && !is_right() {
         let mut headers = headers.clone();
         headers.set_reserved(&HeaderName::CONTENT_LENGTH, length.to_string());
-        headers.write(&mut out);
+        headers.write(out);
     } else {
-        headers.write(&mut out);
+        headers.write(out);
     }
     out.put_slice(b"\r\n");
     out.put_slice(body);
-    out.freeze()
 }

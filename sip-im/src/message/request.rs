@@ -1,13 +1,13 @@
 //! Requests.
 
-use core::fmt;
+use core::fmt::{self, Write as _};
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 
 use super::build::{RequestBuilder, ResponseBuilder};
 use crate::error::{BuildError, HeaderError};
 use crate::header::{CSeq, CallId, From, HeaderName, Headers, To, Via};
-use crate::{ByteStr, ContentType, Method, StatusCode, Uri};
+use crate::{ContentType, Method, StatusCode, Uri};
 
 /// A request.
 ///
@@ -30,8 +30,8 @@ use crate::{ByteStr, ContentType, Method, StatusCode, Uri};
 pub struct Request {
     method: Method,
     uri: Uri,
-    /// The request line as it was received, while it still holds.
-    start: Option<ByteStr>,
+    /// The length of the request line as it was received, while it still holds.
+    start: Option<usize>,
     headers: Headers,
     body: Bytes,
 }
@@ -42,7 +42,7 @@ impl Request {
         RequestBuilder::new(method, uri)
     }
 
-    pub(crate) fn received(method: Method, uri: Uri, start: ByteStr, headers: Headers, body: Bytes) -> Self {
+    pub(crate) fn received(method: Method, uri: Uri, start: usize, headers: Headers, body: Bytes) -> Self {
         Self {
             method,
             uri,
@@ -173,14 +173,33 @@ impl Request {
 
     /// The request as octets; one that was received and not edited comes out as it came in.
     pub fn to_bytes(&self) -> Bytes {
-        match &self.start {
-            Some(start) => super::write(start, &self.headers, &self.body),
-            None => super::write(
-                &format!("{} {} SIP/2.0", self.method, self.uri),
-                &self.headers,
-                &self.body,
-            ),
+        match super::unchanged(self.start, &self.headers) {
+            Some(octets) => octets.clone(),
+            None => super::to_bytes(|out| self.write(out), &self.headers, &self.body),
         }
+    }
+
+    /// Appends the request as [`Request::to_bytes`] makes it.
+    pub fn write(&self, out: &mut BytesMut) {
+        if let Some(octets) = super::unchanged(self.start, &self.headers) {
+            out.put_slice(octets);
+            return;
+        }
+        match self.start {
+            Some(length) => {
+                let octets = self.headers.block().get(..length);
+                out.put_slice(octets.unwrap_or_default());
+            }
+            // Writing to a buffer that grows does not fail.
+            None => {
+                let _ = write!(out, "{} {} SIP/2.0", self.method, self.uri);
+            }
+        }
+        super::write_rest(&self.headers, &self.body, out);
+    }
+
+    pub(crate) fn into_headers(self) -> Headers {
+        self.headers
     }
 }
 

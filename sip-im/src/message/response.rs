@@ -1,8 +1,8 @@
 //! Responses.
 
-use core::fmt;
+use core::fmt::{self, Write as _};
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 
 use crate::error::{BuildError, HeaderError};
 use crate::header::{CSeq, CallId, From, Headers, To, Via};
@@ -13,8 +13,8 @@ use crate::{ByteStr, ContentType, StatusCode};
 pub struct Response {
     status: StatusCode,
     reason: ByteStr,
-    /// The status line as it was received.
-    start: Option<ByteStr>,
+    /// The length of the status line as it was received.
+    start: Option<usize>,
     headers: Headers,
     body: Bytes,
 }
@@ -23,7 +23,7 @@ impl Response {
     pub(crate) fn received(
         status: StatusCode,
         reason: ByteStr,
-        start: ByteStr,
+        start: usize,
         headers: Headers,
         body: Bytes,
     ) -> Self {
@@ -144,14 +144,33 @@ impl Response {
 
     /// The response as octets; one that was received and not edited comes out as it came in.
     pub fn to_bytes(&self) -> Bytes {
-        match &self.start {
-            Some(start) => super::write(start, &self.headers, &self.body),
-            None => super::write(
-                &format!("SIP/2.0 {} {}", self.status, self.reason),
-                &self.headers,
-                &self.body,
-            ),
+        match super::unchanged(self.start, &self.headers) {
+            Some(octets) => octets.clone(),
+            None => super::to_bytes(|out| self.write(out), &self.headers, &self.body),
         }
+    }
+
+    /// Appends the response as [`Response::to_bytes`] makes it.
+    pub fn write(&self, out: &mut BytesMut) {
+        if let Some(octets) = super::unchanged(self.start, &self.headers) {
+            out.put_slice(octets);
+            return;
+        }
+        match self.start {
+            Some(length) => {
+                let octets = self.headers.block().get(..length);
+                out.put_slice(octets.unwrap_or_default());
+            }
+            // Writing to a buffer that grows does not fail.
+            None => {
+                let _ = write!(out, "SIP/2.0 {} {}", self.status, self.reason);
+            }
+        }
+        super::write_rest(&self.headers, &self.body, out);
+    }
+
+    pub(crate) fn into_headers(self) -> Headers {
+        self.headers
     }
 }
 

@@ -271,7 +271,7 @@ fn read_part(content: &Bytes, offset: usize, limits: &Limits) -> Result<Part, Mu
     if head.len() > limits.head_octets {
         return Err(MultipartError::new(MultipartErrorKind::LimitExceeded, offset));
     }
-    let lines = scan_fields(&head, 0, limits.header_lines).map_err(|error| {
+    let lines = scan_fields(&head, limits.header_lines).map_err(|error| {
         MultipartError::new(
             match error.kind {
                 crate::codec::MessageErrorKind::Syntax(kind) => MultipartErrorKind::Header(kind),

@@ -39,30 +39,45 @@ pub(super) const fn is_uric(byte: u8) -> bool {
         )
 }
 
-/// Checks that `text` has only characters of the set and whole escapes; `offset` is where it stands in the URI.
-pub(super) fn check(text: &str, offset: usize, allowed: impl Fn(u8) -> bool) -> Result<(), ParseError> {
-    if text.bytes().all(&allowed) {
-        return Ok(());
+pub(super) const USER: u8 = 1;
+pub(super) const PASSWORD: u8 = 2;
+pub(super) const PARAMETER: u8 = 4;
+pub(super) const HEADER: u8 = 8;
+pub(super) const URIC: u8 = 16;
+
+/// The sets that each octet is in.
+const SETS: [u8; 256] = {
+    let mut sets = [0; 256];
+    let mut byte: u8 = 0;
+    while byte < 128 {
+        #[expect(clippy::indexing_slicing, reason = "an octet is less than 256")]
+        {
+            sets[byte as usize] = (is_user(byte) as u8 * USER)
+                | (is_password(byte) as u8 * PASSWORD)
+                | (is_parameter(byte) as u8 * PARAMETER)
+                | (is_header(byte) as u8 * HEADER)
+                | (is_uric(byte) as u8 * URIC);
+        }
+        byte += 1;
     }
-    let mut bytes = text.bytes().enumerate();
-    while let Some((at, byte)) = bytes.next() {
-        if byte == b'%' {
-            let digits = (bytes.next(), bytes.next());
-            if !matches!(digits, (Some((_, a)), Some((_, b))) if a.is_ascii_hexdigit() && b.is_ascii_hexdigit())
-            {
-                return Err(ParseError::new(
-                    ParseErrorKind::InvalidEscape,
-                    offset.saturating_add(at),
-                ));
+    sets
+};
+
+/// Where the run of characters of this set and of whole escapes that starts at `at` ends.
+#[inline]
+pub(super) fn run(text: &[u8], at: usize, set: u8) -> Result<usize, ParseError> {
+    let is_in = |byte: u8| SETS.get(usize::from(byte)).is_some_and(|sets| sets & set != 0);
+    let mut at = at;
+    loop {
+        at = crate::header::cursor::run(text, at, is_in);
+        match text.get(at..) {
+            Some([b'%', a, b, ..]) if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => {
+                at = at.saturating_add(3);
             }
-        } else if !allowed(byte) {
-            return Err(ParseError::new(
-                ParseErrorKind::UnexpectedText,
-                offset.saturating_add(at),
-            ));
+            Some([b'%', ..]) => return Err(ParseError::new(ParseErrorKind::InvalidEscape, at)),
+            _ => return Ok(at),
         }
     }
-    Ok(())
 }
 
 /// Iterates over the octets of a checked text in a form where two texts are equal exactly if RFC 3261 19.1.4 says so:

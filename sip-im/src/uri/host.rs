@@ -4,6 +4,7 @@ use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::error::{ParseError, ParseErrorKind};
+use crate::header::cursor::run;
 
 /// A host: a name, or an address.
 ///
@@ -89,6 +90,51 @@ fn parse_v6(text: &str) -> Option<Ipv6Addr> {
     let (start, end) = text.split_once(":::")?;
     let v4: Ipv4Addr = end.parse().ok()?;
     format!("{start}::{v4}").parse().ok()
+}
+
+/// Reads the host at `start`, and gives where it ends.
+pub(crate) fn read(text: &str, start: usize) -> Result<usize, ParseError> {
+    let octets = text.as_bytes();
+    if octets.get(start) == Some(&b'[') {
+        let inner = start.saturating_add(1);
+        let close = run(octets, inner, |byte| byte != b']');
+        if octets.get(close).is_none() {
+            return Err(ParseError::new(ParseErrorKind::Unbalanced, start));
+        }
+        let address = text.get(inner..close).and_then(parse_v6);
+        return match address {
+            Some(_) => Ok(close.saturating_add(1)),
+            None => Err(ParseError::new(ParseErrorKind::InvalidHost, start)),
+        };
+    }
+    let end = run(octets, start, |byte| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.')
+    });
+    if end == start {
+        return Err(super::sip::missing(octets, start, b":;?"));
+    }
+    let name = text.get(start..end).unwrap_or_default();
+    if is_name(name.as_bytes()) || name.parse::<Ipv4Addr>().is_ok() {
+        return Ok(end);
+    }
+    let error = check_name(name).err();
+    let invalid = ParseError::new(ParseErrorKind::InvalidHost, 0);
+    Err(error.unwrap_or(invalid).shifted(start))
+}
+
+/// Is text of letters, digits, hyphens and dots a host name? The same as [`check_name`] in one pass.
+fn is_name(text: &[u8]) -> bool {
+    let (mut previous, mut first) = (b'.', 0);
+    for byte in text {
+        match (*byte, previous) {
+            (b'.', b'.' | b'-') | (b'-', b'.') => return false,
+            (b'.' | b'-', _) => {}
+            (letter, b'.') => first = letter,
+            _ => {}
+        }
+        previous = *byte;
+    }
+    previous != b'-' && first.is_ascii_alphabetic()
 }
 
 // hostname = *( domainlabel "." ) toplabel [ "." ]

@@ -18,10 +18,11 @@ pub use host::Host;
 pub use identity::{Aliases, Identity};
 
 use crate::ByteStr;
+use crate::codec::view::UriView;
 use crate::error::{ParseError, ParseErrorKind};
-use crate::header::cursor::{decimal_as, write_escaped};
+use crate::header::cursor::{run, write_escaped};
+pub(crate) use host::read as read_host;
 use sip::Parts;
-pub(crate) use sip::check_host;
 
 /// A URI, as it was written and with its parts known.
 ///
@@ -40,8 +41,14 @@ pub(crate) use sip::check_host;
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Uri {
     text: ByteStr,
-    scheme: Scheme,
-    parts: Parts,
+    layout: Layout,
+}
+
+/// What reading the text of a URI has found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Layout {
+    pub(crate) scheme: Scheme,
+    pub(crate) parts: Parts,
 }
 
 /// The scheme of a URI.
@@ -100,30 +107,18 @@ impl Uri {
     ///
     /// As [`Uri::parse`].
     pub fn from_text(text: ByteStr) -> Result<Self, ParseError> {
-        let (scheme, parts) = {
-            let whole = text.as_str();
-            let colon = whole
-                .find(':')
-                .ok_or(ParseError::new(ParseErrorKind::MissingScheme, 0))?;
-            let (name, rest) = whole.split_at_checked(colon).unwrap_or_default();
-            check_scheme(name)?;
-            let scheme = Scheme::of(name);
-            let start = colon.saturating_add(1);
-            let rest = rest.get(1..).unwrap_or_default();
-            let parts = match scheme {
-                Scheme::Sip | Scheme::Sips | Scheme::Im | Scheme::Pres => sip::parse(rest, start)?,
-                Scheme::Tel => tel::parse(rest, start)?,
-                _ => {
-                    escape::check(rest, start, escape::is_uric)?;
-                    if rest.is_empty() {
-                        return Err(ParseError::new(ParseErrorKind::UnexpectedEnd, start));
-                    }
-                    Parts::opaque(start)
-                }
-            };
-            (scheme, parts)
-        };
-        Ok(Self { text, scheme, parts })
+        let layout = read_whole(text.as_str())?;
+        Ok(Self { text, layout })
+    }
+
+    /// A URI that was read: `text` is what `layout` belongs to.
+    pub(crate) fn read(text: ByteStr, layout: Layout) -> Self {
+        Self { text, layout }
+    }
+
+    /// The URI, borrowed.
+    pub fn view(&self) -> UriView<'_> {
+        UriView::new(self.as_str(), self.layout)
     }
 
     /// Makes `sip:user@host`, with escapes in the user part where they are needed.
@@ -162,7 +157,7 @@ impl Uri {
 
     /// The scheme.
     pub fn scheme(&self) -> Scheme {
-        self.scheme
+        self.layout.scheme
     }
 
     /// The scheme as it was written.
@@ -172,27 +167,27 @@ impl Uri {
 
     /// Is it a `sip` or `sips` URI?
     pub fn is_sip(&self) -> bool {
-        matches!(self.scheme, Scheme::Sip | Scheme::Sips)
+        matches!(self.layout.scheme, Scheme::Sip | Scheme::Sips)
     }
 
     /// The user part with its escapes; for `tel` the number as it was written.
     pub fn user(&self) -> Option<&str> {
-        self.parts.user.and_then(|span| span.of(self.as_str()))
+        self.view().user()
     }
 
     /// The password, which RFC 3261 19.1.1 discourages.
     pub fn password(&self) -> Option<&str> {
-        self.parts.password.and_then(|span| span.of(self.as_str()))
+        self.view().password()
     }
 
     /// The host as it was written, an IPv6 address with its brackets; schemes without a host have none.
     pub fn host(&self) -> Option<&str> {
-        self.parts.host.and_then(|span| span.of(self.as_str()))
+        self.view().host()
     }
 
     /// The port, if it was written.
     pub fn port(&self) -> Option<u16> {
-        self.parts.port
+        self.layout.parts.port
     }
 
     /// What follows the scheme and its colon.
@@ -202,39 +197,22 @@ impl Uri {
 
     /// A parameter's value, with its escapes; `Some(None)` for a parameter without value. Names compare without case.
     pub fn parameter(&self, name: &str) -> Option<Option<&str>> {
-        self.parameters()
-            .find(|(found, _)| found.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        self.view().parameter(name)
     }
 
     /// The parameters, in order and with their escapes.
     pub fn parameters(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        let text = self
-            .parts
-            .parameters
-            .and_then(|span| span.of(self.as_str()))
-            .unwrap_or_default();
-        text.split(';')
-            .filter(|piece| !piece.is_empty())
-            .map(|piece| match piece.split_once('=') {
-                Some((name, value)) => (name, Some(value)),
-                None => (piece, None),
-            })
+        self.view().parameters()
     }
 
     /// The headers after `?`, in order and with their escapes.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        let text = self
-            .parts
-            .headers
-            .and_then(|span| span.of(self.as_str()))
-            .unwrap_or_default();
-        text.split('&').filter_map(|piece| piece.split_once('='))
+        self.view().headers()
     }
 
     /// The digits of a `tel` URI without visual separators, `+` included; `None` for other schemes.
     pub fn digits(&self) -> Option<String> {
-        if self.scheme != Scheme::Tel {
+        if self.layout.scheme != Scheme::Tel {
             return None;
         }
         self.user().map(tel::without_separators)
@@ -249,7 +227,7 @@ impl Uri {
         if name.is_empty() {
             return Err(ParseError::new(ParseErrorKind::Empty, 0));
         }
-        if self.parts.host.is_none() && self.scheme != Scheme::Tel {
+        if self.layout.parts.host.is_none() && self.layout.scheme != Scheme::Tel {
             return Err(ParseError::new(ParseErrorKind::UnexpectedText, 0));
         }
         let mut text = self.text_without(|found| found.eq_ignore_ascii_case(name));
@@ -282,7 +260,7 @@ impl Uri {
     /// The same URI without parameters and headers.
     #[must_use]
     pub fn without_parameters(&self) -> Self {
-        if self.parts.parameters.is_none() && self.parts.headers.is_none() {
+        if self.layout.parts.parameters.is_none() && self.layout.parts.headers.is_none() {
             return self.clone();
         }
         Self::from_text(ByteStr::from(self.text_without(|_| true))).unwrap_or_else(|_| self.clone())
@@ -304,9 +282,10 @@ impl Uri {
     fn text_without(&self, drop: impl Fn(&str) -> bool) -> String {
         let whole = self.as_str();
         let end = self
+            .layout
             .parts
             .parameters
-            .or(self.parts.headers)
+            .or(self.layout.parts.headers)
             .map_or(whole.len(), |span| span.start().saturating_sub(1));
         let mut text = whole.get(..end).unwrap_or(whole).to_owned();
         for (name, value) in self.parameters().filter(|(name, _)| !drop(name)) {
@@ -321,7 +300,7 @@ impl Uri {
     }
 
     fn text_of_headers(&self) -> String {
-        match self.parts.headers.and_then(|span| span.of(self.as_str())) {
+        match self.layout.parts.headers.and_then(|span| span.of(self.as_str())) {
             Some(headers) => format!("?{headers}"),
             None => String::new(),
         }
@@ -336,7 +315,12 @@ impl fmt::Display for Uri {
 
 impl fmt::Debug for Uri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.parts.password.and_then(|span| span.around(self.as_str())) {
+        match self
+            .layout
+            .parts
+            .password
+            .and_then(|span| span.around(self.as_str()))
+        {
             Some((before, after)) => write!(f, "{before}[redacted]{after}"),
             None => f.write_str(self.as_str()),
         }
@@ -351,27 +335,66 @@ impl FromStr for Uri {
     }
 }
 
-// scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )
-fn check_scheme(name: &str) -> Result<(), ParseError> {
-    match name.bytes().next() {
-        None => return Err(ParseError::new(ParseErrorKind::MissingScheme, 0)),
-        Some(first) if !first.is_ascii_alphabetic() => {
-            return Err(ParseError::new(ParseErrorKind::UnexpectedText, 0));
-        }
-        Some(_) => {}
-    }
-    match name
-        .bytes()
-        .position(|byte| !(byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')))
+/// Reads the URI at the start of the text, and gives where it ends: at the first octet that is no part of it.
+#[inline]
+pub(crate) fn read(text: &str) -> Result<(Layout, usize), ParseError> {
+    if text
+        .get(..4)
+        .is_some_and(|start| start.eq_ignore_ascii_case("sip:"))
     {
-        Some(offset) => Err(ParseError::new(ParseErrorKind::UnexpectedText, offset)),
-        None => Ok(()),
+        let (parts, end) = sip::read(text, 4)?;
+        let scheme = Scheme::Sip;
+        return Ok((Layout { scheme, parts }, end));
     }
+    read_other(text)
 }
 
-/// A port: digits only, at most 65535.
-pub(crate) fn parse_port(text: &str, offset: usize) -> Result<u16, ParseError> {
-    decimal_as(text).map_err(|error| error.shifted(offset))
+// scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )
+fn read_other(text: &str) -> Result<(Layout, usize), ParseError> {
+    let octets = text.as_bytes();
+    let colon = run(octets, 0, |byte| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')
+    });
+    if colon == 0 || octets.get(colon) != Some(&b':') {
+        let has_scheme = octets.get(colon) != Some(&b':') && octets.contains(&b':');
+        return Err(if has_scheme {
+            ParseError::new(ParseErrorKind::UnexpectedText, colon)
+        } else {
+            ParseError::new(ParseErrorKind::MissingScheme, 0)
+        });
+    }
+    if !octets.first().is_some_and(u8::is_ascii_alphabetic) {
+        return Err(ParseError::new(ParseErrorKind::UnexpectedText, 0));
+    }
+    let scheme = Scheme::of(text.get(..colon).unwrap_or_default());
+    let start = colon.saturating_add(1);
+    let (parts, end) = match scheme {
+        Scheme::Sip | Scheme::Sips | Scheme::Im | Scheme::Pres => sip::read(text, start)?,
+        Scheme::Tel => tel::read(text, start)?,
+        _ => {
+            let end = escape::run(octets, start, escape::URIC)?;
+            if end == start {
+                let kind = if end == octets.len() {
+                    ParseErrorKind::UnexpectedEnd
+                } else {
+                    ParseErrorKind::UnexpectedText
+                };
+                return Err(ParseError::new(kind, start));
+            }
+            (Parts::default(), end)
+        }
+    };
+    Ok((Layout { scheme, parts }, end))
+}
+
+/// Reads a URI that fills the text.
+pub(crate) fn read_whole(text: &str) -> Result<Layout, ParseError> {
+    let (layout, end) = read(text)?;
+    if end == text.len() {
+        Ok(layout)
+    } else {
+        Err(ParseError::new(ParseErrorKind::UnexpectedText, end))
+    }
 }
 
 #[cfg(test)]

@@ -1,31 +1,39 @@
 //! `tel` URIs (RFC 3966 3): a number, and parameters.
 
-use super::sip::{Parts, Span, check_parameters};
+use super::sip::{Parts, Span, missing, read_parameters};
 use crate::error::{ParseError, ParseErrorKind};
+use crate::header::cursor::run;
 
-/// Reads what follows `tel:`; `start` is where it stands in the URI.
-pub(super) fn parse(text: &str, start: usize) -> Result<Parts, ParseError> {
-    let number = text.split(';').next().unwrap_or_default();
+/// Reads what follows `tel:` at `start`, and gives where it ends.
+pub(super) fn read(text: &str, start: usize) -> Result<(Parts, usize), ParseError> {
+    let octets = text.as_bytes();
+    let end = run(octets, start, |byte| {
+        byte.is_ascii_hexdigit() || matches!(byte, b'+' | b'*' | b'#' | b'-' | b'.' | b'(' | b')')
+    });
+    if end == start {
+        return Err(missing(octets, start, b";"));
+    }
+    let number = text.get(start..end).unwrap_or_default();
     check_number(number, start)?;
     let mut parts = Parts {
-        user: Some(Span::new(start, number.len())?),
+        user: Some(Span::new(start, end)?),
         ..Parts::default()
     };
-    if let Some(parameters) = text.get(number.len()..).and_then(|rest| rest.strip_prefix(';')) {
-        let at = start.saturating_add(number.len()).saturating_add(1);
-        check_parameters(parameters, at)?;
-        parts.parameters = Some(Span::new(at, parameters.len())?);
+    let mut at = end;
+    let mut parameters = "";
+    if octets.get(at) == Some(&b';') {
+        let start = at.saturating_add(1);
+        at = read_parameters(text, start)?;
+        parameters = text.get(start..at).unwrap_or_default();
+        parts.parameters = Some(Span::new(start, at)?);
     }
-    if !number.starts_with('+') && !has_context(text) {
+    if !number.starts_with('+') && !has_context(parameters) {
         //= https://www.rfc-editor.org/rfc/rfc3966#section-5.1.5
         //# Local numbers MUST have a 'phone-context' parameter that identifies
         //# the scope of their validity.
-        return Err(ParseError::new(
-            ParseErrorKind::MissingParameter,
-            start.saturating_add(text.len()),
-        ));
+        return Err(ParseError::new(ParseErrorKind::MissingParameter, at));
     }
-    Ok(parts)
+    Ok((parts, at))
 }
 
 /// The number without `-`, `.`, `(` and `)`.
@@ -47,8 +55,8 @@ pub(super) fn is_global(number: &str) -> bool {
     })
 }
 
-fn has_context(text: &str) -> bool {
-    text.split(';').skip(1).any(|piece| {
+fn has_context(parameters: &str) -> bool {
+    parameters.split(';').any(|piece| {
         piece
             .split('=')
             .next()
@@ -61,9 +69,6 @@ fn is_separator(character: char) -> bool {
 }
 
 fn check_number(number: &str, start: usize) -> Result<(), ParseError> {
-    if number.is_empty() {
-        return Err(ParseError::new(ParseErrorKind::Empty, start));
-    }
     let global = number.strip_prefix('+');
     let allowed = |character: char| {
         is_separator(character)

@@ -1,0 +1,309 @@
+//! From octets to lines, in one pass: where the start line ends, where each header field has its name and its value, and
+//! where the head ends.
+//!
+//! The pass may stop at any octet and go on when more have come, so a stream that comes octet by octet is read once. What
+//! the octets of the values are is looked at once the head is whole: most heads are plain text, and that is told of many
+//! octets at a time.
+
+use super::error::{MessageError, MessageErrorKind, Place};
+use super::limits::Limits;
+use crate::error::ParseErrorKind;
+use crate::header::cursor::{is_token_byte, run};
+use crate::header::{Known, Line, Origin, Table, check_text, to_usize, unfold};
+
+/// How far the lines of a head are read.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Scanner {
+    /// Where the line that is read next starts.
+    at: usize,
+    /// Up to here there is no line end after `at`.
+    searched: usize,
+    /// The length of the start line, once it is known.
+    start: Option<usize>,
+    /// Line ends so far.
+    breaks: usize,
+    has_folds: bool,
+}
+
+impl Scanner {
+    /// A scanner of header lines without a start line, those of a body part.
+    pub(super) fn of_fields() -> Self {
+        Self {
+            start: Some(0),
+            ..Self::default()
+        }
+    }
+
+    /// The length of the start line.
+    pub(super) fn start(&self) -> usize {
+        self.start.unwrap_or(0)
+    }
+
+    /// Reads on, and gives the length of the head when it is whole.
+    ///
+    /// Whatever fails here leaves no sure end of the message, since two readers could see different lines.
+    pub(super) fn advance(
+        &mut self,
+        octets: &[u8],
+        table: &mut Table,
+        limits: &Limits,
+    ) -> Result<Option<usize>, MessageError> {
+        let head = octets.get(..limits.head_octets).unwrap_or(octets);
+        match self.read_lines(head, table, limits.header_lines)? {
+            Some(end) => {
+                let head = head.get(..end).unwrap_or_default();
+                self.finish(head, table)?;
+                Ok(Some(end))
+            }
+            None if octets.len() > limits.head_octets => Err(MessageError::new(
+                MessageErrorKind::HeadTooLarge,
+                Place::HeaderLine,
+                limits.head_octets,
+            )),
+            None => Ok(None),
+        }
+    }
+
+    /// Reads header lines that end with the octets, or with an empty line.
+    pub(super) fn read_all(
+        &mut self,
+        octets: &[u8],
+        table: &mut Table,
+        limits: &Limits,
+    ) -> Result<(), MessageError> {
+        if self.advance(octets, table, limits)?.is_some() {
+            return Ok(());
+        }
+        if self.at == octets.len() {
+            return self.finish(octets, table);
+        }
+        let kind = MessageErrorKind::Incomplete;
+        Err(MessageError::new(kind, Place::HeaderLine, octets.len()))
+    }
+
+    /// Reads lines up to the empty one; without it the octets end inside the head.
+    fn read_lines(
+        &mut self,
+        head: &[u8],
+        table: &mut Table,
+        limit: usize,
+    ) -> Result<Option<usize>, MessageError> {
+        if self.searched > self.at && memchr::memchr(b'\n', from(head, self.searched)).is_none() {
+            self.searched = head.len();
+            return Ok(None);
+        }
+        if self.start.is_none() {
+            let Some(end) = self.line_end(head, 0)? else {
+                return Ok(None);
+            };
+            self.start = Some(end);
+            self.next_line(end);
+        }
+        loop {
+            match head.get(self.at) {
+                None => return Ok(None),
+                Some(b'\r') => {
+                    return match head.get(self.at.saturating_add(1)) {
+                        Some(b'\n') => {
+                            self.next_line(self.at);
+                            Ok(Some(self.at))
+                        }
+                        Some(_) => Err(control_character(self.at)),
+                        None => Ok(None),
+                    };
+                }
+                Some(b' ' | b'\t') => {
+                    let Some(end) = self.line_end(head, self.at)? else {
+                        return Ok(None);
+                    };
+                    let Some(line) = table.last_mut() else {
+                        return Err(syntax(ParseErrorKind::UnexpectedText, self.at));
+                    };
+                    self.next_line(end);
+                    line.origin = Origin::Folded;
+                    line.end = to_offset(self.at)?;
+                    self.has_folds = true;
+                }
+                Some(_) => {
+                    let Some(line) = self.read_field(head)? else {
+                        return Ok(None);
+                    };
+                    if table.len() >= limit {
+                        let kind = MessageErrorKind::HeadTooLarge;
+                        return Err(MessageError::new(kind, Place::HeaderLine, to_usize(line.start)));
+                    }
+                    table.push(line);
+                }
+            }
+        }
+    }
+
+    /// Where the line that goes on at `at` ends: at its CRLF, if that is there.
+    #[inline]
+    fn line_end(&mut self, head: &[u8], at: usize) -> Result<Option<usize>, MessageError> {
+        let Some(length) = memchr::memchr(b'\n', from(head, at)) else {
+            self.searched = head.len();
+            return Ok(None);
+        };
+        let feed = at.saturating_add(length);
+        let end = feed.saturating_sub(1);
+        // A bare LF ends a line for some readers and not for others. A bare CR is found with the other control characters.
+        if length > 0 && head.get(end) == Some(&b'\r') {
+            Ok(Some(end))
+        } else {
+            Err(control_character(feed))
+        }
+    }
+
+    #[inline]
+    fn next_line(&mut self, end: usize) {
+        self.at = end.saturating_add(2);
+        self.searched = self.at;
+        self.breaks = self.breaks.saturating_add(1);
+    }
+
+    /// Reads the header field at `self.at`, if its line is whole.
+    #[inline]
+    fn read_field(&mut self, head: &[u8]) -> Result<Option<Line>, MessageError> {
+        let start = self.at;
+        let name_end = run(head, start, is_token_byte);
+        let mut colon = name_end;
+        if head.get(colon) != Some(&b':') {
+            // HCOLON = *( SP / HTAB ) ":" SWS: white space before the colon is not part of the name.
+            colon = run(head, name_end, |byte| matches!(byte, b' ' | b'\t'));
+            match head.get(colon) {
+                Some(b':') => {}
+                Some(b'\r') if head.get(colon.saturating_add(1)) == Some(&b'\n') => {
+                    return Err(syntax(ParseErrorKind::UnexpectedEnd, colon));
+                }
+                Some(b'\r') if head.get(colon.saturating_add(1)).is_some() => {
+                    return Err(control_character(colon));
+                }
+                Some(b'\n') => return Err(control_character(colon)),
+                Some(byte) if *byte != b'\r' => return Err(syntax(ParseErrorKind::UnexpectedText, colon)),
+                _ => {
+                    self.searched = head.len();
+                    return Ok(None);
+                }
+            }
+        }
+        if name_end == start {
+            return Err(syntax(ParseErrorKind::Empty, start));
+        }
+        let value = run(head, colon.saturating_add(1), |byte| matches!(byte, b' ' | b'\t'));
+        // From the octet before on, since the CR is looked for there.
+        let before = value.saturating_sub(1);
+        let Some(end) = self.line_end(head, before)? else {
+            return Ok(None);
+        };
+        let name = head.get(start..name_end).unwrap_or_default();
+        let text = head.get(value..end).unwrap_or_default();
+        let blank = text.iter().rev().position(|byte| !matches!(byte, b' ' | b'\t'));
+        let value_end = end.saturating_sub(blank.unwrap_or(0));
+        self.next_line(end);
+        Ok(Some(Line {
+            known: Known::find(name),
+            origin: Origin::Received,
+            start: to_offset(start)?,
+            name_end: to_offset(name_end)?,
+            value: to_offset(value)?,
+            value_end: to_offset(value_end)?,
+            end: to_offset(self.at)?,
+        }))
+    }
+
+    /// Checks the octets of a whole head, and puts folded values together.
+    fn finish(&mut self, head: &[u8], table: &mut Table) -> Result<(), MessageError> {
+        if !self.has_folds && is_plain(head, self.breaks) {
+            return Ok(());
+        }
+        let text = core::str::from_utf8(head)
+            .map_err(|error| syntax(ParseErrorKind::NotUtf8, error.valid_up_to()))?;
+        let start = text.get(..self.start()).unwrap_or_default();
+        check_text(start.as_bytes()).map_err(|error| {
+            let kind = MessageErrorKind::Syntax(error.kind);
+            MessageError::new(kind, Place::StartLine, error.offset)
+        })?;
+        for at in 0..table.len() {
+            let Some(line) = table.get(at).copied() else {
+                break;
+            };
+            let start = to_usize(line.value);
+            if line.origin == Origin::Folded {
+                let end = to_usize(line.end).saturating_sub(2);
+                let whole = text.get(start..end).unwrap_or_default();
+                // A value whose first line is empty starts in the fold.
+                let value = whole.trim_start_matches([' ', '\t', '\r', '\n']);
+                let start = end.saturating_sub(value.len());
+                let value = value.trim_end_matches([' ', '\t', '\r', '\n']);
+                // A quoted string goes on over the fold, so the value is checked as one.
+                check(&value.replace("\r\n", ""), start)?;
+                table.unfold(at, to_offset(start)?, unfold(value));
+            } else {
+                check(
+                    text.get(start..to_usize(line.value_end)).unwrap_or_default(),
+                    start,
+                )?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Is there nothing to look at more closely: no octet above 126, no control character but the CRs and LFs of as many line
+/// ends, and tabs?
+fn is_plain(head: &[u8], breaks: usize) -> bool {
+    // Without branches, and in pieces of a fixed size, many octets are looked at at once.
+    let mut is_odd = false;
+    let mut returns: usize = 0;
+    let (pieces, rest) = head.as_chunks::<32>();
+    for piece in pieces {
+        let (odd, count) = look(piece);
+        is_odd |= odd;
+        returns = returns.saturating_add(usize::from(count));
+    }
+    let mut last = [b' '; 32];
+    for (place, byte) in last.iter_mut().zip(rest) {
+        *place = *byte;
+    }
+    let (odd, count) = look(&last);
+    returns = returns.saturating_add(usize::from(count));
+    !(is_odd | odd) && returns == breaks
+}
+
+/// Is an octet odd, and how many CRs are there?
+#[inline]
+fn look(piece: &[u8; 32]) -> (bool, u8) {
+    let mut odd: u8 = 0;
+    let mut returns: u8 = 0;
+    for byte in piece {
+        let is_return = u8::from(*byte == b'\r');
+        let is_text = u8::from(byte.wrapping_sub(b' ') < 0x5f);
+        let is_space = u8::from(*byte == b'\n') | u8::from(*byte == b'\t');
+        odd |= 1 ^ (is_text | is_return | is_space);
+        returns = returns.wrapping_add(is_return);
+    }
+    (odd != 0, returns)
+}
+
+fn check(text: &str, start: usize) -> Result<(), MessageError> {
+    check_text(text.as_bytes()).map_err(|error| syntax(error.kind, start.saturating_add(error.offset)))
+}
+
+fn from(head: &[u8], at: usize) -> &[u8] {
+    head.get(at..).unwrap_or_default()
+}
+
+fn syntax(kind: ParseErrorKind, at: usize) -> MessageError {
+    MessageError::new(MessageErrorKind::Syntax(kind), Place::HeaderLine, at)
+}
+
+fn control_character(at: usize) -> MessageError {
+    syntax(ParseErrorKind::ControlCharacter, at)
+}
+
+/// Offsets are kept in 32 bits, which the limits never reach.
+#[inline]
+fn to_offset(octets: usize) -> Result<u32, MessageError> {
+    u32::try_from(octets).map_err(|_| syntax(ParseErrorKind::LimitExceeded, octets))
+}

@@ -1,0 +1,109 @@
+//! Via (RFC 3261 20.42, RFC 3581).
+
+use core::net::IpAddr;
+
+use super::{ParamsView, Viewed, value};
+use crate::error::{ParseError, ParseErrorKind};
+use crate::header::cursor::{Cursor, decimal_as, is_token_byte};
+use crate::header::{Via, params};
+use crate::uri::{self, Host};
+
+/// One hop of the way that the response takes back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ViaView<'a> {
+    /// Name and version of the protocol as they are written, with the white space that may be in between.
+    pub protocol: &'a str,
+    /// The transport; it compares without case.
+    pub transport: &'a str,
+    /// The host of sent-by, an IPv6 address with brackets.
+    pub host: &'a str,
+    /// The port of sent-by.
+    pub port: Option<u16>,
+    /// The branch, the transaction's id.
+    pub branch: Option<&'a str>,
+    /// The source address that the next hop saw, with or without brackets.
+    pub received: Option<&'a str>,
+    /// RFC 3581: `Some(None)` asks for the source port, `Some(Some(port))` tells it.
+    pub rport: Option<Option<u16>>,
+    /// All parameters.
+    pub params: ParamsView<'a>,
+}
+
+impl<'a> ViaView<'a> {
+    pub(crate) fn read(cursor: &mut Cursor<'a>) -> Result<Self, ParseError> {
+        let protocol = read_protocol(cursor)?;
+        let transport = cursor.token()?;
+        if !cursor.space() {
+            return cursor.unexpected();
+        }
+        let start = cursor.position();
+        let end = uri::read_host(cursor.text(), start)?;
+        cursor.move_to(end);
+        let port = if cursor.separator(b':') {
+            Some(cursor.number()?)
+        } else {
+            None
+        };
+        let mut via = Self {
+            protocol,
+            transport,
+            host: cursor.text_between(start, end),
+            port,
+            branch: None,
+            received: None,
+            rport: None,
+            params: ParamsView::default(),
+        };
+        if cursor.separator(b';') {
+            let text = params::read(cursor, b';', |name, value, at| via.place(name, value, at))?;
+            via.params = ParamsView::new(text);
+        }
+        Ok(via)
+    }
+
+    /// Takes note of a parameter that has a place of its own.
+    #[inline]
+    fn place(&mut self, name: &str, value: Option<&'a str>, at: usize) -> Result<(), ParseError> {
+        if name.eq_ignore_ascii_case("branch") {
+            match value {
+                Some(branch) if branch.bytes().all(is_token_byte) => self.branch = Some(branch),
+                _ => return Err(ParseError::new(ParseErrorKind::UnexpectedText, at)),
+            }
+        } else if name.eq_ignore_ascii_case("received") {
+            match value {
+                Some(address) if is_address(address) => self.received = Some(address),
+                _ => return Err(ParseError::new(ParseErrorKind::InvalidHost, at)),
+            }
+        } else if name.eq_ignore_ascii_case("rport") {
+            let port = value.map(decimal_as).transpose();
+            self.rport = Some(port.map_err(|error| error.shifted(at))?);
+        }
+        Ok(())
+    }
+}
+
+/// Reads `SIP/2.0/` with white space where the grammar allows it, and gives it without the last slash.
+#[inline]
+fn read_protocol<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str, ParseError> {
+    let start = cursor.position();
+    cursor.token()?;
+    cursor.expect_separator(b'/')?;
+    cursor.token()?;
+    let end = cursor.position();
+    cursor.expect_separator(b'/')?;
+    Ok(cursor.text_between(start, end))
+}
+
+/// RFC 5118 4.5: both `received=2001:db8::1` and `received=[2001:db8::1]` are in use.
+fn is_address(text: &str) -> bool {
+    text.parse::<IpAddr>().is_ok() || Host::parse(text).is_ok_and(|host| host.address().is_some())
+}
+
+impl Viewed for Via {
+    type View<'a> = ViaView<'a>;
+
+    fn view(text: &str, at: usize) -> Result<(ViaView<'_>, usize), ParseError> {
+        value::<Self, _>(text, at, ViaView::read)
+    }
+}

@@ -1,0 +1,80 @@
+//! Finding a parameter name that occurs twice, in time linear in the text.
+
+use crate::error::{ParseError, ParseErrorKind};
+
+/// How many parameters a value or a URI may have. More is no address.
+pub(crate) const MAX_PARAMS: usize = 64;
+
+/// The names of the parameters read so far.
+///
+/// Names that differ in their ends or in length, as nearly all do, are told apart by a bit each. Only when two share theirs is
+/// it kept where each name is.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    count: usize,
+    seen: u64,
+    places: Option<[(u32, u32); MAX_PARAMS]>,
+}
+
+impl Names {
+    /// Takes note of `name`, which stands at `at` of the text; `earlier` gives the names before it and where they are.
+    pub(crate) fn add<'a, I: Iterator<Item = (usize, &'a str)>>(
+        &mut self,
+        name: &str,
+        at: usize,
+        text: &str,
+        earlier: impl FnOnce() -> I,
+    ) -> Result<(), ParseError> {
+        if self.count >= MAX_PARAMS {
+            return Err(ParseError::new(ParseErrorKind::LimitExceeded, at));
+        }
+        let bit = bit_of(name.as_bytes());
+        if self.seen & bit != 0 && self.places.is_none() {
+            let mut places = [(0, 0); MAX_PARAMS];
+            for (place, (at, name)) in places.iter_mut().zip(earlier()) {
+                *place = span(at, name);
+            }
+            self.places = Some(places);
+        }
+        self.seen |= bit;
+        if let Some(places) = &mut self.places {
+            let is_there = places.iter().take(self.count).any(|(start, end)| {
+                let earlier = text.get(to_usize(*start)..to_usize(*end));
+                earlier.is_some_and(|earlier| earlier.eq_ignore_ascii_case(name))
+            });
+            if is_there {
+                return Err(ParseError::new(ParseErrorKind::RepeatedParameter, at));
+            }
+            if let Some(place) = places.get_mut(self.count) {
+                *place = span(at, name);
+            }
+        }
+        self.count = self.count.saturating_add(1);
+        Ok(())
+    }
+}
+
+/// A bit that names equal without regard to case share.
+#[inline]
+fn bit_of(name: &[u8]) -> u64 {
+    let (Some(first), Some(last)) = (name.first(), name.last()) else {
+        return 1;
+    };
+    let middle = name.get(name.len() / 2).copied().unwrap_or_default();
+    let mixed = name
+        .len()
+        .wrapping_mul(7)
+        .wrapping_add(usize::from(first | 32))
+        .wrapping_add(usize::from(last | 32).wrapping_mul(5))
+        .wrapping_add(usize::from(middle | 32).wrapping_mul(11));
+    1_u64.rotate_left(u32::try_from(mixed & 63).unwrap_or_default())
+}
+
+fn span(at: usize, name: &str) -> (u32, u32) {
+    let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+    (offset(at), offset(at.saturating_add(name.len())))
+}
+
+fn to_usize(offset: u32) -> usize {
+    usize::try_from(offset).unwrap_or(usize::MAX)
+}
