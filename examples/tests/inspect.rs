@@ -194,6 +194,42 @@ fn parts_are_cut_at_the_boundary_of_the_type() {
     );
 }
 
+#[test]
+fn parts_in_parts_are_described_in_their_place() {
+    let body = "--a\r\nContent-Type: multipart/related;boundary=b;start=\"<2@x>\"\r\n\r\n--b\r\nContent-ID: <1@x>\r\n\r\none\r\n--b\r\n\
+        Content-ID: <2@x>\r\nContent-Transfer-Encoding: binary\r\n\r\n\r\n--b--\r\n--a\r\nContent-Type: multipart/mixed\r\n\r\n\r\n--a\r\n\
+        Content-Type: message/external-body;access-type=URL;url=\"http://a/b\";expiration=\"Mon, 24 Jun 2002 09:00:00 GMT\"\r\n\r\n\
+        Content-Type: image/png\r\nContent-Disposition: render\r\n\r\n\r\n--a--";
+    let answer = ask(
+        "multipart",
+        body,
+        &json!({"content_type": "multipart/mixed;boundary=a"}),
+    );
+    let parts = &answer["value"]["parts"];
+    assert_eq!(parts[0]["parts"][1]["transfer_encoding"], "binary");
+    assert_eq!(
+        (&parts[0]["parts"][0]["body"], &parts[0]["parts"][1]["length"]),
+        (&json!("one"), &json!(0))
+    );
+    assert_eq!(
+        (
+            &parts[2]["external"]["uri"],
+            &parts[2]["external"]["content_type"]
+        ),
+        (&json!("http://a/b"), &json!("image/png"))
+    );
+    assert_eq!(
+        answer["refused"],
+        json!([{"where": "Content-Type", "text": "missing or invalid boundary at byte 0"}])
+    );
+    let related = ask(
+        "multipart",
+        "--b\r\n\r\n\r\n--b\r\nContent-ID: <2@x>\r\n\r\n\r\n--b--",
+        &json!({"content_type": "multipart/related;boundary=b;start=\"<2@x>\""}),
+    );
+    assert_eq!(related["value"]["root"], 1);
+}
+
 const OPS: [&str; 18] = [
     "display_name",
     "uri_user",

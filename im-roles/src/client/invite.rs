@@ -5,8 +5,8 @@ use std::time::Instant;
 use bytes::Bytes;
 use sip_im::dialog::{Dialog, DialogId};
 use sip_im::endpoint::{ClientTransaction, ServerTransaction, Target};
-use sip_im::header::{Contact, ReferredBy, Require, Subject};
-use sip_im::mime::{Multipart, Part};
+use sip_im::header::{Contact, Headers, ReferredBy, Require, Subject};
+use sip_im::mime::{Multipart, Part, leaf_parts};
 use sip_im::{ContentType, Method, Request, Response, StatusCode, Uri, sdp};
 
 use super::event::{Event, Failure, Party, SessionKey};
@@ -433,7 +433,7 @@ fn inviter(request: &Request) -> Party {
 }
 
 /// The conference, if the far end is one (RFC 4579 4.2).
-fn focus(headers: &sip_im::header::Headers) -> Option<Uri> {
+fn focus(headers: &Headers) -> Option<Uri> {
     let contact = headers.get::<Contact>().ok().flatten()?;
     contact
         .has_feature("isfocus")
@@ -442,21 +442,17 @@ fn focus(headers: &sip_im::header::Headers) -> Option<Uri> {
 }
 
 fn response_sdp(response: &Response) -> Option<sdp::Session> {
-    find_sdp(&response.content_type().ok().flatten()?, response.body())
+    find_sdp(response.headers(), response.body())
 }
 
 fn request_sdp(request: &Request) -> Option<sdp::Session> {
-    find_sdp(&request.content_type().ok().flatten()?, request.body())
+    find_sdp(request.headers(), request.body())
 }
 
-/// The session description, which may stand beside a list of recipients.
-fn find_sdp(content_type: &ContentType, body: &Bytes) -> Option<sdp::Session> {
-    if content_type.is("application", "sdp") {
-        return sdp::Session::parse(body).ok();
-    }
-    let multipart = Multipart::parse(content_type, body, &sip_im::mime::Limits::default()).ok()?;
-    let part = multipart
-        .parts()
+/// The session description, which may stand beside a list of recipients or have the picture of a file with it.
+fn find_sdp(headers: &Headers, body: &Bytes) -> Option<sdp::Session> {
+    let parts = leaf_parts(headers, body, &sip_im::mime::Limits::default()).ok()?;
+    let part = parts
         .iter()
         .find(|part| part.content_type().is("application", "sdp"))?;
     sdp::Session::parse(part.body()).ok()

@@ -262,7 +262,7 @@ pub(super) fn negotiate(offer: Option<&Bytes>, local: &LocalMedia) -> Result<(By
 impl Peer {
     /// What the session description in a response to an INVITE says.
     pub(super) fn of_response(response: &Response) -> Result<Self, StatusCode> {
-        let parts = mime::body_parts(response.headers(), response.body(), &mime::Limits::default());
+        let parts = mime::leaf_parts(response.headers(), response.body(), &mime::Limits::default());
         let parts = parts.map_err(|_| StatusCode::BAD_REQUEST)?;
         let part = parts
             .iter()

@@ -287,6 +287,9 @@ names! {
     WWW_AUTHENTICATE 103 "WWW-Authenticate"
     P_REFUSED_URI_LIST 104 "P-Refused-URI-List"
     PROXY_AUTHENTICATION_INFO 105 "Proxy-Authentication-Info"
+    CONTENT_DESCRIPTION 106 "Content-Description"
+    GEOLOCATION_ERROR 107 "Geolocation-Error"
+    GEOLOCATION_ROUTING 108 "Geolocation-Routing"
 }
 
 const SLOT_MASK: usize = 511;

@@ -1,10 +1,15 @@
-//! Bodies: dispositions, and several parts in one body (RFC 2046 5.1, RFC 5621).
+//! Bodies: dispositions, several parts in one body (RFC 2046 5.1, RFC 2387, RFC 5621), and content that is somewhere else
+//! (RFC 4483).
 
+mod external;
 mod multipart;
+mod nested;
 mod part;
 
+pub use external::{ExternalBody, ExternalError};
 pub use msrp::header::content::ContentDisposition;
-pub use multipart::{Multipart, MultipartBuilder, body_parts};
+pub use multipart::{Multipart, MultipartBuilder, MultipartKind, body_parts};
+pub use nested::leaf_parts;
 pub use part::Part;
 
 use crate::error::ParseErrorKind;
@@ -13,8 +18,10 @@ use crate::error::ParseErrorKind;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Parts of one multipart body. Default 64.
+    /// Parts of one multipart body; where parts are cut further, those of all its levels together. Default 64.
     pub parts: usize,
+    /// Multipart bodies inside one another, the outermost one counted. Default 4.
+    pub depth: usize,
     /// Octets of the header fields of one part. Default 16,384.
     pub head_octets: usize,
     /// Header field lines of one part. Default 32.
@@ -25,6 +32,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             parts: 64,
+            depth: 4,
             head_octets: 16_384,
             header_lines: 32,
         }
@@ -61,7 +69,10 @@ pub enum MultipartErrorKind {
     /// A header field of a part is malformed.
     #[error("{0}")]
     Header(ParseErrorKind),
-    /// There are more parts than the limits allow.
+    /// The root that the `start` parameter names is not there, or has not the type that `type` says (RFC 2387 3).
+    #[error("no such root")]
+    Root,
+    /// There are more parts, or they are nested deeper, than the limits allow.
     #[error("limit exceeded")]
     LimitExceeded,
 }

@@ -7,7 +7,7 @@ use super::{Limits, MultipartError, MultipartErrorKind, Part};
 use crate::codec::scan_fields;
 use crate::error::{HeaderErrorKind, ParseErrorKind};
 use crate::header::{HeaderName, Headers};
-use crate::{ContentType, Entropy};
+use crate::{ContentType, Entropy, Uri};
 
 /// A multipart body.
 ///
@@ -29,7 +29,20 @@ use crate::{ContentType, Entropy};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Multipart {
+    content_type: ContentType,
     parts: Vec<Part>,
+}
+
+/// How the parts of a multipart body belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum MultipartKind {
+    /// Each is for itself; so is every kind that is not known (RFC 2046 5.1.3, 5.1.7).
+    Mixed,
+    /// Each says the same, the best one last (RFC 2046 5.1.4).
+    Alternative,
+    /// One of them, the root, is the whole, and points at the others (RFC 2387).
+    Related,
 }
 
 impl Multipart {
@@ -67,7 +80,71 @@ impl Multipart {
         if parts.is_empty() {
             return Err(MultipartError::new(MultipartErrorKind::NoPart, open.start));
         }
-        Ok(Self { parts })
+        Ok(Self {
+            content_type: content_type.clone(),
+            parts,
+        })
+    }
+
+    /// How the parts belong together.
+    pub fn kind(&self) -> MultipartKind {
+        let subtype = self.content_type.subtype();
+        if subtype.eq_ignore_ascii_case("alternative") {
+            MultipartKind::Alternative
+        } else if subtype.eq_ignore_ascii_case("related") {
+            MultipartKind::Related
+        } else {
+            MultipartKind::Mixed
+        }
+    }
+
+    /// The part that the others belong to: of `multipart/related` the one that `start` names, else the first.
+    ///
+    /// # Errors
+    ///
+    /// Fails with [`MultipartErrorKind::Root`] when `start` names no part, or when `type` is that of another one.
+    //= https://www.rfc-editor.org/rfc/rfc2387#section-3.2
+    //# The start parameter, if given, is the content-ID of the compound
+    //# object's "root".  If not present the "root" is the first body part in
+    //# the Multipart/Related entity.
+    pub fn root(&self) -> Result<&Part, MultipartError> {
+        let missing = MultipartError::new(MultipartErrorKind::Root, 0);
+        let is_related = self.kind() == MultipartKind::Related;
+        let root = match self.content_type.parameter("start").filter(|_| is_related) {
+            Some(start) => {
+                let start = start.trim();
+                let id = start.strip_prefix('<').and_then(|id| id.strip_suffix('>'));
+                let id = id.unwrap_or(start);
+                self.parts
+                    .iter()
+                    .find(|part| part.content_id().is_some_and(|own| own == id))
+            }
+            None => self.parts.first(),
+        };
+        let root = root.ok_or(missing)?;
+        //= https://www.rfc-editor.org/rfc/rfc2387#section-3.1
+        //# If the value of the type parameter and the root body part's
+        //# content-type differ then the User Agent's behavior is undefined.
+        match self.content_type.parameter("type").filter(|_| is_related) {
+            Some(stated) if !root.content_type().matches(&stated) => Err(missing),
+            _ => Ok(root),
+        }
+    }
+
+    /// Of the parts that say the same, the best one that the caller takes; of other kinds of body none.
+    //= https://www.rfc-editor.org/rfc/rfc2046#section-5.1.4
+    //# In general, user agents that compose
+    //# "multipart/alternative" entities must place the body parts in
+    //# increasing order of preference, that is, with the preferred format
+    //# last.
+    pub fn best(&self, takes: impl FnMut(&&Part) -> bool) -> Option<&Part> {
+        let is_alternative = self.kind() == MultipartKind::Alternative;
+        self.parts.iter().rev().filter(|_| is_alternative).find(takes)
+    }
+
+    /// The part that a `cid` URI points at.
+    pub fn named(&self, uri: &Uri) -> Option<&Part> {
+        self.parts.iter().find(|part| part.is_named(uri))
     }
 
     /// The parts, in order; there is at least one.
@@ -82,7 +159,10 @@ impl Multipart {
 
     /// Starts a `multipart/mixed` body.
     pub fn builder() -> MultipartBuilder {
-        MultipartBuilder { parts: Vec::new() }
+        MultipartBuilder {
+            kind: MultipartKind::Mixed,
+            parts: Vec::new(),
+        }
     }
 }
 
@@ -96,6 +176,15 @@ pub fn body_parts(headers: &Headers, body: &Bytes, limits: &Limits) -> Result<Ve
     if body.is_empty() {
         return Ok(Vec::new());
     }
+    let whole = whole(headers, body)?;
+    if whole.is_multipart() {
+        return Multipart::parse(whole.content_type(), body, limits).map(Multipart::into_parts);
+    }
+    Ok(vec![whole])
+}
+
+/// A message's body as one part, whatever its type.
+pub(super) fn whole(headers: &Headers, body: &Bytes) -> Result<Part, MultipartError> {
     let mut own = Headers::new();
     for name in [
         HeaderName::CONTENT_TYPE,
@@ -107,16 +196,13 @@ pub fn body_parts(headers: &Headers, body: &Bytes, limits: &Limits) -> Result<Ve
     ] {
         own.copy_from(headers, &name);
     }
-    let whole = Part::read(own, body.clone()).map_err(|error| header_error(&error.kind, 0))?;
-    if whole.content_type().type_().eq_ignore_ascii_case("multipart") {
-        return Multipart::parse(whole.content_type(), body, limits).map(Multipart::into_parts);
-    }
-    Ok(vec![whole])
+    Part::read(own, body.clone()).map_err(|error| header_error(&error.kind, 0))
 }
 
 /// Builds a multipart body; see [`Multipart::builder`].
 #[derive(Clone, Debug)]
 pub struct MultipartBuilder {
+    kind: MultipartKind,
     parts: Vec<Part>,
 }
 
@@ -125,6 +211,20 @@ impl MultipartBuilder {
     #[must_use]
     pub fn part(mut self, part: Part) -> Self {
         self.parts.push(part);
+        self
+    }
+
+    /// Makes it `multipart/alternative`; the best part comes last.
+    #[must_use]
+    pub fn alternative(mut self) -> Self {
+        self.kind = MultipartKind::Alternative;
+        self
+    }
+
+    /// Makes it `multipart/related`; the first part is the root.
+    #[must_use]
+    pub fn related(mut self) -> Self {
+        self.kind = MultipartKind::Related;
         self
     }
 
@@ -151,8 +251,21 @@ impl MultipartBuilder {
             out.put_slice(b"\r\n");
         }
         out.put_slice(format!("--{boundary}--\r\n").as_bytes());
-        let content_type = ContentType::new("multipart", "mixed")
+        let subtype = match self.kind {
+            MultipartKind::Mixed => "mixed",
+            MultipartKind::Alternative => "alternative",
+            MultipartKind::Related => "related",
+        };
+        let root = self.parts.first().filter(|_| self.kind == MultipartKind::Related);
+        let content_type = ContentType::new("multipart", subtype)
             .and_then(|content_type| content_type.with_parameter("boundary", &boundary))
+            .and_then(|content_type| match root.map(Part::content_type) {
+                Some(root) => {
+                    let root = format!("{}/{}", root.type_(), root.subtype());
+                    content_type.with_parameter("type", &root)
+                }
+                None => Ok(content_type),
+            })
             .map_err(|_| MultipartError::new(MultipartErrorKind::Boundary, 0))?;
         Ok((content_type, out.freeze()))
     }
@@ -252,7 +365,7 @@ impl Delimiters<'_> {
     }
 }
 
-fn read_part(content: &Bytes, offset: usize, limits: &Limits) -> Result<Part, MultipartError> {
+pub(super) fn read_part(content: &Bytes, offset: usize, limits: &Limits) -> Result<Part, MultipartError> {
     let (head, body) = if content.starts_with(b"\r\n") {
         (Bytes::new(), content.slice(2..))
     } else if let Some(end) = memmem::find(content, b"\r\n\r\n") {

@@ -5,9 +5,9 @@ use core::fmt;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::ContentDisposition;
-use crate::ContentType;
 use crate::error::{BuildError, HeaderError};
-use crate::header::{HeaderName, Headers};
+use crate::header::{ContentId, ContentTransferEncoding, HeaderName, Headers};
+use crate::{ContentType, Scheme, Uri};
 
 /// A part: its header fields and its octets.
 #[derive(Clone)]
@@ -45,6 +45,12 @@ impl Part {
             headers,
             body,
         })
+    }
+
+    /// The same part without saying its type.
+    pub(super) fn untyped(mut self) -> Self {
+        self.headers.remove(&HeaderName::CONTENT_TYPE);
+        self
     }
 
     /// Sets the octets.
@@ -110,16 +116,28 @@ impl Part {
             .is_some_and(|found| found.is(disposition))
     }
 
-    /// The name of the part without angle brackets.
+    /// The name of the part without angle brackets; a malformed one is none.
     pub fn content_id(&self) -> Option<String> {
-        let value = self.headers.value(&HeaderName::CONTENT_ID)?;
-        Some(
-            value
-                .trim()
-                .trim_start_matches('<')
-                .trim_end_matches('>')
-                .to_owned(),
-        )
+        let id = self.headers.get::<ContentId>().ok()??;
+        Some(id.id().to_owned())
+    }
+
+    /// Does a `cid` URI point at the part (RFC 2392)?
+    pub fn is_named(&self, uri: &Uri) -> bool {
+        uri.scheme() == Scheme::Cid
+            && self
+                .content_id()
+                .is_some_and(|id| decoded(uri.opaque()) == id.as_bytes())
+    }
+
+    /// How the octets are encoded. SIP carries them as they are, which is also what a part without the field says.
+    pub fn transfer_encoding(&self) -> Option<ContentTransferEncoding> {
+        self.headers.get().ok().flatten()
+    }
+
+    /// Is it a multipart body itself?
+    pub fn is_multipart(&self) -> bool {
+        self.content_type.type_().eq_ignore_ascii_case("multipart")
     }
 
     /// The header fields.
@@ -146,4 +164,21 @@ impl fmt::Debug for Part {
             .field("body_octets", &self.body.len())
             .finish_non_exhaustive()
     }
+}
+
+/// Undoes the escapes of a URI part that was checked when it was read.
+fn decoded(text: &str) -> Vec<u8> {
+    let mut octets = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let escaped = after.split_at_checked(2).filter(|_| *first == b'%');
+        let octet = escaped.and_then(|(pair, after)| {
+            let pair = core::str::from_utf8(pair).ok()?;
+            Some((u8::from_str_radix(pair, 16).ok()?, after))
+        });
+        let (octet, after) = octet.unwrap_or((*first, after));
+        octets.push(octet);
+        rest = after;
+    }
+    octets
 }
