@@ -1,16 +1,20 @@
 //! Why a document is not acceptable as a document of its type.
 
-use crate::xml::{Element, XmlError, XmlErrorKind};
+use crate::xml::{Placed, XmlError, XmlErrorKind, place};
 
 /// What is wrong with a document, and where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{kind} at byte {offset}")]
+#[error("{kind} at byte {offset} (line {line}, column {column})")]
 #[non_exhaustive]
 pub struct DocumentError {
     /// What is wrong.
     pub kind: DocumentErrorKind,
     /// Octets from the beginning of the document to the element at fault.
     pub offset: usize,
+    /// The line of that place, counted from 1.
+    pub line: u32,
+    /// The character of that line, counted from 1.
+    pub column: u32,
 }
 
 /// The ways in which a well-formed document is not one of its type.
@@ -47,11 +51,19 @@ pub enum DocumentErrorKind {
 }
 
 impl DocumentError {
-    pub(crate) fn at(element: &Element, kind: DocumentErrorKind) -> Self {
+    pub(crate) fn at(element: impl Placed, kind: DocumentErrorKind) -> Self {
         Self {
             kind,
             offset: element.offset(),
+            line: 0,
+            column: 0,
         }
+    }
+
+    /// Adds line and column, which are only worked out when there is an error.
+    pub(crate) fn within(mut self, input: &[u8]) -> Self {
+        (self.line, self.column) = place(std::str::from_utf8(input).unwrap_or_default(), self.offset);
+        self
     }
 
     /// Returns the name of the element or attribute at fault, or `xml` when the text is not well-formed.
@@ -75,6 +87,8 @@ impl From<XmlError> for DocumentError {
         Self {
             kind: DocumentErrorKind::Xml(error.kind),
             offset: error.offset,
+            line: error.line,
+            column: error.column,
         }
     }
 }

@@ -139,7 +139,7 @@ fn lists_that_break_the_schema_are_refused() {
     let error = ResourceLists::parse(b"<resource-lists/>", &limits()).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "unexpected root element, resource-lists expected at byte 0"
+        "unexpected root element, resource-lists expected at byte 0 (line 1, column 1)"
     );
 }
 

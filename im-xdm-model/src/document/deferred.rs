@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{number_of, once};
 use crate::error::{DocumentError, DocumentErrorKind};
-use crate::xml::{DateTime, Element, Extensions, Limits};
+use crate::xml::{DateTime, Element, Extensions, Limits, TreeNode};
 
 /// The namespace, which the list shares with that of histories.
 pub const NAMESPACE: &str = "urn:oma:xml:im:history-list";
@@ -78,12 +78,12 @@ impl DeferredMessage {
         }
     }
 
-    fn from_element(element: &Element) -> Result<Self, DocumentError> {
+    fn from_element(element: TreeNode<'_>) -> Result<Self, DocumentError> {
         let mut read = Self::default();
         let mut reference = element.attribute("history-reference").map(str::to_owned);
         for child in element.elements() {
             if !is_own(child) {
-                read.extensions.elements.push(child.clone());
+                read.extensions.elements.push(child.to_element());
                 continue;
             }
             match child.name().local() {
@@ -103,7 +103,7 @@ impl DeferredMessage {
         Ok(read)
     }
 
-    fn take(&mut self, element: &Element) -> Result<(), DocumentError> {
+    fn take(&mut self, element: TreeNode<'_>) -> Result<(), DocumentError> {
         let date = |name| {
             element
                 .text()
@@ -112,7 +112,7 @@ impl DeferredMessage {
         };
         let text = || element.trimmed_text();
         match element.name().local() {
-            _ if !is_own(element) => self.extensions.elements.push(element.clone()),
+            _ if !is_own(element) => self.extensions.elements.push(element.to_element()),
             "time-stamp" => once(&mut self.time_stamp, date("time-stamp")?, element, "time-stamp")?,
             "from" => once(&mut self.from, text(), element, "from")?,
             "to" => once(&mut self.to, text(), element, "to")?,
@@ -121,7 +121,7 @@ impl DeferredMessage {
             "size" => once(&mut self.size, number_of(element, "size")?, element, "size")?,
             "date" => once(&mut self.date, date("date")?, element, "date")?,
             "expiry" => once(&mut self.expiry, date("expiry")?, element, "expiry")?,
-            _ => self.extensions.elements.push(element.clone()),
+            _ => self.extensions.elements.push(element.to_element()),
         }
         Ok(())
     }
@@ -173,7 +173,7 @@ impl DeferredList {
     ///
     /// Fails when the text is not well-formed, or not a list of deferred messages.
     pub fn parse(input: &[u8], limits: &Limits) -> Result<Self, DocumentError> {
-        Self::from_element(&Element::parse(input, limits)?)
+        super::read(input, limits, Self::from_node)
     }
 
     /// Reads a document from its tree.
@@ -182,6 +182,10 @@ impl DeferredList {
     ///
     /// Fails when the tree is not that of a list of deferred messages.
     pub fn from_element(root: &Element) -> Result<Self, DocumentError> {
+        super::reread(root, Self::parse)
+    }
+
+    fn from_node(root: TreeNode<'_>) -> Result<Self, DocumentError> {
         if !is_own(root) || root.name().local() != "deferred-list" {
             return Err(DocumentError::at(
                 root,
@@ -191,7 +195,7 @@ impl DeferredList {
         let mut read = Self::default();
         for child in root.elements() {
             if !is_own(child) {
-                read.extensions.elements.push(child.clone());
+                read.extensions.elements.push(child.to_element());
             } else if child.name().local() == "history" {
                 read.messages.push(DeferredMessage::from_element(child)?);
             } else {
@@ -215,6 +219,6 @@ impl DeferredList {
     }
 }
 
-fn is_own(element: &Element) -> bool {
+fn is_own(element: TreeNode<'_>) -> bool {
     element.name().is_in(NAMESPACE) || element.name().is_in(OTHER_NAMESPACE)
 }

@@ -6,7 +6,7 @@ use super::access_rules::{self, Ruleset};
 use super::resource_lists::{self, DisplayName, Entry, External};
 use super::{boolean_of, elements_only, number_of, once, other_attributes, required, truth};
 use crate::error::{DocumentError, DocumentErrorKind};
-use crate::xml::{Element, Extensions, Limits};
+use crate::xml::{Element, Extensions, Limits, TreeNode};
 
 /// The namespace of group documents.
 pub const NAMESPACE: &str = access_rules::LIST_SERVICE_NAMESPACE;
@@ -63,7 +63,7 @@ impl Group {
     ///
     /// Fails when the text is not well-formed, or not a group document.
     pub fn parse(input: &[u8], limits: &Limits) -> Result<Self, DocumentError> {
-        Self::from_element(&Element::parse(input, limits)?)
+        super::read(input, limits, Self::from_node)
     }
 
     /// Reads a document from its tree.
@@ -72,6 +72,10 @@ impl Group {
     ///
     /// Fails when the tree is not that of a group document.
     pub fn from_element(root: &Element) -> Result<Self, DocumentError> {
+        super::reread(root, Self::parse)
+    }
+
+    fn from_node(root: TreeNode<'_>) -> Result<Self, DocumentError> {
         super::expect(root, NAMESPACE, "group")?;
         elements_only(root, "group")?;
         other_attributes(root, "group", |_| false)?;
@@ -88,7 +92,7 @@ impl Group {
         found.ok_or_else(|| DocumentError::at(root, DocumentErrorKind::MissingElement("list-service")))
     }
 
-    fn service(element: &Element) -> Result<Self, DocumentError> {
+    fn service(element: TreeNode<'_>) -> Result<Self, DocumentError> {
         elements_only(element, "list-service")?;
         let attributes = other_attributes(element, "list-service", |name| name.is("", "uri"))?;
         let mut group = Self {
@@ -130,12 +134,12 @@ impl Group {
                     4
                 }
                 (Some(access_rules::NAMESPACE), "ruleset") => {
-                    once(&mut ruleset, Ruleset::from_element(child)?, child, "ruleset")?;
+                    once(&mut ruleset, Ruleset::from_node(child)?, child, "ruleset")?;
                     5
                 }
                 (Some(NAMESPACE) | None, _) => 0,
                 _ => {
-                    group.extensions.elements.push(child.clone());
+                    group.extensions.elements.push(child.to_element());
                     6
                 }
             };
@@ -153,7 +157,7 @@ impl Group {
         Ok(group)
     }
 
-    fn list(element: &Element) -> Result<(Vec<Entry>, Vec<External>), DocumentError> {
+    fn list(element: TreeNode<'_>) -> Result<(Vec<Entry>, Vec<External>), DocumentError> {
         elements_only(element, "list")?;
         let (mut members, mut externals) = (Vec::new(), Vec::new());
         for child in element.elements() {
@@ -210,6 +214,6 @@ impl Group {
             .elements
             .iter()
             .find(|e| e.is(access_rules::EXTENSIONS_NAMESPACE, "subject"))
-            .map(DisplayName::from_element)
+            .map(DisplayName::of_extension)
     }
 }

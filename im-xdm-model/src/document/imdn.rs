@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::once;
 use crate::error::{DocumentError, DocumentErrorKind};
-use crate::xml::{DateTime, Element, Extensions, Limits};
+use crate::xml::{DateTime, Element, Extensions, Limits, TreeNode};
 
 /// The namespace of disposition notifications.
 pub const NAMESPACE: &str = "urn:ietf:params:xml:ns:imdn";
@@ -148,14 +148,18 @@ impl Imdn {
     ///
     /// Fails when the text is not well-formed, or not a disposition notification.
     pub fn parse(input: &[u8], limits: &Limits) -> Result<Self, DocumentError> {
-        let root = super::root(input, limits, NAMESPACE, "imdn")?;
-        let missing = |name| DocumentError::at(&root, DocumentErrorKind::MissingElement(name));
+        super::read(input, limits, Self::from_node)
+    }
+
+    fn from_node(root: TreeNode<'_>) -> Result<Self, DocumentError> {
+        super::expect(root, NAMESPACE, "imdn")?;
+        let missing = |name| DocumentError::at(root, DocumentErrorKind::MissingElement(name));
         let (mut message_id, mut datetime) = (None, None);
         let (mut recipient, mut original, mut subject, mut notification) = (None, None, None, None);
         let mut extensions = Extensions::default();
         for child in root.elements() {
             if !child.name().is_in(NAMESPACE) {
-                extensions.elements.push(child.clone());
+                extensions.elements.push(child.to_element());
                 continue;
             }
             let text = || child.trimmed_text();
@@ -244,7 +248,7 @@ impl Imdn {
 }
 
 /// Reads the one status that a notification holds.
-fn status<S>(notification: &Element, from_name: impl Fn(&str) -> Option<S>) -> Result<S, DocumentError> {
+fn status<S>(notification: TreeNode<'_>, from_name: impl Fn(&str) -> Option<S>) -> Result<S, DocumentError> {
     let status = notification
         .child(NAMESPACE, "status")
         .ok_or_else(|| DocumentError::at(notification, DocumentErrorKind::MissingElement("status")))?;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{number_of, once};
 use crate::error::{DocumentError, DocumentErrorKind};
-use crate::xml::{DateTime, Element, Extensions, Limits};
+use crate::xml::{DateTime, Element, Extensions, Limits, TreeNode};
 
 /// The namespace of composing indications.
 pub const NAMESPACE: &str = "urn:ietf:params:xml:ns:im-iscomposing";
@@ -69,12 +69,16 @@ impl IsComposing {
     ///
     /// Fails when the text is not well-formed, or not a composing indication.
     pub fn parse(input: &[u8], limits: &Limits) -> Result<Self, DocumentError> {
-        let root = super::root(input, limits, NAMESPACE, "isComposing")?;
+        super::read(input, limits, Self::from_node)
+    }
+
+    fn from_node(root: TreeNode<'_>) -> Result<Self, DocumentError> {
+        super::expect(root, NAMESPACE, "isComposing")?;
         let mut state = None;
         let mut read = Self::new(State::Idle);
         for child in root.elements() {
             if !child.name().is_in(NAMESPACE) {
-                read.extensions.elements.push(child.clone());
+                read.extensions.elements.push(child.to_element());
                 continue;
             }
             match child.name().local() {
@@ -103,7 +107,7 @@ impl IsComposing {
             }
         }
         read.state =
-            state.ok_or_else(|| DocumentError::at(&root, DocumentErrorKind::MissingElement("state")))?;
+            state.ok_or_else(|| DocumentError::at(root, DocumentErrorKind::MissingElement("state")))?;
         Ok(read)
     }
 

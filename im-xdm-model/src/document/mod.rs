@@ -23,21 +23,27 @@ pub use is_composing::IsComposing;
 pub use resource_lists::{CopyControl, DisplayName, Entry, EntryRef, External, Item, List, ResourceLists};
 
 use crate::error::{DocumentError, DocumentErrorKind};
-use crate::xml::{Attribute, Element, Limits, Name, is_space};
+use crate::xml::{Attribute, Element, Limits, NameRef, Tree, TreeNode, is_space};
 
-/// Reads a document and checks its root element.
-pub(crate) fn root(
+/// Reads a document: its text becomes a tree, and the tree what `read` makes of it.
+pub(crate) fn read<T>(
     input: &[u8],
     limits: &Limits,
-    namespace: &str,
-    local: &'static str,
-) -> Result<Element, DocumentError> {
-    let root = Element::parse(input, limits)?;
-    expect(&root, namespace, local)?;
-    Ok(root)
+    read: impl FnOnce(TreeNode<'_>) -> Result<T, DocumentError>,
+) -> Result<T, DocumentError> {
+    let tree = Tree::parse(input, limits)?;
+    read(tree.root()?).map_err(|error| error.within(input))
 }
 
-pub(crate) fn expect(root: &Element, namespace: &str, local: &'static str) -> Result<(), DocumentError> {
+/// Reads a document that is there as a tree of its own.
+pub(crate) fn reread<T>(
+    root: &Element,
+    parse: fn(&[u8], &Limits) -> Result<T, DocumentError>,
+) -> Result<T, DocumentError> {
+    parse(&root.to_bytes(), &Limits::unbounded())
+}
+
+pub(crate) fn expect(root: TreeNode<'_>, namespace: &str, local: &'static str) -> Result<(), DocumentError> {
     if root.is(namespace, local) {
         Ok(())
     } else {
@@ -46,7 +52,7 @@ pub(crate) fn expect(root: &Element, namespace: &str, local: &'static str) -> Re
 }
 
 /// Checks that an element holds no character data.
-pub(crate) fn elements_only(element: &Element, place: &'static str) -> Result<(), DocumentError> {
+pub(crate) fn elements_only(element: TreeNode<'_>, place: &'static str) -> Result<(), DocumentError> {
     if element.has_text() {
         Err(DocumentError::at(
             element,
@@ -59,13 +65,13 @@ pub(crate) fn elements_only(element: &Element, place: &'static str) -> Result<()
 
 /// Returns the attributes of other namespaces, and refuses those in no namespace that are not known here.
 pub(crate) fn other_attributes(
-    element: &Element,
+    element: TreeNode<'_>,
     place: &'static str,
-    is_known: impl Fn(&Name) -> bool,
+    is_known: impl Fn(NameRef<'_>) -> bool,
 ) -> Result<Vec<Attribute>, DocumentError> {
     let mut others = Vec::new();
     for attribute in element.attributes() {
-        if is_known(&attribute.name) {
+        if is_known(attribute.name) {
             continue;
         }
         if attribute.name.namespace().is_none() {
@@ -74,12 +80,12 @@ pub(crate) fn other_attributes(
                 DocumentErrorKind::UnexpectedAttribute(place),
             ));
         }
-        others.push(attribute.clone());
+        others.push(attribute.to_owned());
     }
     Ok(others)
 }
 
-pub(crate) fn required(element: &Element, name: &'static str) -> Result<String, DocumentError> {
+pub(crate) fn required(element: TreeNode<'_>, name: &'static str) -> Result<String, DocumentError> {
     element
         .attribute(name)
         .map(str::to_owned)
@@ -90,7 +96,7 @@ pub(crate) fn required(element: &Element, name: &'static str) -> Result<String, 
 pub(crate) fn once<T>(
     slot: &mut Option<T>,
     value: T,
-    element: &Element,
+    element: TreeNode<'_>,
     name: &'static str,
 ) -> Result<(), DocumentError> {
     if slot.is_some() {
@@ -122,12 +128,12 @@ pub(crate) fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
     digits.parse().ok()
 }
 
-pub(crate) fn boolean_of(element: &Element, place: &'static str) -> Result<bool, DocumentError> {
+pub(crate) fn boolean_of(element: TreeNode<'_>, place: &'static str) -> Result<bool, DocumentError> {
     boolean(&element.text()).ok_or_else(|| DocumentError::at(element, DocumentErrorKind::BadValue(place)))
 }
 
 pub(crate) fn number_of<T: std::str::FromStr>(
-    element: &Element,
+    element: TreeNode<'_>,
     place: &'static str,
 ) -> Result<T, DocumentError> {
     number(&element.text()).ok_or_else(|| DocumentError::at(element, DocumentErrorKind::BadValue(place)))

@@ -10,14 +10,76 @@ pub(crate) const fn is_space(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\n' | '\r')
 }
 
+/// Finds the first character that no document may hold. UTF-8 has been checked, so surrogates cannot be there.
+pub(super) fn first_forbidden(text: &str) -> Option<usize> {
+    const STEP: usize = 64;
+    let octets = text.as_bytes();
+    for (index, chunk) in octets.chunks(STEP).enumerate() {
+        // Without branches, so that many octets are looked at in one step.
+        let suspect = chunk.iter().fold(0_u8, |seen, &octet| {
+            seen | u8::from(octet < 0x20 && octet != b'\t' && octet != b'\n' && octet != b'\r')
+                | u8::from(octet == 0xEF)
+        });
+        if suspect == 0 {
+            continue;
+        }
+        let start = index.saturating_mul(STEP);
+        for (inner, octet) in chunk.iter().enumerate() {
+            let at = start.saturating_add(inner);
+            let forbidden = match octet {
+                0xEF => matches!(octets.get(at..), Some([0xEF, 0xBF, 0xBE | 0xBF, ..])),
+                b'\t' | b'\n' | b'\r' => false,
+                control => *control < 0x20,
+            };
+            if forbidden {
+                return Some(at);
+            }
+        }
+    }
+    None
+}
+
+/// An octet that may be part of a name without colon; whether others than ASCII are is decided by character.
+pub(super) const CLASS_NAME: u8 = 1;
+/// White space.
+pub(super) const CLASS_SPACE: u8 = 2;
+/// An octet of an attribute value that ends it or has to be looked at.
+pub(super) const CLASS_VALUE: u8 = 4;
+
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut octet = 0;
+    while octet < 256 {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::indexing_slicing,
+            reason = "the loop ends at 256, at compile time"
+        )]
+        {
+            classes[octet] = match octet as u8 {
+                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-' | b'.' | 0x80..=0xFF => CLASS_NAME,
+                b' ' => CLASS_SPACE,
+                b'\t' | b'\n' | b'\r' => CLASS_SPACE | CLASS_VALUE,
+                b'"' | b'\'' | b'<' | b'&' => CLASS_VALUE,
+                _ => 0,
+            };
+        }
+        octet += 1;
+    }
+    classes
+};
+
+/// The classes of an octet.
+pub(super) fn class(octet: u8) -> u8 {
+    CLASSES.get(usize::from(octet)).copied().unwrap_or_default()
+}
+
 /// Tells whether a character may begin a name that holds no colon (production `NCName`).
-///
-/// U+FEFF, which the production has, is left out: as a mark of byte order it is no part of a name anywhere else.
 pub(crate) const fn is_name_start(c: char) -> bool {
     matches!(c,
         'A'..='Z' | '_' | 'a'..='z' | '\u{C0}'..='\u{D6}' | '\u{D8}'..='\u{F6}' | '\u{F8}'..='\u{2FF}'
         | '\u{370}'..='\u{37D}' | '\u{37F}'..='\u{1FFF}' | '\u{200C}'..='\u{200D}' | '\u{2070}'..='\u{218F}'
-        | '\u{2C00}'..='\u{2FEF}' | '\u{3001}'..='\u{D7FF}' | '\u{F900}'..='\u{FDCF}' | '\u{FDF0}'..='\u{FEFE}' | '\u{FF00}'..='\u{FFFD}'
+        | '\u{2C00}'..='\u{2FEF}' | '\u{3001}'..='\u{D7FF}' | '\u{F900}'..='\u{FDCF}' | '\u{FDF0}'..='\u{FFFD}'
         | '\u{10000}'..='\u{EFFFF}')
 }
 

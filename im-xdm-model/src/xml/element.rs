@@ -5,16 +5,16 @@ use std::borrow::Cow;
 use bytes::Bytes;
 
 use super::chars::is_space;
-use super::error::{XmlError, XmlErrorKind};
+use super::error::XmlError;
 use super::limits::Limits;
 use super::name::{Name, XML_NAMESPACE};
-use super::reader::{Event, Reader, StartTag};
+use super::tree::Tree;
 use super::writer::Writer;
 
 /// An element with its attributes and content.
 ///
-/// Comments, processing instructions and prefixes are not kept; names are expanded. Cloning, comparing and dropping a
-/// tree recurse as deep as the tree is, which [`Limits::depth`] bounds.
+/// Comments, processing instructions and prefixes are not kept; names are expanded. However deep a tree is, nothing that is
+/// done with it needs a stack of that depth. With the feature `serde` an element is the text of its document.
 ///
 /// # Examples
 ///
@@ -26,23 +26,16 @@ use super::writer::Writer;
 /// assert_eq!(entry.attribute("uri"), Some("sip:a@b"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug, Clone)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Element {
     name: Name,
-    #[cfg_attr(feature = "serde", serde(default))]
     attributes: Vec<Attribute>,
-    #[cfg_attr(feature = "serde", serde(default))]
     children: Vec<Node>,
     /// Where the start tag stood in the input; no part of the value.
-    #[cfg_attr(feature = "serde", serde(skip))]
     offset: usize,
 }
 
 /// A part of an element's content.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Node {
     /// A child element.
@@ -91,14 +84,6 @@ impl Extensions {
     }
 }
 
-impl PartialEq for Element {
-    fn eq(&self, other: &Self) -> bool {
-        self.name == other.name && self.attributes == other.attributes && self.children == other.children
-    }
-}
-
-impl Eq for Element {}
-
 impl Element {
     /// Makes an empty element.
     pub fn new(name: Name) -> Self {
@@ -120,45 +105,16 @@ impl Element {
     ///
     /// Fails where the document is not well-formed or exceeds a limit.
     pub fn parse(input: &[u8], limits: &Limits) -> Result<Self, XmlError> {
-        Self::build(Reader::new(input, limits)?)
+        Ok(Tree::parse(input, limits)?.root()?.to_element())
     }
 
-    pub(crate) fn build(mut reader: Reader<'_>) -> Result<Self, XmlError> {
-        let mut open: Vec<Self> = Vec::new();
-        let mut root = None;
-        while let Some(event) = reader.next_event()? {
-            match event {
-                Event::Start(tag) => open.push(Self::from_tag(tag)),
-                Event::Text(text) => {
-                    if let Some(parent) = open.last_mut() {
-                        parent.push_text(&text);
-                    }
-                }
-                Event::End { .. } => {
-                    let Some(done) = open.pop() else { continue };
-                    match open.last_mut() {
-                        Some(parent) => parent.children.push(Node::Element(done)),
-                        None => root = Some(done),
-                    }
-                }
-            }
-        }
-        root.ok_or(XmlError::new(XmlErrorKind::NoRoot, 0))
-    }
-
-    fn from_tag(tag: StartTag) -> Self {
+    /// An element that was read, without its content.
+    pub(super) fn read(name: Name, attributes: Vec<Attribute>, offset: usize) -> Self {
         Self {
-            name: tag.name,
-            attributes: tag
-                .attributes
-                .into_iter()
-                .map(|a| Attribute {
-                    name: a.name,
-                    value: a.value,
-                })
-                .collect(),
+            name,
+            attributes,
             children: Vec::new(),
-            offset: tag.span.start,
+            offset,
         }
     }
 
@@ -309,6 +265,109 @@ impl Element {
     pub(crate) fn extend_elements(&mut self, extensions: &Extensions) {
         for element in &extensions.elements {
             self.push(element.clone());
+        }
+    }
+}
+
+impl Drop for Element {
+    fn drop(&mut self) {
+        let is_shallow = |node: &Node| match node {
+            Node::Element(element) => element.children.is_empty(),
+            Node::Text(_) => true,
+        };
+        if self.children.iter().all(is_shallow) {
+            return;
+        }
+        let mut pending = std::mem::take(&mut self.children);
+        while let Some(node) = pending.pop() {
+            if let Node::Element(mut element) = node {
+                pending.append(&mut element.children);
+            }
+        }
+    }
+}
+
+impl Clone for Element {
+    fn clone(&self) -> Self {
+        let shallow = |element: &Self| Self {
+            name: element.name.clone(),
+            attributes: element.attributes.clone(),
+            children: Vec::with_capacity(element.children.len()),
+            offset: element.offset,
+        };
+        let mut open = vec![(shallow(self), self.children.iter())];
+        loop {
+            let Some((copy, children)) = open.last_mut() else {
+                // The first element is returned below, before the stack is empty.
+                return shallow(self);
+            };
+            match children.next() {
+                Some(Node::Text(text)) => copy.children.push(Node::Text(text.clone())),
+                Some(Node::Element(child)) => open.push((shallow(child), child.children.iter())),
+                None => {
+                    let Some((done, _)) = open.pop() else { continue };
+                    match open.last_mut() {
+                        Some((parent, _)) => parent.children.push(Node::Element(done)),
+                        None => return done,
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl PartialEq for Element {
+    fn eq(&self, other: &Self) -> bool {
+        let mut pairs = vec![(self, other)];
+        while let Some((one, two)) = pairs.pop() {
+            if one.name != two.name
+                || one.attributes != two.attributes
+                || one.children.len() != two.children.len()
+            {
+                return false;
+            }
+            for pair in one.children.iter().zip(&two.children) {
+                match pair {
+                    (Node::Element(one), Node::Element(two)) => pairs.push((one, two)),
+                    (Node::Text(one), Node::Text(two)) if one == two => {}
+                    _ => return false,
+                }
+            }
+        }
+        true
+    }
+}
+
+impl Eq for Element {}
+
+impl std::fmt::Debug for Element {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text = Writer::new().without_declaration().write(self);
+        f.write_str(&String::from_utf8_lossy(&text))
+    }
+}
+
+#[cfg(feature = "serde")]
+mod serialized {
+    use std::borrow::Cow;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+    use super::super::limits::Limits;
+    use super::super::writer::Writer;
+    use super::Element;
+
+    impl Serialize for Element {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let text = Writer::new().without_declaration().write(self);
+            serializer.serialize_str(&String::from_utf8_lossy(&text))
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Element {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            let text = <Cow<'de, str>>::deserialize(deserializer)?;
+            Self::parse(text.as_bytes(), &Limits::default()).map_err(D::Error::custom)
         }
     }
 }

@@ -17,7 +17,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Octets of the document; 1 MiB by default.
+    /// Octets of the document; 1 MiB by default, and never more than 2 GiB.
     pub octets: usize,
     /// Elements inside each other, the root included; 64 by default.
     pub depth: usize,
@@ -27,10 +27,28 @@ pub struct Limits {
     pub attributes: usize,
     /// Namespace declarations in scope at one element, and namespaces in the document; 64 by default.
     pub namespaces: usize,
+    /// Octets of one text without markup in it, and of one attribute value; 256 KiB by default.
+    pub text_octets: usize,
     /// Octets of a namespace name; 1024 by default.
     pub namespace_octets: usize,
     /// Octets of an element or attribute name; 256 by default.
     pub name_octets: usize,
+}
+
+impl Limits {
+    /// No limits, for what has been read within limits before.
+    pub(crate) const fn unbounded() -> Self {
+        Self {
+            octets: usize::MAX,
+            depth: usize::MAX,
+            elements: usize::MAX,
+            attributes: usize::MAX,
+            namespaces: usize::MAX,
+            text_octets: usize::MAX,
+            namespace_octets: usize::MAX,
+            name_octets: usize::MAX,
+        }
+    }
 }
 
 impl Default for Limits {
@@ -41,6 +59,7 @@ impl Default for Limits {
             elements: 50_000,
             attributes: 64,
             namespaces: 64,
+            text_octets: 256 * 1024,
             namespace_octets: 1024,
             name_octets: 256,
         }

@@ -1,19 +1,21 @@
 //! The one XML layer: strict reading, an owned tree, deterministic writing.
 //!
-//! The tokens come from quick-xml. What makes a document well-formed and namespace-well-formed is checked here,
-//! since the tokenizer alone lets many ill-formed documents pass; document types and entities are refused outright.
-//! Namespace bindings are kept here too, not in quick-xml's resolver: XCAP needs the source ranges of attributes and
-//! the bindings in scope at an element, and one bounded stack serves both.
-//! The encoding is UTF-8; anything else is refused.
+//! One pass over the text finds the tokens and checks everything that makes a document well-formed and
+//! namespace-well-formed. A tokenizer of its own, because the one of quick-xml leaves these checks to its user: they
+//! would go over every tag a second time, which cost more than all the rest. Document types and entities are refused
+//! outright; the encoding is UTF-8, and anything else is refused. Nothing here recurses.
 
 mod chars;
 mod element;
 mod error;
 mod limits;
 mod name;
+mod parser;
 mod reader;
 mod scope;
+mod tag;
 mod token;
+mod tree;
 mod writer;
 
 pub use element::{Attribute, Element, Extensions, Node};
@@ -27,3 +29,5 @@ pub use reader::{Declaration, Event, Reader, StartTag, TagAttribute};
 pub use writer::Writer;
 
 pub(crate) use chars::{attribute_value, is_space, split_qname};
+pub(crate) use error::place;
+pub(crate) use tree::{AttributeRef, NameRef, Node as TreeNode, Placed, Tree};

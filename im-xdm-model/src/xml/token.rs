@@ -22,7 +22,7 @@ pub(super) fn check_instruction(raw: &str, at: usize) -> Result<(), XmlError> {
 }
 
 /// Checks `<?xml version="1.x" encoding="UTF-8" standalone="yes"?>`, whose parts have a fixed order.
-pub(super) fn check_declaration(raw: &str, at: usize) -> Result<(), XmlError> {
+pub(super) fn check_declaration(raw: &str, at: usize, is_ascii: bool) -> Result<(), XmlError> {
     let bad = XmlError::new(XmlErrorKind::BadDeclaration, at);
     let mut rest = raw
         .strip_prefix("<?xml")
@@ -41,9 +41,11 @@ pub(super) fn check_declaration(raw: &str, at: usize) -> Result<(), XmlError> {
         {
             return Err(bad);
         }
-        // US-ASCII is a subset of UTF-8, and the octets have been checked already.
-        if !encoding.eq_ignore_ascii_case("utf-8") && !encoding.eq_ignore_ascii_case("us-ascii") {
-            return Err(XmlError::new(XmlErrorKind::NotUtf8, at));
+        // US-ASCII is a part of UTF-8.
+        let is_utf8 =
+            encoding.eq_ignore_ascii_case("utf-8") || (is_ascii && encoding.eq_ignore_ascii_case("us-ascii"));
+        if !is_utf8 {
+            return Err(XmlError::new(XmlErrorKind::UnsupportedEncoding, at));
         }
     }
     if let Some(standalone) = declaration_part(&mut rest, "standalone")

@@ -5,7 +5,7 @@ use super::{
     EXTENSIONS_NAMESPACE, INVITE_NAMESPACE, LIST_SERVICE_NAMESPACE, NAMESPACE, PRESENCE_RULES_NAMESPACE,
 };
 use crate::error::{DocumentError, DocumentErrorKind};
-use crate::xml::{Element, Name};
+use crate::xml::{Element, Name, TreeNode};
 
 /// What a rule grants.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,7 +118,7 @@ impl Permission {
 }
 
 impl Action {
-    pub(super) fn from_element(element: &Element) -> Result<Self, DocumentError> {
+    pub(super) fn from_element(element: TreeNode<'_>) -> Result<Self, DocumentError> {
         let name = element.name();
         let bad = |place| DocumentError::at(element, DocumentErrorKind::BadValue(place));
         if let Some(known) = Permission::ALL.iter().find(|p| name.is(p.name().0, p.name().1)) {
@@ -158,7 +158,7 @@ impl Action {
                     DocumentErrorKind::UnexpectedElement("actions"),
                 ));
             }
-            _ => Self::Other(element.clone()),
+            _ => Self::Other(element.to_element()),
         })
     }
 

@@ -3,7 +3,7 @@
 use super::super::{elements_only, other_attributes, required};
 use super::{EXTENSIONS_NAMESPACE, LIST_SERVICE_NAMESPACE, NAMESPACE, OMA_NAMESPACE};
 use crate::error::{DocumentError, DocumentErrorKind};
-use crate::xml::{DateTime, Element};
+use crate::xml::{DateTime, Element, TreeNode};
 
 /// A condition of a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +78,7 @@ pub struct Validity {
 }
 
 impl Condition {
-    pub(super) fn from_element(element: &Element) -> Result<Self, DocumentError> {
+    pub(super) fn from_element(element: TreeNode<'_>) -> Result<Self, DocumentError> {
         let name = element.name();
         Ok(match (name.namespace(), name.local()) {
             (Some(NAMESPACE), "identity") => {
@@ -108,9 +108,9 @@ impl Condition {
                     .filter_map(|e| e.attribute("anc").map(str::to_owned))
                     .collect(),
             ),
-            (Some(EXTENSIONS_NAMESPACE), "media-list") => Self::MediaList(element.clone()),
-            (Some(EXTENSIONS_NAMESPACE), "service-list") => Self::ServiceList(element.clone()),
-            _ => Self::Other(element.clone()),
+            (Some(EXTENSIONS_NAMESPACE), "media-list") => Self::MediaList(element.to_element()),
+            (Some(EXTENSIONS_NAMESPACE), "service-list") => Self::ServiceList(element.to_element()),
+            _ => Self::Other(element.to_element()),
         })
     }
 
@@ -154,13 +154,13 @@ impl Condition {
 }
 
 impl IdentityMatch {
-    fn from_element(element: &Element) -> Result<Self, DocumentError> {
+    fn from_element(element: TreeNode<'_>) -> Result<Self, DocumentError> {
         let name = element.name();
         Ok(match (name.namespace(), name.local()) {
             (Some(NAMESPACE), "one") => {
                 // A condition inside that is not understood makes the match narrower than can be told.
                 if element.elements().next().is_some() {
-                    return Ok(Self::Other(element.clone()));
+                    return Ok(Self::Other(element.to_element()));
                 }
                 other_attributes(element, "one", |name| name.is("", "id"))?;
                 Self::One {
@@ -171,7 +171,7 @@ impl IdentityMatch {
                 elements_only(element, "many")?;
                 other_attributes(element, "many", |name| name.is("", "domain"))?;
                 if element.elements().any(|e| !e.name().is_in(NAMESPACE)) {
-                    return Ok(Self::Other(element.clone()));
+                    return Ok(Self::Other(element.to_element()));
                 }
                 let mut except = Vec::new();
                 for child in element.elements() {
@@ -198,7 +198,7 @@ impl IdentityMatch {
                     DocumentErrorKind::UnexpectedElement("identity"),
                 ));
             }
-            _ => Self::Other(element.clone()),
+            _ => Self::Other(element.to_element()),
         })
     }
 
@@ -250,7 +250,7 @@ impl Validity {
     }
 }
 
-fn validity(element: &Element) -> Result<Vec<Validity>, DocumentError> {
+fn validity(element: TreeNode<'_>) -> Result<Vec<Validity>, DocumentError> {
     let mut intervals = Vec::new();
     let mut children = element.elements();
     while let Some(from) = children.next() {
@@ -263,7 +263,7 @@ fn validity(element: &Element) -> Result<Vec<Validity>, DocumentError> {
                 DocumentErrorKind::UnexpectedElement("validity"),
             ));
         }
-        let read = |e: &Element, name| {
+        let read = |e: TreeNode<'_>, name| {
             e.text()
                 .parse()
                 .map_err(|_| DocumentError::at(e, DocumentErrorKind::BadValue(name)))

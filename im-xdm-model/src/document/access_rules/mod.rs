@@ -10,7 +10,7 @@ pub use condition::{Condition, Except, IdentityMatch, Validity};
 
 use super::{elements_only, once, other_attributes, required};
 use crate::error::{DocumentError, DocumentErrorKind};
-use crate::xml::{Element, Limits};
+use crate::xml::{Element, Limits, TreeNode};
 
 /// The namespace of common policy.
 pub const NAMESPACE: &str = "urn:ietf:params:xml:ns:common-policy";
@@ -78,7 +78,7 @@ impl Rule {
         }
     }
 
-    fn from_element(element: &Element) -> Result<Self, DocumentError> {
+    fn from_element(element: TreeNode<'_>) -> Result<Self, DocumentError> {
         elements_only(element, "rule")?;
         other_attributes(element, "rule", |name| name.is("", "id"))?;
         let (mut conditions, mut actions, mut transformations) = (None, None, None);
@@ -112,7 +112,7 @@ impl Rule {
                     elements_only(child, "transformations")?;
                     once(
                         &mut transformations,
-                        child.elements().cloned().collect(),
+                        child.elements().map(TreeNode::to_element).collect(),
                         child,
                         "transformations",
                     )?;
@@ -173,7 +173,7 @@ impl Ruleset {
     ///
     /// Fails when the text is not well-formed, or not a rule set.
     pub fn parse(input: &[u8], limits: &Limits) -> Result<Self, DocumentError> {
-        Self::from_element(&Element::parse(input, limits)?)
+        super::read(input, limits, Self::from_node)
     }
 
     /// Reads a rule set from its tree.
@@ -182,6 +182,10 @@ impl Ruleset {
     ///
     /// Fails when the tree is not that of a rule set.
     pub fn from_element(root: &Element) -> Result<Self, DocumentError> {
+        super::reread(root, Self::parse)
+    }
+
+    pub(crate) fn from_node(root: TreeNode<'_>) -> Result<Self, DocumentError> {
         super::expect(root, NAMESPACE, "ruleset")?;
         elements_only(root, "ruleset")?;
         other_attributes(root, "ruleset", |_| false)?;

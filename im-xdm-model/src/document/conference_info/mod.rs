@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{boolean_of, number, number_of};
 use crate::error::{DocumentError, DocumentErrorKind};
-use crate::xml::{Element, Extensions, Limits};
+use crate::xml::{Attribute, AttributeRef, Element, Extensions, Limits, TreeNode};
 
 pub use merge::{MergeError, Merged};
 pub use user::{
@@ -86,7 +86,7 @@ impl State {
         }
     }
 
-    fn of(element: &Element) -> Result<Self, DocumentError> {
+    fn of(element: TreeNode<'_>) -> Result<Self, DocumentError> {
         match element.attribute("state") {
             None | Some("full") => Ok(Self::Full),
             Some("partial") => Ok(Self::Partial),
@@ -147,20 +147,24 @@ impl ConferenceInfo {
     ///
     /// Fails when the text is not well-formed, or not conference state.
     pub fn parse(input: &[u8], limits: &Limits) -> Result<Self, DocumentError> {
-        let root = super::root(input, limits, NAMESPACE, "conference-info")?;
+        super::read(input, limits, Self::from_node)
+    }
+
+    fn from_node(root: TreeNode<'_>) -> Result<Self, DocumentError> {
+        super::expect(root, NAMESPACE, "conference-info")?;
         let mut info = Self {
-            entity: super::required(&root, "entity")?,
-            state: State::of(&root)?,
+            entity: super::required(root, "entity")?,
+            state: State::of(root)?,
             ..Self::default()
         };
         info.version = match root.attribute("version") {
             None => None,
             Some(text) => Some(
                 number(text)
-                    .ok_or_else(|| DocumentError::at(&root, DocumentErrorKind::BadValue("version")))?,
+                    .ok_or_else(|| DocumentError::at(root, DocumentErrorKind::BadValue("version")))?,
             ),
         };
-        info.extensions.attributes = others(&root, &["entity", "state", "version"]);
+        info.extensions.attributes = others(root, &["entity", "state", "version"]);
         for child in root.elements() {
             match own(child) {
                 Some("conference-description") => {
@@ -171,7 +175,9 @@ impl ConferenceInfo {
                         "conference-description",
                     )?;
                 }
-                Some("host-info") => super::once(&mut info.host_info, child.clone(), child, "host-info")?,
+                Some("host-info") => {
+                    super::once(&mut info.host_info, child.to_element(), child, "host-info")?;
+                }
                 Some("conference-state") => {
                     super::once(
                         &mut info.conference_state,
@@ -182,12 +188,12 @@ impl ConferenceInfo {
                 }
                 Some("users") => {
                     super::once(&mut info.users_state, State::of(child)?, child, "users")?;
-                    for user in child.elements().filter(|e| own(e) == Some("user")) {
+                    for user in child.elements().filter(|e| own(*e) == Some("user")) {
                         info.users.push(User::read(user)?);
                     }
                 }
                 // RFC 4575 lets subscribers ignore what they do not know, and sidebars are such.
-                _ => info.extensions.elements.push(child.clone()),
+                _ => info.extensions.elements.push(child.to_element()),
             }
         }
         Ok(info)
@@ -228,7 +234,7 @@ impl ConferenceInfo {
 }
 
 impl Description {
-    fn read(element: &Element) -> Result<Self, DocumentError> {
+    fn read(element: TreeNode<'_>) -> Result<Self, DocumentError> {
         let mut read = Self::default();
         read.extensions.attributes = others(element, &[]);
         for child in element.elements() {
@@ -241,7 +247,7 @@ impl Description {
                     let count = number_of(child, "maximum-user-count")?;
                     super::once(&mut read.maximum_user_count, count, child, "maximum-user-count")?;
                 }
-                _ => read.extensions.elements.push(child.clone()),
+                _ => read.extensions.elements.push(child.to_element()),
             }
         }
         Ok(read)
@@ -258,7 +264,7 @@ impl Description {
             .extensions
             .elements
             .iter()
-            .partition(|e| matches!(own(e), Some("keywords" | "conf-uris" | "service-uris")));
+            .partition(|e| is_own(e, &["keywords", "conf-uris", "service-uris"]));
         for child in before {
             element.push(child.clone());
         }
@@ -272,7 +278,7 @@ impl Description {
 }
 
 impl ConferenceState {
-    fn read(element: &Element) -> Result<Self, DocumentError> {
+    fn read(element: TreeNode<'_>) -> Result<Self, DocumentError> {
         let mut read = Self::default();
         read.extensions.attributes = others(element, &[]);
         for child in element.elements() {
@@ -291,7 +297,7 @@ impl ConferenceState {
                 Some("locked") => {
                     super::once(&mut read.locked, boolean_of(child, "locked")?, child, "locked")?;
                 }
-                _ => read.extensions.elements.push(child.clone()),
+                _ => read.extensions.elements.push(child.to_element()),
             }
         }
         Ok(read)
@@ -313,17 +319,20 @@ impl ConferenceState {
 }
 
 /// Returns the local name of an element of conference state.
-fn own(element: &Element) -> Option<&str> {
+fn own(element: TreeNode<'_>) -> Option<&str> {
     element.name().is_in(NAMESPACE).then(|| element.name().local())
 }
 
+/// Tells whether an element that is carried along is one of these elements of conference state.
+fn is_own(element: &Element, names: &[&str]) -> bool {
+    element.name().is_in(NAMESPACE) && names.contains(&element.name().local())
+}
+
 /// Returns the attributes other than the named ones.
-fn others(element: &Element, known: &[&str]) -> Vec<crate::xml::Attribute> {
-    let is_known = |name: &crate::xml::Name| name.namespace().is_none() && known.contains(&name.local());
+fn others(element: TreeNode<'_>, known: &[&str]) -> Vec<Attribute> {
     element
         .attributes()
-        .iter()
-        .filter(|a| !is_known(&a.name))
-        .cloned()
+        .filter(|a| a.name.namespace().is_some() || !known.contains(&a.name.local()))
+        .map(AttributeRef::to_owned)
         .collect()
 }

@@ -1,9 +1,9 @@
 //! Participants and their endpoints (RFC 4575 sections 5.6 to 5.8).
 
 use super::super::{boolean, once, truth};
-use super::{NAMESPACE, NICKNAME_NAMESPACE, State, others, own};
+use super::{NAMESPACE, NICKNAME_NAMESPACE, State, is_own, others, own};
 use crate::error::{DocumentError, DocumentErrorKind};
-use crate::xml::{DateTime, Element, Extensions, Name};
+use crate::xml::{DateTime, Element, Extensions, Name, TreeNode};
 
 /// A participant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -108,7 +108,7 @@ macro_rules! tokens {
                 match self { $(Self::$variant => $text,)* }
             }
 
-            fn read(element: &Element, place: &'static str) -> Result<Self, DocumentError> {
+            fn read(element: TreeNode<'_>, place: &'static str) -> Result<Self, DocumentError> {
                 match element.trimmed_text().as_str() {
                     $($text => Ok(Self::$variant),)*
                     _ => Err(DocumentError::at(element, DocumentErrorKind::BadValue(place))),
@@ -191,7 +191,7 @@ impl User {
         }
     }
 
-    pub(super) fn read(element: &Element) -> Result<Self, DocumentError> {
+    pub(super) fn read(element: TreeNode<'_>) -> Result<Self, DocumentError> {
         let mut read = Self {
             state: State::of(element)?,
             ..Self::default()
@@ -224,8 +224,8 @@ impl User {
                 Some("roles") => read.roles.extend(
                     child
                         .elements()
-                        .filter(|e| own(e) == Some("entry"))
-                        .map(Element::trimmed_text),
+                        .filter(|e| own(*e) == Some("entry"))
+                        .map(TreeNode::trimmed_text),
                 ),
                 Some("cascaded-focus") => {
                     once(
@@ -236,7 +236,7 @@ impl User {
                     )?;
                 }
                 Some("endpoint") => read.endpoints.push(Endpoint::read(child)?),
-                _ => read.extensions.elements.push(child.clone()),
+                _ => read.extensions.elements.push(child.to_element()),
             }
         }
         Ok(read)
@@ -258,7 +258,7 @@ impl User {
             self.extensions
                 .elements
                 .iter()
-                .filter(move |e| own(e) == Some(name))
+                .filter(move |e| is_own(e, &[name]))
         };
         for aors in parts("associated-aors") {
             element.push(aors.clone());
@@ -278,7 +278,7 @@ impl User {
             element.push(endpoint.to_element());
         }
         for other in &self.extensions.elements {
-            if !matches!(own(other), Some("associated-aors" | "languages")) {
+            if !is_own(other, &["associated-aors", "languages"]) {
                 element.push(other.clone());
             }
         }
@@ -295,7 +295,7 @@ impl Endpoint {
         }
     }
 
-    fn read(element: &Element) -> Result<Self, DocumentError> {
+    fn read(element: TreeNode<'_>) -> Result<Self, DocumentError> {
         let mut read = Self {
             state: State::of(element)?,
             ..Self::default()
@@ -351,7 +351,7 @@ impl Endpoint {
                     )?;
                 }
                 Some("media") => read.media.push(Media::read(child)?),
-                _ => read.extensions.elements.push(child.clone()),
+                _ => read.extensions.elements.push(child.to_element()),
             }
         }
         Ok(read)
@@ -389,7 +389,7 @@ impl Endpoint {
 }
 
 impl Execution {
-    fn read(element: &Element) -> Result<Self, DocumentError> {
+    fn read(element: TreeNode<'_>) -> Result<Self, DocumentError> {
         let mut read = Self::default();
         for child in element.elements() {
             match own(child) {
@@ -431,7 +431,7 @@ impl Media {
         }
     }
 
-    fn read(element: &Element) -> Result<Self, DocumentError> {
+    fn read(element: TreeNode<'_>) -> Result<Self, DocumentError> {
         let mut read = Self {
             id: super::super::required(element, "id")?,
             ..Self::default()
@@ -454,7 +454,7 @@ impl Media {
                     child,
                     "status",
                 )?,
-                _ => read.extensions.elements.push(child.clone()),
+                _ => read.extensions.elements.push(child.to_element()),
             }
         }
         Ok(read)
@@ -470,7 +470,7 @@ impl Media {
             .extensions
             .elements
             .iter()
-            .partition(|e| matches!(own(e), Some("label" | "src-id")));
+            .partition(|e| is_own(e, &["label", "src-id"]));
         for child in before {
             element.push(child.clone());
         }

@@ -2,7 +2,7 @@
 
 use super::super::{boolean, number};
 use crate::error::{DocumentError, DocumentErrorKind};
-use crate::xml::{Element, Name};
+use crate::xml::{Element, Name, NameRef, TreeNode};
 
 /// The namespace of copy control.
 pub const NAMESPACE: &str = "urn:ietf:params:xml:ns:copycontrol";
@@ -45,18 +45,18 @@ impl CopyControl {
     }
 }
 
-pub(super) fn is_copy_control(name: &Name) -> bool {
+pub(super) fn is_copy_control(name: NameRef<'_>) -> bool {
     (name.is_in(NAMESPACE) || name.is_in(MISSPELT))
         && matches!(name.local(), "copyControl" | "anonymize" | "count")
 }
 
-fn copy_control_attribute<'e>(element: &'e Element, local: &str) -> Option<&'e str> {
+fn copy_control_attribute<'e>(element: TreeNode<'e>, local: &str) -> Option<&'e str> {
     element
         .qualified(NAMESPACE, local)
         .or_else(|| element.qualified(MISSPELT, local))
 }
 
-pub(super) fn read_copy_control(element: &Element) -> Result<(Option<CopyControl>, bool), DocumentError> {
+pub(super) fn read_copy_control(element: TreeNode<'_>) -> Result<(Option<CopyControl>, bool), DocumentError> {
     let bad = |name| DocumentError::at(element, DocumentErrorKind::BadValue(name));
     let role = match copy_control_attribute(element, "copyControl") {
         None => None,
@@ -78,7 +78,7 @@ pub(super) fn write_copy_control(element: &mut Element, role: Option<CopyControl
     }
 }
 
-pub(super) fn read_count(element: &Element) -> Result<Option<u32>, DocumentError> {
+pub(super) fn read_count(element: TreeNode<'_>) -> Result<Option<u32>, DocumentError> {
     match copy_control_attribute(element, "count") {
         None => Ok(None),
         Some(text) => {

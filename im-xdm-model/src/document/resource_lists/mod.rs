@@ -9,7 +9,7 @@ use copy_control::{is_copy_control, read_copy_control, read_count, write_copy_co
 
 use super::{elements_only, once, other_attributes, required};
 use crate::error::{DocumentError, DocumentErrorKind};
-use crate::xml::{Element, Extensions, Limits, Name, XML_NAMESPACE};
+use crate::xml::{Element, Extensions, Limits, Name, TreeNode, XML_NAMESPACE};
 
 /// The namespace of resource lists.
 pub const NAMESPACE: &str = "urn:ietf:params:xml:ns:resource-lists";
@@ -152,7 +152,15 @@ impl DisplayName {
         }
     }
 
-    pub(crate) fn from_element(element: &Element) -> Self {
+    pub(crate) fn from_element(element: TreeNode<'_>) -> Self {
+        Self {
+            lang: element.lang().map(str::to_owned),
+            text: element.text().into_owned(),
+        }
+    }
+
+    /// Reads a text that a document carries along as an extension.
+    pub(crate) fn of_extension(element: &Element) -> Self {
         Self {
             lang: element.lang().map(str::to_owned),
             text: element.text().into_owned(),
@@ -178,7 +186,7 @@ impl Entry {
         }
     }
 
-    pub(crate) fn from_element(element: &Element) -> Result<Self, DocumentError> {
+    pub(crate) fn from_element(element: TreeNode<'_>) -> Result<Self, DocumentError> {
         let shared = Shared::read(element, "entry", "uri")?;
         Ok(Self {
             uri: required(element, "uri")?,
@@ -209,7 +217,7 @@ impl EntryRef {
         }
     }
 
-    fn from_element(element: &Element) -> Result<Self, DocumentError> {
+    fn from_element(element: TreeNode<'_>) -> Result<Self, DocumentError> {
         let shared = Shared::read(element, "entry-ref", "ref")?;
         Ok(Self {
             reference: required(element, "ref")?,
@@ -237,7 +245,7 @@ impl External {
         }
     }
 
-    pub(crate) fn from_element(element: &Element) -> Result<Self, DocumentError> {
+    pub(crate) fn from_element(element: TreeNode<'_>) -> Result<Self, DocumentError> {
         let shared = Shared::read(element, "external", "anchor")?;
         Ok(Self {
             anchor: element.attribute("anchor").map(str::to_owned),
@@ -271,7 +279,7 @@ impl List {
     }
 
     /// Reads the attributes of a list; its content follows.
-    fn begin(element: &Element) -> Result<Self, DocumentError> {
+    fn begin(element: TreeNode<'_>) -> Result<Self, DocumentError> {
         elements_only(element, "list")?;
         let (copy_control, anonymize) = read_copy_control(element)?;
         let attributes = other_attributes(element, "list", |name| {
@@ -289,7 +297,7 @@ impl List {
         })
     }
 
-    fn take(&mut self, child: &Element) -> Result<(), DocumentError> {
+    fn take(&mut self, child: TreeNode<'_>) -> Result<(), DocumentError> {
         let item = match child.name().local() {
             _ if !child.name().is_in(NAMESPACE) => Item::Other(foreign(child, "list")?),
             "entry" => Item::Entry(Entry::from_element(child)?),
@@ -314,7 +322,7 @@ impl List {
         Ok(())
     }
 
-    fn read(element: &Element) -> Result<Self, DocumentError> {
+    fn read(element: TreeNode<'_>) -> Result<Self, DocumentError> {
         // Lists nest by input, so the ones that are open are on a stack of their own.
         let mut open = vec![(Self::begin(element)?, element.elements())];
         let mut read = Self::default();
@@ -384,7 +392,7 @@ impl ResourceLists {
     ///
     /// Fails when the text is not well-formed, or not a resource lists document.
     pub fn parse(input: &[u8], limits: &Limits) -> Result<Self, DocumentError> {
-        Self::from_element(&Element::parse(input, limits)?)
+        super::read(input, limits, Self::from_node)
     }
 
     /// Reads a document from its tree.
@@ -393,6 +401,10 @@ impl ResourceLists {
     ///
     /// Fails when the tree is not that of a resource lists document.
     pub fn from_element(root: &Element) -> Result<Self, DocumentError> {
+        super::reread(root, Self::parse)
+    }
+
+    fn from_node(root: TreeNode<'_>) -> Result<Self, DocumentError> {
         super::expect(root, NAMESPACE, "resource-lists")?;
         elements_only(root, "resource-lists")?;
         other_attributes(root, "resource-lists", |_| false)?;
@@ -428,7 +440,7 @@ struct Shared {
 }
 
 impl Shared {
-    fn read(element: &Element, place: &'static str, key: &'static str) -> Result<Self, DocumentError> {
+    fn read(element: TreeNode<'_>, place: &'static str, key: &'static str) -> Result<Self, DocumentError> {
         elements_only(element, place)?;
         let (copy_control, anonymize) = read_copy_control(element)?;
         let attributes = other_attributes(element, place, |name| name.is("", key) || is_copy_control(name))?;
@@ -456,9 +468,9 @@ impl Shared {
 }
 
 /// Accepts an element of another namespace.
-fn foreign(element: &Element, place: &'static str) -> Result<Element, DocumentError> {
+fn foreign(element: TreeNode<'_>, place: &'static str) -> Result<Element, DocumentError> {
     match element.name().namespace() {
-        Some(namespace) if namespace != NAMESPACE => Ok(element.clone()),
+        Some(namespace) if namespace != NAMESPACE => Ok(element.to_element()),
         _ => Err(DocumentError::at(
             element,
             DocumentErrorKind::UnexpectedElement(place),
