@@ -53,7 +53,9 @@ pub enum Violation {
 impl From<Violation> for XcapError {
     fn from(violation: Violation) -> Self {
         match violation {
-            Violation::Xml(XmlErrorKind::NotUtf8) => Condition::NotUtf8.into(),
+            Violation::Xml(XmlErrorKind::NotUtf8 | XmlErrorKind::UnsupportedEncoding) => {
+                Condition::NotUtf8.into()
+            }
             Violation::Xml(
                 kind @ (XmlErrorKind::TooLarge
                 | XmlErrorKind::TooDeep
