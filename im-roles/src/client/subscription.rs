@@ -186,7 +186,9 @@ impl Client {
                         work: Work::Subscribe(session),
                     });
                 }
-                Some(SubscriberEvent::Terminated { reason, retry_after }) => {
+                Some(SubscriberEvent::Terminated {
+                    reason, retry_after, ..
+                }) => {
                     self.end_subscription(session, Failure::local("the subscription has ended"));
                     let after = match reason.as_deref() {
                         Some("deactivated" | "timeout") => Some(AGAIN),

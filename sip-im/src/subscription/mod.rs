@@ -7,4 +7,4 @@ mod notifier;
 mod subscriber;
 
 pub use notifier::{Notifier, NotifierConfig, NotifierState, SubscribeRefused};
-pub use subscriber::{Subscriber, SubscriberEvent, SubscriberState};
+pub use subscriber::{Again, Subscriber, SubscriberEvent, SubscriberState};

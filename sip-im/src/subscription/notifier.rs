@@ -7,10 +7,10 @@ use bytes::Bytes;
 
 use crate::dialog::{Dialog, DialogId};
 use crate::error::BuildError;
-use crate::header::{Contact, Event, Expires, HeaderName, MinExpires, SubscriptionState};
+use crate::header::{Contact, Event, Expires, MinExpires, SubscriptionState};
 use crate::message::{Request, Response, ResponseBuilder};
 use crate::uri::Uri;
-use crate::{ContentType, Method, StatusCode};
+use crate::{ByteStr, ContentType, Method, StatusCode};
 
 /// What a notifier grants.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +22,9 @@ pub struct NotifierConfig {
     pub default_expires: u32,
     /// The longest duration granted, in seconds. 7200.
     pub max_expires: u32,
+    /// The shortest time between two NOTIFYs that only changes of the state are the reason for; a subscriber can ask for a longer
+    /// one (`max-rate`, RFC 6446). 0.
+    pub min_interval: Duration,
 }
 
 impl Default for NotifierConfig {
@@ -30,6 +33,7 @@ impl Default for NotifierConfig {
             min_expires: 60,
             default_expires: 3600,
             max_expires: 7200,
+            min_interval: Duration::ZERO,
         }
     }
 }
@@ -111,6 +115,21 @@ pub struct Notifier {
     state: NotifierState,
     /// The last NOTIFY has been made.
     said_so: bool,
+    news: News,
+    /// When the latest NOTIFY was made.
+    last: Option<Instant>,
+    /// What the subscriber asked for with `max-rate`.
+    asked_interval: Option<(ByteStr, Duration)>,
+}
+
+/// What the subscriber has not been told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum News {
+    None,
+    /// The state has changed; it is told when it may be.
+    Later,
+    /// A NOTIFY is due.
+    Now,
 }
 
 impl Notifier {
@@ -142,7 +161,11 @@ impl Notifier {
             expires: None,
             state: NotifierState::Active,
             said_so: false,
+            news: News::Now,
+            last: None,
+            asked_interval: None,
         };
+        notifier.asked_interval = interval_of(&notifier.event);
         notifier.set_expires(seconds, now);
         Ok((notifier, response))
     }
@@ -154,7 +177,8 @@ impl Notifier {
     /// Fails with what to answer, and changes nothing.
     pub fn refresh(&mut self, request: &Request, now: Instant) -> Result<Response, SubscribeRefused> {
         let gone = SubscribeRefused::with(StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST);
-        if self.is_over() || !same_event(&self.event, &event_of(request)?) {
+        let event = event_of(request)?;
+        if self.is_over() || !same_event(&self.event, &event) {
             return Err(gone);
         }
         let seconds = granted(request, &self.config)?;
@@ -162,8 +186,37 @@ impl Notifier {
         self.dialog
             .accept_request(request)
             .map_err(|error| SubscribeRefused::with(error.status()))?;
+        self.asked_interval = interval_of(&event);
+        self.news = News::Now;
         self.set_expires(seconds, now);
         Ok(response)
+    }
+
+    /// Takes note that the state has changed; the subscriber is to be told once [`Self::is_notify_due`].
+    ///
+    //= https://www.rfc-editor.org/rfc/rfc6446#section-5.2
+    //# A compliant notifier MUST NOT generate a notification if the interval
+    //# since the most recent notification is less than the reciprocal value
+    //# of the "max-rate" parameter, except when generating the notification
+    //# either upon receipt of a SUBSCRIBE request, when the subscription
+    //# state is changing from "pending" to "active" state, or upon
+    //# termination of the subscription (the last notification).
+    pub fn state_changed(&mut self, now: Instant) {
+        if !self.is_over() && self.news == News::None {
+            self.news = News::Later;
+        }
+        self.settle(now);
+    }
+
+    /// Whether a NOTIFY is due, made with [`Self::notify`]: after each SUBSCRIBE at once, when the subscription is allowed or ends, and
+    /// when the state has changed and the latest NOTIFY is long enough ago.
+    ///
+    //= https://www.rfc-editor.org/rfc/rfc6665#section-4.2.2
+    //# When a SUBSCRIBE request is answered with a 200-class response, the
+    //# notifier MUST immediately construct and send a NOTIFY request to the
+    //# subscriber.
+    pub fn is_notify_due(&self) -> bool {
+        self.news == News::Now && !self.is_drained()
     }
 
     /// Makes a NOTIFY with what there is to say; the one for a subscription that is over says so.
@@ -183,13 +236,22 @@ impl Notifier {
         //= https://www.rfc-editor.org/rfc/rfc6665#section-4.2.2
         //# NOTIFY requests MUST contain a "Subscription-State" header field with
         //# a value of "active", "pending", or "terminated".
-        let state = match self.state {
+        let mut state = match self.state {
             NotifierState::Active => SubscriptionState::active(left),
             NotifierState::Pending => SubscriptionState::pending(left),
             NotifierState::Terminated(reason) => SubscriptionState::terminated(reason),
             NotifierState::Gone => SubscriptionState::terminated("noresource"),
         };
+        //= https://www.rfc-editor.org/rfc/rfc6446#section-5.2
+        //# A compliant notifier MUST reflect back the possibly adjusted maximum
+        //# rate of notifications in a "max-rate" Subscription-State header field
+        //# parameter of the subsequent NOTIFY requests.
+        if let (Some((rate, _)), false) = (&self.asked_interval, self.is_over()) {
+            let _ = state.params.set("max-rate", Some(rate.as_str()));
+        }
         self.said_so |= self.is_over();
+        self.news = News::None;
+        self.last = Some(now);
         let mut builder = self
             .dialog
             .request(Method::Notify)
@@ -207,14 +269,14 @@ impl Notifier {
     //= https://www.rfc-editor.org/rfc/rfc6665#section-4.2.2
     //# If the NOTIFY request fails due to expiration of SIP Timer F
     //# (transaction timeout), the notifier SHOULD remove the subscription.
+    //= https://www.rfc-editor.org/rfc/rfc6665#section-4.2.2
+    //# If the NOTIFY transaction fails due to the receipt of a 404, 405,
+    //# 410, 416, 480-485, 489, 501, or 604 response to the NOTIFY request,
+    //# the notifier MUST remove the corresponding subscription.
     pub fn handle_response(&mut self, response: Option<&Response>) {
         let failed = match response {
             None => true,
-            Some(response) => {
-                let retry = response.headers().contains(&HeaderName::RETRY_AFTER);
-                let again = matches!(response.status().code(), 401 | 407);
-                !response.status().is_success() && !again && !retry
-            }
+            Some(response) => ends_usage(response.status()),
         };
         if failed {
             self.state = NotifierState::Gone;
@@ -233,6 +295,7 @@ impl Notifier {
     pub fn activate(&mut self) {
         if self.state == NotifierState::Pending {
             self.state = NotifierState::Active;
+            self.news = News::Now;
         }
     }
 
@@ -241,6 +304,7 @@ impl Notifier {
         if !self.is_over() {
             self.state = NotifierState::Terminated(reason);
             self.expires = None;
+            self.news = News::Now;
         }
     }
 
@@ -249,11 +313,13 @@ impl Notifier {
         if self.expires.is_some_and(|expires| expires <= now) {
             self.terminate("timeout");
         }
+        self.settle(now);
     }
 
     /// When [`Self::handle_timeout`] is to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.expires
+        let news = self.earliest().filter(|_| self.news == News::Later);
+        [self.expires, news].into_iter().flatten().min()
     }
 
     /// Whether nothing more is to be said.
@@ -281,6 +347,21 @@ impl Notifier {
         &self.event
     }
 
+    /// When a change may be told.
+    fn earliest(&self) -> Option<Instant> {
+        let asked = self
+            .asked_interval
+            .as_ref()
+            .map_or(Duration::ZERO, |(_, asked)| *asked);
+        self.last?.checked_add(asked.max(self.config.min_interval))
+    }
+
+    fn settle(&mut self, now: Instant) {
+        if self.news == News::Later && self.earliest().is_none_or(|at| at <= now) {
+            self.news = News::Now;
+        }
+    }
+
     fn is_over(&self) -> bool {
         matches!(self.state, NotifierState::Terminated(_) | NotifierState::Gone)
     }
@@ -292,6 +373,27 @@ impl Notifier {
             self.expires = now.checked_add(Duration::from_secs(u64::from(seconds)));
         }
     }
+}
+
+/// The statuses that end a subscription wherever they answer one of its requests (RFC 6665 sections 4.1.2.2 and 4.2.2).
+pub(super) fn ends_usage(status: StatusCode) -> bool {
+    matches!(status.code(), 404 | 405 | 410 | 416 | 480..=485 | 489 | 501 | 604)
+}
+
+/// The time between notifications that a `max-rate` stands for (RFC 6446 section 9.2), and its text.
+fn interval_of(event: &Event) -> Option<(ByteStr, Duration)> {
+    let text = event.params.get("max-rate").flatten()?;
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str, most: usize| {
+        (1..=most).contains(&text.len()) && text.bytes().all(|octet| octet.is_ascii_digit())
+    };
+    if !digits(whole, 2) || !digits(part, 10) {
+        return None;
+    }
+    // In units of 10^-10 notifications per second.
+    let rate: u64 = format!("{whole}{part:0<10}").parse().ok()?;
+    let nanoseconds = 10_000_000_000_000_000_000_u64.checked_div(rate)?;
+    Some((ByteStr::from(text.to_owned()), Duration::from_nanos(nanoseconds)))
 }
 
 fn event_of(request: &Request) -> Result<Event, SubscribeRefused> {

@@ -4,10 +4,13 @@ use core::time::Duration;
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::notifier::same_event;
+use super::notifier::{ends_usage, same_event};
 use crate::dialog::{Dialog, DialogId};
 use crate::error::BuildError;
-use crate::header::{Contact, Event, Expires, HeaderName, SubscriptionState, SubscriptionStateValue};
+use crate::header::{
+    CSeq, CallId, Contact, Event, Expires, From, HeaderName, MinExpires, SubscriptionState,
+    SubscriptionStateValue,
+};
 use crate::message::{Request, Response};
 use crate::{ByteStr, Method, StatusCode};
 
@@ -37,7 +40,48 @@ pub enum SubscriberEvent {
         reason: Option<ByteStr>,
         /// How many seconds to wait before subscribing anew, if the notifier said so.
         retry_after: Option<u32>,
+        /// Whether to subscribe anew, with what [`Subscriber::anew`] gives.
+        again: Again,
     },
+    /// The notifier grants only longer durations; the next request has one: what [`Subscriber::refresh`] gives, or
+    /// [`Subscriber::anew`] if there was no subscription yet.
+    TooBrief,
+}
+
+/// Whether to subscribe anew after a subscription is over (RFC 6665 section 4.1.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Again {
+    /// At once.
+    Now,
+    /// At the earliest after this time.
+    After(Duration),
+    /// At some later time, if the state is still of interest then.
+    Later,
+    /// At any time.
+    AtWill,
+    /// Not at all.
+    Never,
+}
+
+impl Again {
+    /// What a reason and a `retry-after` mean.
+    ///
+    //= https://www.rfc-editor.org/rfc/rfc6665#section-4.1.3
+    //# If no reason code or an unknown
+    //# reason code is present, the client MAY attempt to re-subscribe at any
+    //# time (unless a "retry-after" parameter is present, in which case the
+    //# client SHOULD NOT attempt re-subscription until after the number of
+    //# seconds specified by the "retry-after" parameter).
+    pub fn of(reason: Option<&str>, retry_after: Option<u32>) -> Self {
+        let after = retry_after.map(|seconds| Self::After(Duration::from_secs(u64::from(seconds))));
+        match reason {
+            Some("deactivated" | "timeout") => Self::Now,
+            Some("probation") => after.unwrap_or(Self::Later),
+            Some("rejected" | "noresource" | "invariant") => Self::Never,
+            _ => after.unwrap_or(Self::AtWill),
+        }
+    }
 }
 
 /// One subscription, from its SUBSCRIBE to the NOTIFY that ends it.
@@ -55,6 +99,8 @@ pub struct Subscriber {
     refresh_at: Option<Instant>,
     ends_at: Option<Instant>,
     events: VecDeque<SubscriberEvent>,
+    /// Until then, NOTIFYs from elsewhere are of further subscriptions.
+    forks_until: Option<Instant>,
 }
 
 impl Subscriber {
@@ -86,6 +132,7 @@ impl Subscriber {
             refresh_at: None,
             ends_at: None,
             events: VecDeque::new(),
+            forks_until: now.checked_add(timer_n),
         })
     }
 
@@ -96,6 +143,9 @@ impl Subscriber {
         }
         self.subscribe = subscribe;
         self.notify_by = now.checked_add(self.timer_n);
+        if self.state == SubscriberState::NotifyWait {
+            self.forks_until = self.notify_by;
+        }
     }
 
     /// Its state.
@@ -184,6 +234,8 @@ impl Subscriber {
     pub fn handle_response(&mut self, response: Option<&Response>, now: Instant) {
         let initial = self.state == SubscriberState::NotifyWait;
         match response {
+            // The state is unchanged, and no NOTIFY follows (RFC 5839).
+            Some(response) if response.status().code() == 204 && !initial => self.notify_by = None,
             Some(response) if response.status().is_success() => {
                 if let Ok(Some(Expires(seconds))) = response.headers().get::<Expires>()
                     && self.state != SubscriberState::Terminated
@@ -197,18 +249,90 @@ impl Subscriber {
             //# If a SUBSCRIBE request to refresh a subscription receives a 404, 405,
             //# 410, 416, 480-485, 489, 501, or 604 response, the subscriber MUST
             //# consider the subscription terminated.
-            Some(response) => {
-                if initial
-                    || matches!(
-                        response.status().code(),
-                        404 | 405 | 410 | 416 | 480..=485 | 489 | 501 | 604
-                    )
-                {
+            Some(response) if ends_usage(response.status()) => self.end(None, None),
+            Some(response) if self.lengthen(response) => {
+                if initial {
                     self.end(None, None);
                 }
+                self.notify_by = None;
+                self.events.push_back(SubscriberEvent::TooBrief);
             }
-            None => self.end(None, None),
+            _ if initial => self.end(None, None),
+            //= https://www.rfc-editor.org/rfc/rfc6665#section-4.1.2.2
+            //# If a SUBSCRIBE request to refresh a subscription fails with any error
+            //# code other than those listed above, the original subscription is
+            //# still considered valid for the duration of the most recently known
+            //# "Expires" value as negotiated by the most recent successful SUBSCRIBE
+            //# transaction, or as communicated by a NOTIFY request in its
+            //# "Subscription-State" header field "expires" parameter.
+            _ => {
+                self.notify_by = None;
+                let left = self.ends_at.map(|at| at.saturating_duration_since(now));
+                // Again halfway to the end, as long as there is time for an answer.
+                self.refresh_at = left
+                    .filter(|left| *left >= Duration::from_secs(2))
+                    .and_then(|left| now.checked_add(left / 2));
+            }
         }
+    }
+
+    /// Whether a NOTIFY comes from another end that the SUBSCRIBE was forked to, and if so the subscription there, to which the NOTIFY
+    /// is to be given; up to timer N after the SUBSCRIBE.
+    ///
+    //= https://www.rfc-editor.org/rfc/rfc6665#section-4.1.2.4
+    //# Until Timer N expires, several NOTIFY requests may arrive from
+    //# different destinations (see Section 4.4.1).  Each of these requests
+    //# establishes a new dialog usage and a new subscription.
+    pub fn fork(&self, notify: &Request, now: Instant) -> Option<Self> {
+        let open = self.forks_until.is_some_and(|until| now < until);
+        let mine = self.dialog.as_ref()?;
+        let id = DialogId::of_incoming_request(notify)?;
+        if !open || *mine.id() == id {
+            return None;
+        }
+        let other = Self {
+            dialog: None,
+            state: SubscriberState::NotifyWait,
+            notify_by: self.forks_until,
+            refresh_at: None,
+            ends_at: None,
+            events: VecDeque::new(),
+            // Each of them is known here, and none of them has forks of its own.
+            forks_until: None,
+            ..self.clone()
+        };
+        other.is_for_us(notify).then_some(other)
+    }
+
+    /// Makes a SUBSCRIBE like the first one, for another subscription: with another Call-ID and From tag.
+    ///
+    //= https://www.rfc-editor.org/rfc/rfc6665#section-4.1.2.2
+    //# If the subscriber
+    //# wishes to re-subscribe to the state, he does so by composing an
+    //# unrelated initial SUBSCRIBE request with a freshly generated Call-ID
+    //# and a new, unique "From" tag (see Section 4.1.2.1).
+    ///
+    /// # Errors
+    ///
+    /// Fails when the Call-ID or the tag can't be written.
+    pub fn anew(&self, call_id: &str, tag: &str) -> Result<Request, BuildError> {
+        let mut request = self.subscribe.clone();
+        let headers = request.headers_mut();
+        for name in [
+            HeaderName::VIA,
+            HeaderName::AUTHORIZATION,
+            HeaderName::PROXY_AUTHORIZATION,
+        ] {
+            headers.remove(&name);
+        }
+        if let Ok(Some(mut from)) = headers.get::<From>() {
+            from.tag = Some(ByteStr::from(tag.to_owned()));
+            headers.set_typed(&from)?;
+        }
+        headers.set_typed(&CallId::new(call_id))?;
+        headers.set_typed(&CSeq::new(1, Method::Subscribe))?;
+        headers.set_typed(&Expires(self.expires))?;
+        Ok(request)
     }
 
     /// Makes the SUBSCRIBE that renews the subscription.
@@ -276,6 +400,22 @@ impl Subscriber {
         builder.build()
     }
 
+    /// Whether a 423 asks for a duration that can be had.
+    fn lengthen(&mut self, response: &Response) -> bool {
+        let least = response.headers().get::<MinExpires>().ok().flatten();
+        match least {
+            Some(MinExpires(least))
+                if response.status() == StatusCode::INTERVAL_TOO_BRIEF
+                    && least > self.expires
+                    && least <= LONGEST =>
+            {
+                self.expires = least;
+                true
+            }
+            _ => false,
+        }
+    }
+
     fn granted(&mut self, seconds: u32, now: Instant) {
         let whole = Duration::from_secs(u64::from(seconds));
         self.ends_at = now.checked_add(whole);
@@ -290,11 +430,18 @@ impl Subscriber {
     fn end(&mut self, reason: Option<ByteStr>, retry_after: Option<u32>) {
         if self.state != SubscriberState::Terminated {
             self.state = SubscriberState::Terminated;
-            self.events
-                .push_back(SubscriberEvent::Terminated { reason, retry_after });
+            let again = Again::of(reason.as_deref(), retry_after);
+            self.events.push_back(SubscriberEvent::Terminated {
+                reason,
+                retry_after,
+                again,
+            });
         }
         self.notify_by = None;
         self.refresh_at = None;
         self.ends_at = None;
     }
 }
+
+/// The longest duration, in seconds, that is asked for since a notifier wants it so: thirty days.
+const LONGEST: u32 = 2_592_000;
