@@ -45,6 +45,7 @@
 //! | 3261 22, 7616, 8760 (authentication) | [`auth`] |
 //! | 6665 (subscriptions) | [`subscription`] |
 //! | 3903 (publication) | [`publication`] |
+//! | 3515, 4488, 5368 (REFER) | [`refer`] |
 #![forbid(unsafe_code)]
 
 pub mod auth;
@@ -60,6 +61,7 @@ mod method;
 pub mod mime;
 pub mod proxy;
 pub mod publication;
+pub mod refer;
 pub mod registration;
 pub mod resolve;
 pub mod sdp;

@@ -6,5 +6,6 @@
 mod notifier;
 mod subscriber;
 
+pub(crate) use notifier::ends_usage;
 pub use notifier::{Notifier, NotifierConfig, NotifierState, SubscribeRefused};
 pub use subscriber::{Again, Subscriber, SubscriberEvent, SubscriberState};

@@ -376,7 +376,7 @@ impl Notifier {
 }
 
 /// The statuses that end a subscription wherever they answer one of its requests (RFC 6665 sections 4.1.2.2 and 4.2.2).
-pub(super) fn ends_usage(status: StatusCode) -> bool {
+pub(crate) fn ends_usage(status: StatusCode) -> bool {
     matches!(status.code(), 404 | 405 | 410 | 416 | 480..=485 | 489 | 501 | 604)
 }
 

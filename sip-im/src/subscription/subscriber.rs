@@ -4,7 +4,8 @@ use core::time::Duration;
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::notifier::{ends_usage, same_event};
+use super::ends_usage;
+use super::notifier::same_event;
 use crate::dialog::{Dialog, DialogId};
 use crate::error::BuildError;
 use crate::header::{
