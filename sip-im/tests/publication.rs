@@ -310,7 +310,7 @@ fn each_step_of_the_compositor_refuses_what_it_has_to() {
             with(&|r| {
                 r.headers_mut()
                     .push(&HeaderName::EVENT, "presence")
-                    .expect("a line")
+                    .expect("a line");
             }),
             400,
         ),
