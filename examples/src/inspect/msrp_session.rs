@@ -143,9 +143,9 @@ impl Seen {
                 if let Some(open) = self.open(&message) {
                     open.open = false;
                 }
-                self.refuse("Message-ID", format!("{message}: {reason:?}"));
+                self.refuse("Message-ID", &format!("{message}: {reason:?}"));
             }
-            Event::ConnectionClosed { reason, .. } => self.refuse("connection", format!("{reason:?}")),
+            Event::ConnectionClosed { reason, .. } => self.refuse("connection", &format!("{reason:?}")),
             _ => {}
         }
     }
@@ -157,7 +157,7 @@ impl Seen {
             .find(|message| message.open && message.id == *id)
     }
 
-    fn refuse(&mut self, place: &str, text: String) {
+    fn refuse(&mut self, place: &str, text: &str) {
         self.refused.push(json!({"where": place, "text": text}));
     }
 }
