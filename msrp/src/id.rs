@@ -53,12 +53,9 @@ impl TransactionId {
     }
 
     /// Creates an identifier from 80 random bits and a number that is not used twice.
-    pub(crate) fn mint(entropy: &mut Entropy, number: u64) -> Self {
-        let text = minted_text(entropy, number);
-        Self::copy(text.as_bytes()).unwrap_or(Self {
-            octets: [0; Self::MAX],
-            length: 0,
-        })
+    pub(crate) fn mint(random: [u8; 16], number: u64) -> Self {
+        let (octets, length) = minted_text(random, number);
+        Self { octets, length }
     }
 
     /// Returns the text.
@@ -101,8 +98,16 @@ impl fmt::Debug for TransactionId {
 /// assert_eq!(MessageId::new("12339sdqwer")?.to_string(), "12339sdqwer");
 /// # Ok::<(), msrp::IdError>(())
 /// ```
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct MessageId(Arc<str>);
+#[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct MessageId(Text);
+
+/// The text of an identifier. One that the grammar allows is kept in place; a text has one form only.
+#[derive(Clone, Eq, Hash, Ord, PartialEq, PartialOrd)]
+enum Text {
+    // It has the form of an identifier, not its meaning.
+    Short(TransactionId),
+    Long(Arc<str>),
+}
 
 impl MessageId {
     /// The longest identifier that is accepted from a peer, in octets.
@@ -115,7 +120,7 @@ impl MessageId {
     /// Fails when the text is not of that form.
     pub fn new(text: &str) -> Result<Self, IdError> {
         check_ident(text.as_bytes())?;
-        Ok(Self(text.into()))
+        Ok(Self(Text::of(text)))
     }
 
     /// Reads an identifier as peers write it: any visible ASCII up to [`MessageId::MAX_RECEIVED`] octets, since some
@@ -126,7 +131,7 @@ impl MessageId {
     /// Fails when the text is empty, too long, or contains other octets.
     pub fn received(text: &str) -> Result<Self, IdError> {
         Self::check_received(text)?;
-        Ok(Self(text.into()))
+        Ok(Self(Text::of(text)))
     }
 
     /// Says what is wrong with an identifier of a peer, if anything is.
@@ -143,29 +148,43 @@ impl MessageId {
         }
     }
 
-    /// Creates an identifier from 80 random bits.
+    /// Makes an identifier with 80 random bits.
     pub fn random(entropy: &mut Entropy) -> Self {
-        Self(
-            std::str::from_utf8(&random_text(entropy))
-                .unwrap_or_default()
-                .into(),
-        )
+        Self(Text::Short(TransactionId::random(entropy)))
     }
 
     /// Creates an identifier from 80 random bits and a number that is not used twice.
-    pub(crate) fn mint(entropy: &mut Entropy, number: u64) -> Self {
-        Self(minted_text(entropy, number).into())
+    pub(crate) fn mint(random: [u8; 16], number: u64) -> Self {
+        Self(Text::Short(TransactionId::mint(random, number)))
     }
 
     /// Returns the text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        match &self.0 {
+            Text::Short(text) => text.as_str(),
+            Text::Long(text) => text,
+        }
+    }
+}
+
+impl Text {
+    fn of(text: &str) -> Self {
+        match TransactionId::copy(text.as_bytes()) {
+            Some(short) => Self::Short(short),
+            None => Self::Long(text.into()),
+        }
+    }
+}
+
+impl fmt::Debug for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MessageId({})", self.as_str())
     }
 }
 
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
@@ -204,8 +223,8 @@ impl SessionId {
     }
 
     /// Creates an identifier from 80 random bits and a number that is not used twice.
-    pub(crate) fn mint(entropy: &mut Entropy, number: u64) -> Self {
-        Self(minted_text(entropy, number).into())
+    pub(crate) fn mint(random: [u8; 16], number: u64) -> Self {
+        Self(TransactionId::mint(random, number).as_str().into())
     }
 
     /// Returns the text.
@@ -253,17 +272,24 @@ fn random_text(entropy: &mut Entropy) -> [u8; 16] {
     octets.map(letter)
 }
 
-fn minted_text(entropy: &mut Entropy, number: u64) -> String {
-    let mut text: String = random_text(entropy)
-        .iter()
-        .map(|&octet| char::from(octet))
-        .collect();
+/// 16 letters that cannot be guessed, and up to 13 that make a number.
+fn minted_text(random: [u8; 16], number: u64) -> ([u8; TransactionId::MAX], u8) {
+    let mut octets = [0; TransactionId::MAX];
+    let mut length = 0_u8;
     let mut rest = number;
-    while rest > 0 {
-        text.push(char::from(letter(u8::try_from(rest & 31).unwrap_or(0))));
-        rest >>= 5;
+    for (at, place) in octets.iter_mut().enumerate() {
+        *place = match random.get(at) {
+            Some(&octet) => letter(octet),
+            None if rest > 0 => {
+                let low = letter(u8::try_from(rest & 31).unwrap_or(0));
+                rest >>= 5;
+                low
+            }
+            None => break,
+        };
+        length = length.saturating_add(1);
     }
-    text
+    (octets, length)
 }
 
 fn letter(octet: u8) -> u8 {
@@ -320,9 +346,8 @@ mod tests {
 
     #[test]
     fn minted_identifiers_differ_even_without_randomness() {
-        let mut entropy: Entropy = Box::new(|octets| octets.fill(7));
         let ids: Vec<_> = [0, 1, 31, 32, u64::MAX]
-            .map(|n| TransactionId::mint(&mut entropy, n))
+            .map(|number| TransactionId::mint([7; 16], number))
             .into();
         for (at, id) in ids.iter().enumerate() {
             assert!(TransactionId::new(id.as_str()).is_ok());

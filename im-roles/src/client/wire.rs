@@ -326,6 +326,7 @@ impl Wire {
                 secure,
                 host,
                 port,
+                ..
             } => {
                 let transport = if secure { Transport::Tls } else { Transport::Tcp };
                 let open = self.mint(Opening::Msrp(open));

@@ -412,6 +412,7 @@ impl Node {
                 secure,
                 host,
                 port,
+                ..
             } => {
                 let open = self.flows.start_opening(Opening::Msrp(open));
                 let transport = if secure {

@@ -32,6 +32,9 @@ pub struct Leniency {
     pub method_characters: bool,
     /// Path headers elsewhere than in front (default yes).
     pub path_order: bool,
+    /// A REPORT whose range ends behind the total, as the AG Projects client sends it for text that is not ASCII, since
+    /// it counts characters (default yes). Without it such a REPORT is ignored.
+    pub report_range: bool,
 }
 
 impl Leniency {
@@ -41,6 +44,7 @@ impl Leniency {
         header_space: false,
         method_characters: false,
         path_order: false,
+        report_range: false,
     };
 }
 
@@ -51,6 +55,7 @@ impl Default for Leniency {
             header_space: true,
             method_characters: true,
             path_order: true,
+            report_range: true,
         }
     }
 }

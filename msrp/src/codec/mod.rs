@@ -47,5 +47,12 @@ impl Continuation {
     }
 }
 
+/// The name of the WebSocket subprotocol (RFC 7977 section 4.1), which the host negotiates in the handshake.
+//= https://www.rfc-editor.org/rfc/rfc7977#section-4.1
+//# The Client MUST
+//# include the value "msrp" in the Sec-WebSocket-Protocol header in its
+//# handshake request.
+pub const WEBSOCKET_SUBPROTOCOL: &str = "msrp";
+
 /// Seven of these begin an end-line.
-const DASHES: &[u8; 7] = b"-------";
+pub(crate) const DASHES: &[u8; 7] = b"-------";

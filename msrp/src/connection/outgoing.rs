@@ -1,35 +1,45 @@
-//! A message on its way out.
+//! A message on its way out, and those of one session.
 
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
-use super::receive::count;
+use super::receive::{Coverage, count};
 use crate::MessageId;
 use crate::codec;
 use crate::endpoint::{OutgoingBody, OutgoingMessage};
-use crate::header::{FailureReport, MessageIdHeader, SuccessReport};
+use crate::header::{ByteRange, FailureReport, Header, MessageIdHeader, SuccessReport};
 
 /// A message on its way out.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
     pub(crate) id: MessageId,
-    /// The headers that each chunk has before its `Byte-Range`.
-    pub(crate) fixed: Bytes,
-    /// The headers behind it, to the last one; none if the message has no body.
-    pub(crate) content: Option<Bytes>,
+    /// What the head of each chunk has between its first line and the value of its `Byte-Range`.
+    pub(crate) before_range: Bytes,
+    /// What follows that value; of a message without a body nothing but a line end.
+    pub(crate) behind_range: Bytes,
+    pub(crate) has_body: bool,
+    pub(crate) success_report: bool,
     pub(crate) failure_report: FailureReport,
     pub(crate) total: Option<u64>,
-    /// What is not handed over yet.
+    /// What is not handed over yet: the octets that come next, and pieces behind them.
+    next: Bytes,
     segments: VecDeque<Bytes>,
     queued: u64,
-    /// How much is.
+    /// How much is, or was over another session.
     sent: u64,
+    /// Whether a chunk has gone out in this session.
+    pub(crate) begun: bool,
+    /// Octets from the first on that the peer has answered with 200, and further ones behind a gap.
+    acknowledged: u64,
+    beyond: Coverage,
     /// Whether nothing more will be appended.
     finished: bool,
     pub(crate) state: OutgoingState,
-    /// Chunks that the peer has not answered.
+    /// Chunks that the peer has not answered, and whose answers decide about the message.
     pub(crate) unanswered: usize,
+    /// Chunks that the peer answers only if they fail, as long as their time runs.
+    pub(crate) unheard: usize,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -40,63 +50,64 @@ pub(crate) enum OutgoingState {
     Aborting,
     /// The last octet has gone out; answers are waited for.
     Ended,
+    /// The parent was told that it is sent, but failures may still be heard of.
+    Sent,
 }
+
+/// More pieces than this behind gaps are not told apart: only a peer that answers in strange order makes them.
+const GAPS: usize = 64;
 
 impl Outgoing {
     pub(crate) fn new(id: MessageId, message: OutgoingMessage) -> Self {
-        let mut buffer = BytesMut::with_capacity(256);
-        codec::header(&mut buffer, &MessageIdHeader(id.clone()));
+        let mut before = BytesMut::with_capacity(128);
+        codec::header(&mut before, &MessageIdHeader(id.clone()));
         if message.success_report {
-            codec::header(&mut buffer, &SuccessReport::Yes);
+            codec::header(&mut before, &SuccessReport::Yes);
         }
         if message.failure_report != FailureReport::Yes {
-            codec::header(&mut buffer, &message.failure_report);
+            codec::header(&mut before, &message.failure_report);
         }
-        let fixed = buffer.split().freeze();
+        let mut behind = BytesMut::with_capacity(64);
+        behind.extend_from_slice(b"\r\n");
+        let has_body = message.content_type.is_some();
         for (name, value) in message.headers.iter() {
-            codec::raw_header(&mut buffer, name, value);
+            // A message without a body has no headers of MIME, but may have others.
+            let place = if has_body { &mut behind } else { &mut before };
+            codec::raw_header(place, name, value);
         }
-        let content = message.content_type.map(|content_type| {
-            codec::header(&mut buffer, &content_type);
-            buffer.split().freeze()
-        });
-        // A message without a body has no headers of MIME, but may have others.
-        let fixed = if buffer.is_empty() {
-            fixed
-        } else {
-            [&fixed[..], &buffer[..]].concat().into()
-        };
-        let (segments, total, finished) = match message.body {
+        before.extend_from_slice(ByteRange::NAME.as_bytes());
+        before.extend_from_slice(b": ");
+        if let Some(content_type) = message.content_type {
+            codec::header(&mut behind, &content_type);
+            behind.extend_from_slice(b"\r\n");
+        }
+        let offset = message.offset;
+        let (next, total, finished) = match message.body {
             OutgoingBody::Whole(body) => {
-                let total = Some(count(body.len()));
-                (
-                    if body.is_empty() {
-                        VecDeque::new()
-                    } else {
-                        VecDeque::from([body])
-                    },
-                    total,
-                    true,
-                )
+                let total = Some(offset.saturating_add(count(body.len())));
+                (body, total, true)
             }
-            OutgoingBody::Streamed { total } => (VecDeque::new(), total, false),
+            OutgoingBody::Streamed { total } => (Bytes::new(), total, false),
         };
-        let queued = segments
-            .iter()
-            .map(|segment| count(segment.len()))
-            .fold(0, u64::saturating_add);
         Self {
             id,
-            fixed,
-            content,
+            before_range: before.freeze(),
+            behind_range: behind.freeze(),
+            has_body,
+            success_report: message.success_report,
             failure_report: message.failure_report,
             total,
-            segments,
-            queued,
-            sent: 0,
+            queued: count(next.len()),
+            next,
+            segments: VecDeque::new(),
+            sent: offset,
+            begun: false,
+            acknowledged: offset,
+            beyond: Coverage::default(),
             finished,
             state: OutgoingState::Open,
             unanswered: 0,
+            unheard: 0,
         }
     }
 
@@ -106,6 +117,24 @@ impl Outgoing {
 
     pub(crate) fn sent(&self) -> u64 {
         self.sent
+    }
+
+    /// Notes that the peer has answered a chunk with 200.
+    pub(crate) fn acknowledge(&mut self, start: u64, end: u64) {
+        if start > self.acknowledged {
+            // What is forgotten here is sent again where the message is resumed.
+            let _ = self.beyond.add(start, end, GAPS);
+            return;
+        }
+        self.acknowledged = self.acknowledged.max(end);
+        if let Some(end) = self.beyond.reach(self.acknowledged) {
+            self.acknowledged = end;
+        }
+    }
+
+    /// Returns how many octets from the first on the peer has answered with 200.
+    pub(crate) fn acknowledged(&self) -> u64 {
+        self.acknowledged
     }
 
     /// Returns the length that the message has when all that is queued has gone out.
@@ -121,7 +150,11 @@ impl Outgoing {
     pub(crate) fn append(&mut self, data: Bytes) {
         if !data.is_empty() {
             self.queued = self.queued.saturating_add(count(data.len()));
-            self.segments.push_back(data);
+            if self.next.is_empty() {
+                self.next = data;
+            } else {
+                self.segments.push_back(data);
+            }
         }
     }
 
@@ -133,7 +166,8 @@ impl Outgoing {
 
     /// Forgets what is not handed over; returns how much that was.
     pub(crate) fn clear(&mut self) -> u64 {
-        self.segments.clear();
+        self.next = Bytes::new();
+        self.segments = VecDeque::new();
         std::mem::take(&mut self.queued)
     }
 
@@ -163,29 +197,128 @@ impl Outgoing {
         match self.state {
             OutgoingState::Open => self.available() > 0 || self.is_at_end(),
             OutgoingState::Aborting => true,
-            OutgoingState::Ended => false,
+            OutgoingState::Ended | OutgoingState::Sent => false,
         }
     }
 
     /// Returns the next octets that lie together, at most `most`, without taking them.
-    pub(crate) fn peek(&self, most: usize) -> Bytes {
-        let most = most.min(usize::try_from(self.available()).unwrap_or(usize::MAX));
-        self.segments
-            .front()
-            .map(|segment| segment.slice(..segment.len().min(most)))
-            .unwrap_or_default()
+    pub(crate) fn peek(&self, most: usize) -> &[u8] {
+        let most = match usize::try_from(self.available()) {
+            Ok(available) => most.min(available).min(self.next.len()),
+            Err(_) => most.min(self.next.len()),
+        };
+        self.next.get(..most).unwrap_or_default()
     }
 
     /// Takes octets that were peeked at.
-    pub(crate) fn advance(&mut self, octets: usize) {
-        let Some(segment) = self.segments.front_mut() else {
-            return;
-        };
-        let taken = segment.split_to(octets.min(segment.len())).len();
-        if segment.is_empty() {
-            self.segments.pop_front();
+    pub(crate) fn take(&mut self, octets: usize) -> Bytes {
+        let taken = self.next.split_to(octets.min(self.next.len()));
+        if self.next.is_empty() {
+            self.next = self.segments.pop_front().unwrap_or_default();
         }
-        self.queued = self.queued.saturating_sub(count(taken));
-        self.sent = self.sent.saturating_add(count(taken));
+        self.queued = self.queued.saturating_sub(count(taken.len()));
+        self.sent = self.sent.saturating_add(count(taken.len()));
+        taken
+    }
+}
+
+/// The messages of one session that are on their way out.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    /// In the order in which they were given, and so of their numbers.
+    messages: Vec<Entry>,
+    /// Those with something to send, in the order of their turns.
+    pub(crate) ready: VecDeque<u64>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    number: u64,
+    digest: u64,
+    message: Box<Outgoing>,
+}
+
+impl Outbox {
+    pub(crate) fn insert(&mut self, number: u64, digest: u64, message: Outgoing) {
+        self.messages.push(Entry {
+            number,
+            digest,
+            message: Box::new(message),
+        });
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    fn place(&self, number: u64) -> Option<usize> {
+        // Nearly always there are few, and the first is meant.
+        match self.messages.first() {
+            Some(first) if first.number == number => Some(0),
+            _ => self
+                .messages
+                .binary_search_by_key(&number, |entry| entry.number)
+                .ok(),
+        }
+    }
+
+    pub(crate) fn get(&self, number: u64) -> Option<&Outgoing> {
+        self.messages
+            .get(self.place(number)?)
+            .map(|entry| &*entry.message)
+    }
+
+    pub(crate) fn get_mut(&mut self, number: u64) -> Option<&mut Outgoing> {
+        let place = self.place(number)?;
+        self.messages.get_mut(place).map(|entry| &mut *entry.message)
+    }
+
+    /// Returns the number of the message with that identifier.
+    pub(crate) fn number_of(&self, digest: u64) -> Option<u64> {
+        let newest = self.messages.iter().rev();
+        newest
+            .filter(|entry| entry.message.state != OutgoingState::Sent)
+            .find(|entry| entry.digest == digest)
+            .map(|entry| entry.number)
+    }
+
+    /// Takes a message out, with what stands for its identifier.
+    pub(crate) fn remove(&mut self, number: u64) -> Option<(u64, Outgoing)> {
+        let place = self.place(number)?;
+        let Entry { digest, message, .. } = self.messages.remove(place);
+        if self.messages.is_empty() {
+            // A session that is idle is to be small.
+            if self.messages.capacity() > 8 {
+                self.messages = Vec::new();
+            }
+            if self.ready.capacity() > 16 {
+                self.ready = VecDeque::new();
+            } else {
+                self.ready.clear();
+            }
+        }
+        Some((digest, *message))
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Outgoing> {
+        self.messages.iter().map(|entry| &*entry.message)
+    }
+
+    /// Says whether the message with that identifier is going out, or failures of it may still be heard of.
+    pub(crate) fn knows(&self, digest: u64) -> bool {
+        self.messages.iter().any(|entry| entry.digest == digest)
+    }
+
+    /// Gives all that are left.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = Outgoing> {
+        self.ready.clear();
+        std::mem::take(&mut self.messages)
+            .into_iter()
+            .map(|entry| *entry.message)
+    }
+
+    /// Says whether nothing is to be sent or answered any more.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.iter().all(|message| message.state == OutgoingState::Sent)
     }
 }

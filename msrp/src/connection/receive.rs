@@ -188,6 +188,22 @@ impl Coverage {
         Ok(())
     }
 
+    /// Forgets what lies before a place, and returns to where octets follow on it without a gap.
+    pub(crate) fn reach(&mut self, place: u64) -> Option<u64> {
+        let mut reached = None;
+        while let Some((&start, &end)) = self.ranges.first_key_value() {
+            let here = reached.unwrap_or(place);
+            if start > here {
+                break;
+            }
+            self.ranges.pop_first();
+            if end > here {
+                reached = Some(end);
+            }
+        }
+        reached
+    }
+
     /// Says whether every octet of a message of that length has been there.
     pub(crate) fn is_complete(&self, total: u64) -> bool {
         total == 0 || self.ranges.get(&0).is_some_and(|end| *end >= total)

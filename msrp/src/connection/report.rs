@@ -1,18 +1,20 @@
 //! Responses and REPORT requests (RFC 4975 sections 7.1.2 to 7.2).
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 
 use super::transaction::ReplyTo;
 use crate::codec::{self, Continuation};
 use crate::header::{ByteRange, FailureReport, FromPath, MessageIdHeader, Status, ToPath};
 use crate::{MessageId, Method, StatusCode, TransactionId, Uri};
 
-/// Writes the `To-Path` and `From-Path` lines.
-pub(crate) fn write_paths(out: &mut BytesMut, to: &[Uri], from: &Uri) {
+/// Returns the `To-Path` and `From-Path` lines.
+pub(crate) fn path_lines(to: &[Uri], from: &Uri) -> Bytes {
+    let mut out = BytesMut::new();
     if let (Some(to), Some(from)) = (ToPath::new(to.to_vec()), FromPath::new(vec![from.clone()])) {
-        codec::header(out, &to);
-        codec::header(out, &from);
+        codec::header(&mut out, &to);
+        codec::header(&mut out, &from);
     }
+    out.freeze()
 }
 
 /// Writes a response, if one is wanted.
@@ -35,30 +37,30 @@ pub(crate) fn response(
         FailureReport::Partial | FailureReport::No => return None,
     }
     codec::response_line(out, transaction, status);
-    write_paths(out, &reply.to, &reply.from);
+    out.put_slice(&reply.paths);
     codec::end_line(out, transaction, Continuation::Complete);
     Some(out.split().freeze())
 }
 
-/// Writes a report of success for a whole message.
+/// Writes a report.
 //= https://www.rfc-editor.org/rfc/rfc4975#section-7.1.3
 //# When generating a REPORT request, the endpoint inserts a To-Path
 //# header field containing the From-Path value from the original
 //# request, and a From-Path header field containing the URI identifying
 //# itself in the session.
-pub(crate) fn success_report(
+pub(crate) fn report(
     out: &mut BytesMut,
-    to: &[Uri],
-    from: &Uri,
+    paths: &[u8],
     transaction: &TransactionId,
     message: &MessageId,
-    total: u64,
+    range: &ByteRange,
+    status: StatusCode,
 ) -> Bytes {
     codec::request_line(out, transaction, &Method::Report);
-    write_paths(out, to, from);
+    out.put_slice(paths);
     codec::header(out, &MessageIdHeader(message.clone()));
-    codec::header(out, &ByteRange::whole(total));
-    codec::header(out, &Status::of(StatusCode::OK));
+    codec::header(out, range);
+    codec::header(out, &Status::of(status));
     codec::end_line(out, transaction, Continuation::Complete);
     out.split().freeze()
 }

@@ -4,30 +4,27 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::session::{Incoming, Store, Verdict};
+use super::binding::Addressed;
+use super::session::{Incoming, Store, Verdict, Wants};
 use super::{AbortReason, Acknowledge, Delivery, Endpoint, Event, SessionKey};
 use crate::codec::{Continuation, Head};
 use crate::connection::receive::{Assembly, Coverage, count};
 use crate::connection::transaction::ReplyTo;
-use crate::connection::{Inbound, InboundChunk, Repeat};
-use crate::header::{ByteRange, ContentType, FailureReport, FromPath, MessageIdHeader, SuccessReport};
+use crate::connection::{Inbound, InboundChunk};
+use crate::header::{ByteRange, ContentType, MessageIdHeader, SuccessReport};
 use crate::{ConnectionId, MessageId, StatusCode};
 
 impl Endpoint {
     pub(super) fn send_request(
         &mut self,
-        id: ConnectionId,
         key: SessionKey,
         head: &Head,
-        from: &FromPath,
+        addressed: &Addressed,
         reply: &ReplyTo,
     ) -> Result<Inbound, StatusCode> {
-        self.accept_binding(key, id, from.uris())?;
+        let bad = |_| StatusCode::BAD_REQUEST;
         let transaction = head.transaction;
-        let range = head
-            .headers
-            .get::<ByteRange>()
-            .map_err(|_| StatusCode::BAD_REQUEST)?;
+        let range = head.headers.get::<ByteRange>().map_err(bad)?;
         let range = range.unwrap_or(ByteRange {
             start: 1,
             end: None,
@@ -41,146 +38,176 @@ impl Endpoint {
                 status: StatusCode::OK,
             });
         }
-        let message = head
-            .headers
-            .require::<MessageIdHeader>()
-            .map_err(|_| StatusCode::BAD_REQUEST)?
-            .0;
+        let message = head.headers.require::<MessageIdHeader>().map_err(bad)?.0;
         let offset = range.start.checked_sub(1).ok_or(StatusCode::BAD_REQUEST)?;
-        let Some(session) = self.sessions.get_mut(&key) else {
-            return Err(StatusCode::NO_SESSION);
-        };
-        //= https://www.rfc-editor.org/rfc/rfc4975#section-5.4
-        //# Note that acknowledgments as needed based on the
-        //# Failure-Report and Success-Report settings are still necessary even
-        //# for requests containing duplicate content.
-        match session.remembered.get(&message) {
-            Some(Verdict::Complete { total }) => {
-                let wants = head.headers.get::<SuccessReport>().ok().flatten() == Some(SuccessReport::Yes);
-                let report = wants.then(|| Repeat {
-                    to: from.uris().to_vec(),
-                    total,
-                });
-                let reply = reply.clone();
-                return Ok(Inbound::Repeated {
-                    session: key,
-                    message,
-                    transaction,
-                    reply,
-                    report,
-                });
-            }
-            Some(Verdict::Refused(status)) => return Err(status),
-            None => {}
-        }
+        let digest = self.shared.digest(message.as_str());
+        let session = self.sessions.get_mut(&key).ok_or(StatusCode::NO_SESSION)?;
         let touched = self.shared.number();
-        if let Some(incoming) = session.incoming.get_mut(&message) {
+        let mut attached = false;
+        if let Some(incoming) = session.inbox.get_mut(digest) {
             incoming.touched = touched;
-            incoming.from_path = from.uris().to_vec();
+            incoming.report.clone_from(&addressed.report);
         } else {
-            self.begin_message(key, &message, head, from, range.total, touched)?;
+            //= https://www.rfc-editor.org/rfc/rfc4975#section-5.4
+            //# Note that acknowledgments as needed based on the
+            //# Failure-Report and Success-Report settings are still necessary even
+            //# for requests containing duplicate content.
+            match session.inbox.received.get(digest) {
+                Some(Verdict::Complete(_)) => {
+                    let wants =
+                        head.headers.get::<SuccessReport>().ok().flatten() == Some(SuccessReport::Yes);
+                    let reports = session.config.success_reports == Acknowledge::Automatic;
+                    return Ok(Inbound::Repeated {
+                        session: key,
+                        message,
+                        transaction,
+                        reply: reply.clone(),
+                        offset,
+                        length: 0,
+                        report: (wants && reports).then(|| addressed.report.clone()),
+                    });
+                }
+                Some(Verdict::Refused(status)) => return Err(status),
+                None => {}
+            }
+            self.begin_message(key, &message, digest, head, addressed, reply, range.total)?;
+            attached = true;
         }
         Ok(Inbound::Chunk(InboundChunk {
             session: key,
             message,
+            digest,
             transaction,
             reply: reply.clone(),
             offset,
             length: 0,
             total: range.total,
+            attached,
         }))
     }
 
     /// Takes in the first chunk of a message.
+    #[expect(clippy::too_many_arguments, reason = "this is what a first chunk tells")]
     fn begin_message(
         &mut self,
         key: SessionKey,
         message: &MessageId,
+        digest: u64,
         head: &Head,
-        from: &FromPath,
+        addressed: &Addressed,
+        reply: &ReplyTo,
         total: Option<u64>,
-        touched: u64,
     ) -> Result<(), StatusCode> {
         let limits = self.shared.config.limits;
         let bad = |_| StatusCode::BAD_REQUEST;
         let content_type = head.headers.get::<ContentType>().map_err(bad)?;
-        let success_report = head.headers.get::<SuccessReport>().map_err(bad)? == Some(SuccessReport::Yes);
-        let failure_report = head
-            .headers
-            .get::<FailureReport>()
-            .map_err(bad)?
-            .unwrap_or_default();
-        let session = self.sessions.get_mut(&key).ok_or(StatusCode::NO_SESSION)?;
-        let (most, store) = match session.config.delivery {
-            Delivery::Whole { max } => (max, Store::Whole(Assembly::default())),
-            Delivery::Streaming => (u64::MAX, Store::Streaming(Coverage::default())),
+        let wants = Wants {
+            success: head.headers.get::<SuccessReport>().map_err(bad)? == Some(SuccessReport::Yes),
+            failure: reply.failure_report,
         };
-        if total.is_some_and(|total| total > most) {
-            let verdict = Verdict::Refused(StatusCode::PAYLOAD_TOO_LARGE);
+        let session = self.sessions.get_mut(&key).ok_or(StatusCode::NO_SESSION)?;
+        let refusal = if total.is_some_and(|total| total > session.config.largest()) {
+            Some(StatusCode::PAYLOAD_TOO_LARGE)
+        } else if !accepts(session.config.accept_types.as_deref(), content_type.as_ref()) {
+            Some(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+        } else {
+            None
+        };
+        if let Some(status) = refusal {
+            let verdict = Verdict::Refused(status);
             session
-                .remembered
-                .insert(message.clone(), verdict, limits.remembered_messages);
-            return Err(StatusCode::PAYLOAD_TOO_LARGE);
+                .inbox
+                .received
+                .insert(digest, verdict, limits.remembered_messages);
+            return Err(status);
         }
-        if session.incoming.len() >= limits.open_messages {
-            let waiting = session.incoming.iter().filter(|(_, incoming)| !incoming.complete);
-            let silent = waiting.min_by_key(|(_, incoming)| incoming.touched);
-            let silent = silent
-                .map(|(silent, _)| silent.clone())
-                .ok_or(StatusCode::PAYLOAD_TOO_LARGE)?;
-            self.give_up_incoming(key, &silent, AbortReason::Refused(StatusCode::PAYLOAD_TOO_LARGE));
+        if session.inbox.len() >= limits.open_messages {
+            let (digest, silent) = session.inbox.silent().ok_or(StatusCode::PAYLOAD_TOO_LARGE)?;
+            let reason = AbortReason::Refused(StatusCode::PAYLOAD_TOO_LARGE);
+            self.give_up_incoming(key, &silent, digest, reason);
         }
-        let streaming = matches!(store, Store::Streaming(_));
-        let headers = head.headers.detached();
-        let incoming = Incoming {
-            content_type: content_type.clone(),
-            headers: headers.clone(),
-            success_report,
-            from_path: from.uris().to_vec(),
-            total,
-            fixed: None,
-            store,
-            owed: 0,
-            complete: false,
-            touched,
-        };
         let session = self.sessions.get_mut(&key).ok_or(StatusCode::NO_SESSION)?;
-        session.incoming.insert(message.clone(), incoming);
-        if streaming {
+        let streaming = session.config.delivery == Delivery::Streaming;
+        let store = if streaming {
+            Store::Streaming(Coverage::default())
+        } else {
+            Store::Whole(Assembly::default())
+        };
+        let (kept_type, headers) = if streaming {
             self.shared.events.push_back(Event::MessageStarted {
                 session: key,
                 message: message.clone(),
                 content_type,
                 total,
-                success_report,
-                failure_report,
-                headers,
+                success_report: wants.success,
+                failure_report: wants.failure,
+                headers: head.headers.detached(),
             });
-        }
+            (None, crate::header::Headers::default())
+        } else {
+            (content_type, head.headers.clone())
+        };
+        let incoming = Incoming {
+            id: message.clone(),
+            content_type: kept_type,
+            headers,
+            wants,
+            report: addressed.report.clone(),
+            total,
+            fixed: None,
+            store,
+            owed: 0,
+            complete: false,
+            touched: self.shared.number(),
+        };
+        session.inbox.insert(digest, incoming);
         Ok(())
     }
 
-    pub(super) fn body(&mut self, id: ConnectionId, mut octets: Bytes) {
+    /// Lets the head of the chunk that is arriving not keep alive what was read from the network, since its rest may be
+    /// long in coming.
+    pub(super) fn detach(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
         let Inbound::Chunk(chunk) = &mut connection.inbound else {
             return;
         };
-        let (key, message) = (chunk.session, chunk.message.clone());
+        if std::mem::take(&mut chunk.attached)
+            && let Some(session) = self.sessions.get_mut(&chunk.session)
+            && let Some(incoming) = session.inbox.get_mut(chunk.digest)
+        {
+            incoming.headers = incoming.headers.detached();
+        }
+    }
+
+    pub(super) fn body(&mut self, id: ConnectionId, mut octets: Bytes) {
+        let Some(connection) = self.connections.get_mut(&id) else {
+            return;
+        };
+        let chunk = match &mut connection.inbound {
+            Inbound::Chunk(chunk) => chunk,
+            Inbound::Repeated { length, .. } => {
+                *length = length.saturating_add(count(octets.len()));
+                return;
+            }
+            _ => return,
+        };
+        let (key, digest) = (chunk.session, chunk.digest);
         let place = chunk.offset.saturating_add(chunk.length);
         chunk.length = chunk.length.saturating_add(count(octets.len()));
         let limits = self.shared.config.limits;
         let Some(session) = self.sessions.get_mut(&key) else {
-            return self.refuse_chunk(id, key, &message, StatusCode::NO_SESSION);
+            return self.refuse_chunk(id, StatusCode::NO_SESSION);
         };
-        let Some(incoming) = session.incoming.get_mut(&message) else {
+        let (largest, gathered) = (session.config.largest(), session.inbox.gathered);
+        let Some(incoming) = session.inbox.get_mut(digest) else {
             // It was refused while this chunk was on its way.
-            let status = match session.remembered.get(&message) {
+            let status = match session.inbox.received.get(digest) {
                 Some(Verdict::Refused(status)) => status,
                 _ => StatusCode::OK,
             };
-            return self.refuse_chunk(id, key, &message, status);
+            return self.refuse_chunk(id, status);
         };
         if incoming.complete {
             return;
@@ -190,73 +217,73 @@ impl Endpoint {
         let beyond = count(octets.len()) > room;
         octets.truncate(usize::try_from(room).unwrap_or(usize::MAX));
         let end = place.saturating_add(count(octets.len()));
-        let kept = match &mut incoming.store {
+        let (mut kept, mut more) = (end <= largest, 0);
+        match &mut incoming.store {
+            _ if !kept => {}
             Store::Streaming(coverage) => {
-                let kept = coverage.add(place, end, limits.islands).is_ok();
+                kept = coverage.add(place, end, limits.islands).is_ok();
                 if kept && !octets.is_empty() {
-                    let message = message.clone();
                     self.shared.events.push_back(Event::BodyReceived {
                         session: key,
-                        message,
+                        message: incoming.id.clone(),
                         offset: place,
                         data: octets,
                     });
                 }
-                kept
             }
             Store::Whole(assembly) => {
-                let most = match session.config.delivery {
-                    Delivery::Whole { max } => max,
-                    Delivery::Streaming => u64::MAX,
-                };
                 let before = assembly.octets();
-                let fits = |more: u64| {
-                    end <= most
-                        && session.gathered.saturating_add(more) <= limits.gathered_octets
-                        && self.shared.gathered.saturating_add(more) <= limits.total_gathered_octets
-                };
-                let kept = fits(count(octets.len())) && assembly.write(place, octets, limits.islands).is_ok();
-                let more = assembly.octets().saturating_sub(before);
-                session.gathered = session.gathered.saturating_add(more);
-                self.shared.gathered = self.shared.gathered.saturating_add(more);
-                kept
+                let length = count(octets.len());
+                let fits = gathered.saturating_add(length) <= limits.gathered_octets
+                    && self.shared.gathered.saturating_add(length) <= limits.total_gathered_octets;
+                kept = fits && assembly.write(place, octets, limits.islands).is_ok();
+                more = assembly.octets().saturating_sub(before);
             }
-        };
+        }
+        session.inbox.gathered = gathered.saturating_add(more);
+        self.shared.gathered = self.shared.gathered.saturating_add(more);
         if !kept {
-            self.refuse_chunk(id, key, &message, StatusCode::PAYLOAD_TOO_LARGE);
+            self.refuse_chunk(id, StatusCode::PAYLOAD_TOO_LARGE);
         } else if beyond {
-            self.refuse_chunk(id, key, &message, StatusCode::BAD_REQUEST);
+            self.refuse_chunk(id, StatusCode::BAD_REQUEST);
         }
     }
 
     /// Gives a message up that arrives; its present chunk is answered at once, so that its sender does not go on.
-    fn refuse_chunk(&mut self, id: ConnectionId, key: SessionKey, message: &MessageId, status: StatusCode) {
-        self.give_up_incoming(key, message, AbortReason::Refused(status));
+    fn refuse_chunk(&mut self, id: ConnectionId, status: StatusCode) {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
         if let Inbound::Chunk(chunk) = std::mem::take(&mut connection.inbound) {
+            let reason = AbortReason::Refused(status);
+            self.give_up_incoming(chunk.session, &chunk.message, chunk.digest, reason);
             self.answer(id, &chunk.reply, &chunk.transaction, status);
         }
     }
 
     /// Gives a message up that arrives.
-    pub(super) fn give_up_incoming(&mut self, key: SessionKey, message: &MessageId, reason: AbortReason) {
+    pub(super) fn give_up_incoming(
+        &mut self,
+        key: SessionKey,
+        message: &MessageId,
+        digest: u64,
+        reason: AbortReason,
+    ) {
         let session = self.sessions.get(&key);
-        let Some(incoming) = session.and_then(|session| session.incoming.get(message)) else {
+        let Some(incoming) = session.and_then(|session| session.inbox.get(digest)) else {
             return;
         };
         let complete = incoming.complete;
-        let status = match reason {
-            AbortReason::Refused(status) => status,
-            _ => StatusCode::PAYLOAD_TOO_LARGE,
+        let verdict = match reason {
+            AbortReason::Refused(status) => Some(Verdict::Refused(status)),
+            // The sender may begin anew.
+            _ => None,
         };
-        self.forget_incoming(key, message, Verdict::Refused(status));
+        self.forget_incoming(key, digest, verdict);
         if !complete {
-            let message = message.clone();
             self.shared.events.push_back(Event::MessageAborted {
                 session: key,
-                message,
+                message: message.clone(),
                 reason,
             });
         }
@@ -272,25 +299,28 @@ impl Endpoint {
         let InboundChunk {
             session: key,
             message,
+            digest,
             transaction,
             reply,
             offset,
             length,
             total,
+            attached,
         } = chunk;
         let Some(session) = self.sessions.get_mut(&key) else {
             return self.answer(id, &reply, &transaction, StatusCode::NO_SESSION);
         };
-        let (streaming, manual) = (
-            session.config.delivery == Delivery::Streaming,
-            session.config.acknowledge == Acknowledge::Manual,
-        );
-        let Some(incoming) = session.incoming.get_mut(&message) else {
+        let manual = session.config.acknowledge == Acknowledge::Manual;
+        let Some(incoming) = session.inbox.get_mut(digest) else {
             return self.answer(id, &reply, &transaction, StatusCode::OK);
         };
+        let streaming = matches!(incoming.store, Store::Streaming(_));
         if continuation == Continuation::Aborted {
-            self.give_up_incoming(key, &message, AbortReason::Sender);
+            self.give_up_incoming(key, &message, digest, AbortReason::Sender);
             return self.answer(id, &reply, &transaction, StatusCode::OK);
+        }
+        if attached && continuation == Continuation::More {
+            incoming.headers = incoming.headers.detached();
         }
         let end = offset.saturating_add(length);
         incoming.total = total.or(incoming.total);
@@ -299,33 +329,37 @@ impl Endpoint {
         //# "$" defines the total length of the message.
         if continuation == Continuation::Complete && !incoming.complete {
             // A chunk without octets tells no place, so that it fixes the length only at what came.
-            incoming.fixed = Some(if length > 0 {
+            let total = if length > 0 {
                 end
             } else {
                 incoming.store.end().max(offset)
-            });
-        }
-        let mut complete = false;
-        if let Some(total) = incoming.fixed {
-            if let (Store::Whole(assembly), Continuation::Complete) = (&mut incoming.store, continuation) {
+            };
+            incoming.fixed = Some(total);
+            if let Store::Whole(assembly) = &mut incoming.store {
                 let before = assembly.octets();
                 assembly.truncate(total);
                 let less = before.saturating_sub(assembly.octets());
-                session.gathered = session.gathered.saturating_sub(less);
+                session.inbox.gathered = session.inbox.gathered.saturating_sub(less);
                 self.shared.gathered = self.shared.gathered.saturating_sub(less);
             }
-            complete = !incoming.complete && incoming.store.is_complete(total);
-            incoming.complete |= complete;
         }
-        let (known, total) = (incoming.fixed.or(incoming.total), incoming.fixed.unwrap_or(0));
+        let Some(incoming) = session.inbox.get_mut(digest) else {
+            return;
+        };
+        let complete = match incoming.fixed {
+            Some(total) if !incoming.complete => incoming.store.is_complete(total),
+            _ => false,
+        };
+        incoming.complete |= complete;
+        let known = incoming.fixed.or(incoming.total);
         if manual {
             incoming.owed = incoming.owed.saturating_add(1);
-        }
-        if manual && !self.owe(key, transaction, reply.clone(), Some(message.clone()), now) {
-            self.give_up_incoming(key, &message, AbortReason::Refused(StatusCode::PAYLOAD_TOO_LARGE));
-            return self.answer(id, &reply, &transaction, StatusCode::PAYLOAD_TOO_LARGE);
-        }
-        if !manual {
+            if !self.owe(key, transaction, reply.clone(), Some(message.clone()), now) {
+                let reason = AbortReason::Refused(StatusCode::PAYLOAD_TOO_LARGE);
+                self.give_up_incoming(key, &message, digest, reason);
+                return self.answer(id, &reply, &transaction, StatusCode::PAYLOAD_TOO_LARGE);
+            }
+        } else {
             self.answer(id, &reply, &transaction, StatusCode::OK);
         }
         if manual || streaming {
@@ -334,54 +368,65 @@ impl Endpoint {
                 end: Some(end),
                 total: known,
             };
-            let message = message.clone();
             self.shared.events.push_back(Event::ChunkReceived {
                 session: key,
-                message,
+                message: message.clone(),
                 transaction,
                 range,
                 continuation,
             });
         }
         if complete {
-            self.hand_over(key, &message, total);
+            self.hand_over(key, digest);
             if !manual {
-                self.settle_incoming(key, &message);
+                self.settle_incoming(key, digest);
             }
         }
     }
 
     /// Tells the parent of a message that is all here.
-    fn hand_over(&mut self, key: SessionKey, message: &MessageId, total: u64) {
+    fn hand_over(&mut self, key: SessionKey, digest: u64) {
         let Some(session) = self.sessions.get_mut(&key) else {
             return;
         };
-        let Some(incoming) = session.incoming.get_mut(message) else {
+        let Some(incoming) = session.inbox.get_mut(digest) else {
             return;
         };
-        let message = message.clone();
+        let message = incoming.id.clone();
         match &mut incoming.store {
             Store::Streaming(_) => {
                 self.shared.events.push_back(Event::MessageCompleted {
                     session: key,
                     message,
-                    total,
+                    total: incoming.fixed.unwrap_or(0),
                 });
             }
             Store::Whole(assembly) => {
                 let held = assembly.octets();
                 let body = std::mem::take(assembly).into_bytes();
-                session.gathered = session.gathered.saturating_sub(held);
-                self.shared.gathered = self.shared.gathered.saturating_sub(held);
                 self.shared.events.push_back(Event::MessageReceived {
                     session: key,
                     message,
-                    content_type: incoming.content_type.clone(),
+                    content_type: incoming.content_type.take(),
                     body,
-                    success_report: incoming.success_report,
-                    headers: incoming.headers.clone(),
+                    success_report: incoming.wants.success,
+                    headers: std::mem::take(&mut incoming.headers),
                 });
+                session.inbox.gathered = session.inbox.gathered.saturating_sub(held);
+                self.shared.gathered = self.shared.gathered.saturating_sub(held);
             }
         }
+    }
+}
+
+/// Says whether a media type is among those that are taken.
+//= https://www.rfc-editor.org/rfc/rfc4975#section-7.3.1
+//# If the SEND request contained a Content-Type header field indicating
+//# an unsupported media-type, and the Failure-Report value is not "no",
+//# the receiver MUST generate a response with a status code of 415.
+fn accepts(ranges: Option<&[String]>, content_type: Option<&ContentType>) -> bool {
+    match (ranges, content_type) {
+        (Some(ranges), Some(content_type)) => ranges.iter().any(|range| content_type.matches(range)),
+        _ => true,
     }
 }

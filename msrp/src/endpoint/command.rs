@@ -1,12 +1,13 @@
 //! The commands.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use bytes::{BufMut, Bytes};
 
 use super::session::{Link, Session, Verdict};
 use super::{
-    AbortReason, AppendError, Endpoint, Event, NicknameError, OpenSessionError, OutgoingBody,
+    AbortReason, AppendError, ConnectError, Endpoint, Event, NicknameError, OpenSessionError, OutgoingBody,
     OutgoingMessage, RespondError, Role, SendError, SessionConfig, SessionKey, SetRemotePathError,
 };
 use crate::codec::{self, Continuation};
@@ -49,7 +50,7 @@ impl Endpoint {
             .session_id()
             .ok_or(OpenSessionError::NoSessionId)?
             .to_owned();
-        if self.by_id.contains_key(&id) {
+        if self.by_id.contains_key(id.as_str()) {
             return Err(OpenSessionError::Duplicate);
         }
         if config.remote_path.len() > limits.path {
@@ -58,19 +59,18 @@ impl Endpoint {
         if self.sessions.len() >= limits.sessions {
             return Err(OpenSessionError::TooMany);
         }
+        self.may_resume(config.resumes)?;
         let authority = match config.role {
-            Role::Active => {
-                let first = config.remote_path.first().and_then(Authority::of);
-                Some(first.ok_or(OpenSessionError::NoAddress)?)
-            }
-            Role::Passive => None,
+            Role::Active => Some(Authority::of(&config).ok_or(OpenSessionError::NoAddress)?),
+            Role::Passive | Role::Actpass => None,
         };
-        if let Some(authority) = &authority
-            && !self.by_authority.contains_key(authority)
-            && self.connections() >= limits.connections
+        if authority
+            .as_ref()
+            .is_some_and(|authority| !self.may_connect(authority))
         {
             return Err(OpenSessionError::TooMany);
         }
+        let inbox = self.resume(config.resumes, now);
         let key = SessionKey(self.shared.number());
         let link = if authority.is_some() {
             Link::Opening
@@ -78,15 +78,50 @@ impl Endpoint {
             Link::Awaited
         };
         let has_path = !config.remote_path.is_empty();
-        self.by_id.insert(id, key);
-        self.sessions.insert(key, Session::new(config, link));
+        self.by_id.insert(id.into(), key);
+        self.sessions
+            .insert(key, Box::new(Session::new(config, link, inbox)));
         if has_path {
             self.start_bind_timer(key, now);
         }
         if let Some(authority) = authority {
-            self.connect(key, authority, now);
+            self.connect_to(key, authority, now);
         }
         Ok(key)
+    }
+
+    /// Lets a session that waits for its peer connect itself, since the peer has said that it will not: an offer of
+    /// `a=setup:actpass` was answered with `passive` (RFC 6135 section 4.2). Nothing is left to do where the peer has
+    /// connected all the same.
+    ///
+    /// # Errors
+    ///
+    /// Fails, and changes nothing, when the session was not opened as [`Role::Actpass`], or its peer's address is not
+    /// known.
+    pub fn connect(&mut self, session: SessionKey, now: Instant) -> Result<(), ConnectError> {
+        let own = self
+            .sessions
+            .get(&session)
+            .filter(|own| own.config.role == Role::Actpass && !own.closing)
+            .ok_or(ConnectError::NoSession)?;
+        if own.link != Link::Awaited {
+            return Ok(());
+        }
+        let authority = Authority::of(&own.config).ok_or(ConnectError::NoAddress)?;
+        if !self.may_connect(&authority) {
+            return Err(ConnectError::TooMany);
+        }
+        if let Some(own) = self.sessions.get_mut(&session) {
+            own.link = Link::Opening;
+        }
+        self.start_bind_timer(session, now);
+        self.connect_to(session, authority, now);
+        Ok(())
+    }
+
+    fn may_connect(&self, authority: &Authority) -> bool {
+        self.by_authority.contains_key(authority)
+            || self.connections() < self.shared.config.limits.connections
     }
 
     /// Tells a passive session the path of its peer.
@@ -140,9 +175,17 @@ impl Endpoint {
             .filter(|own| !own.closing)
             .ok_or(SendError::NoSession)?;
         let total = match &message.body {
-            OutgoingBody::Whole(body) => Some(count(body.len())),
+            OutgoingBody::Whole(body) => {
+                let end = message.offset.checked_add(count(body.len()));
+                Some(end.ok_or(SendError::Offset)?)
+            }
             OutgoingBody::Streamed { total } => *total,
         };
+        if total.is_some_and(|total| message.offset > total)
+            || (total.is_none() && message.offset == u64::MAX)
+        {
+            return Err(SendError::Offset);
+        }
         if own
             .config
             .max_size
@@ -161,19 +204,24 @@ impl Endpoint {
         if message.headers.iter().any(|(name, _)| is_reserved(name)) {
             return Err(SendError::ReservedHeader);
         }
-        if message.message_id.as_ref().is_some_and(|id| own.has_message(id)) {
+        let digest = message
+            .message_id
+            .as_ref()
+            .map(|id| self.shared.digest(id.as_str()));
+        if digest.is_some_and(|digest| own.outbox.number_of(digest).is_some()) {
             return Err(SendError::Duplicate);
         }
-        if own.outgoing.len() >= limits.queued_messages || own.queued > limits.queued_octets {
+        if own.outbox.len() >= limits.queued_messages || own.queued > limits.queued_octets {
             return Err(SendError::QueueFull);
         }
         let id = message
             .message_id
             .clone()
             .unwrap_or_else(|| self.shared.mint_message());
+        let digest = digest.unwrap_or_else(|| self.shared.digest(id.as_str()));
         let number = self.shared.number();
         if let Some(own) = self.sessions.get_mut(&session) {
-            own.insert(number, Outgoing::new(id.clone(), message));
+            own.insert(number, digest, Outgoing::new(id.clone(), message));
         }
         self.message_changed(session, number);
         Ok(id)
@@ -192,11 +240,11 @@ impl Endpoint {
         _now: Instant,
     ) -> Result<(), AppendError> {
         let most = self.shared.config.limits.queued_octets;
+        let number = self.number_of(session, message).ok_or(AppendError::NoMessage)?;
         let own = self.sessions.get_mut(&session).ok_or(AppendError::NoMessage)?;
-        let number = own.number_of(message).ok_or(AppendError::NoMessage)?;
         let outgoing = own
-            .outgoing
-            .get_mut(&number)
+            .outbox
+            .get_mut(number)
             .filter(|own| own.grows())
             .ok_or(AppendError::NoMessage)?;
         let length = outgoing.length_so_far().saturating_add(count(data.len()));
@@ -215,26 +263,25 @@ impl Endpoint {
 
     /// Says that a streamed message has no more octets. One that is shorter than was announced fails.
     pub fn finish(&mut self, session: SessionKey, message: &MessageId, now: Instant) {
+        let Some(number) = self.number_of(session, message) else {
+            return;
+        };
         let Some(own) = self.sessions.get_mut(&session) else {
             return;
         };
-        let Some(number) = own.number_of(message) else {
-            return;
-        };
-        let Some(outgoing) = own.outgoing.get_mut(&number).filter(|own| own.grows()) else {
+        let Some(outgoing) = own.outbox.get_mut(number).filter(|own| own.grows()) else {
             return;
         };
         if outgoing.finish() {
             self.message_changed(session, number);
         } else {
-            let message = message.clone();
-            let event = Event::MessageFailed {
+            self.shared.events.push_back(Event::MessageFailed {
                 session,
                 message: message.clone(),
                 status: None,
-            };
-            self.shared.events.push_back(event);
-            self.abort(session, &message, now);
+                acknowledged: outgoing.acknowledged(),
+            });
+            self.abort(session, message, now);
         }
     }
 
@@ -246,33 +293,38 @@ impl Endpoint {
         let connection = session.link.connection().and_then(|id| self.connections.get(&id));
         // The chunk that is going out takes more octets by itself.
         let going_out = connection.is_some_and(|connection| connection.is_sending(number));
-        let ready = session.outgoing.get(&number).is_some_and(Outgoing::is_ready);
-        if ready && !going_out && !session.ready.contains(&number) {
-            session.ready.push_back(number);
+        let ready = session.outbox.get(number).is_some_and(Outgoing::is_ready);
+        if ready && !going_out && !session.outbox.ready.contains(&number) {
+            session.outbox.ready.push_back(number);
         }
         self.wake(key);
     }
 
+    fn number_of(&self, session: SessionKey, message: &MessageId) -> Option<u64> {
+        let digest = self.shared.digest(message.as_str());
+        self.sessions.get(&session)?.outbox.number_of(digest)
+    }
+
     /// Gives a message up: what has not gone out is dropped, and the peer told so with `#` if it has seen any of it.
     pub fn abort(&mut self, session: SessionKey, message: &MessageId, now: Instant) {
+        let Some(number) = self.number_of(session, message) else {
+            return;
+        };
         let Some(own) = self.sessions.get_mut(&session) else {
             return;
         };
-        let Some(number) = own.number_of(message) else {
-            return;
-        };
-        let Some(outgoing) = own.outgoing.get_mut(&number) else {
+        let Some(outgoing) = own.outbox.get_mut(number) else {
             return;
         };
         match outgoing.state {
-            OutgoingState::Open if outgoing.sent() == 0 => {
-                own.forget(number);
-            }
-            OutgoingState::Open => {
+            OutgoingState::Open if outgoing.begun => {
                 own.queued = own.queued.saturating_sub(outgoing.clear());
                 outgoing.state = OutgoingState::Aborting;
             }
-            OutgoingState::Aborting | OutgoingState::Ended => {}
+            OutgoingState::Open => {
+                own.retire(number, &self.shared.config.limits);
+            }
+            OutgoingState::Aborting | OutgoingState::Ended | OutgoingState::Sent => {}
         }
         self.message_changed(session, number);
         self.end_if_idle(session, now);
@@ -291,30 +343,29 @@ impl Endpoint {
         now: Instant,
     ) -> Result<(), RespondError> {
         let own = self.sessions.get_mut(&session).ok_or(RespondError::NoSession)?;
-        let owed = own.owed.remove(transaction).ok_or(RespondError::NoTransaction)?;
-        self.shared
-            .deadlines
-            .remove(&(owed.deadline, Timer::Owed(session, *transaction)));
-        self.answer_owed(session, transaction, &owed, status);
+        let place = own.owed.iter().position(|owed| owed.transaction == *transaction);
+        let owed = place.and_then(|place| own.owed.remove(place));
+        let owed = owed.ok_or(RespondError::NoTransaction)?;
+        if own.owed.is_empty() {
+            self.shared.unset(own.owed_timer.take(), Timer::Owed(session));
+            if own.owed.capacity() > 16 {
+                own.owed = VecDeque::new();
+            }
+        }
+        self.answer_owed(session, &owed, status);
         self.end_if_idle(session, now);
         Ok(())
     }
 
     /// Answers a request that has waited for the parent.
-    pub(super) fn answer_owed(
-        &mut self,
-        session: SessionKey,
-        transaction: &TransactionId,
-        owed: &Owed,
-        status: StatusCode,
-    ) {
+    pub(super) fn answer_owed(&mut self, session: SessionKey, owed: &Owed, status: StatusCode) {
         let Some(own) = self.sessions.get_mut(&session) else {
             return;
         };
         let Some(connection) = own.link.connection() else {
             return;
         };
-        let response = report::response(&mut self.shared.buffer, &owed.reply, transaction, status);
+        let response = report::response(&mut self.shared.buffer, &owed.reply, &owed.transaction, status);
         if let Some(response) = response {
             self.push(connection, response, None);
         }
@@ -327,13 +378,14 @@ impl Endpoint {
         let Some(own) = self.sessions.get_mut(&session) else {
             return;
         };
-        let Some(incoming) = own.incoming.get_mut(message) else {
+        let digest = self.shared.digest(message.as_str());
+        let Some(incoming) = own.inbox.get_mut(digest) else {
             return;
         };
         incoming.owed = incoming.owed.saturating_sub(1);
         if !status.is_success() {
             let complete = incoming.complete;
-            self.forget_incoming(session, message, Verdict::Refused(status));
+            self.forget_incoming(session, digest, Some(Verdict::Refused(status)));
             if !complete {
                 let reason = AbortReason::Refused(status);
                 self.shared.events.push_back(Event::MessageAborted {
@@ -343,7 +395,7 @@ impl Endpoint {
                 });
             }
         } else if incoming.complete && incoming.owed == 0 {
-            self.settle_incoming(session, message);
+            self.settle_incoming(session, digest);
         }
     }
 
@@ -387,13 +439,16 @@ impl Endpoint {
         let Some(own) = self.sessions.get_mut(&session) else {
             return;
         };
-        let growing = own.outgoing.values().filter(|outgoing| outgoing.grows());
-        let growing: Vec<MessageId> = growing.map(|outgoing| outgoing.id.clone()).collect();
-        for message in growing {
+        let growing = own.outbox.iter().filter(|outgoing| outgoing.grows());
+        let growing: Vec<(MessageId, u64)> = growing
+            .map(|outgoing| (outgoing.id.clone(), outgoing.acknowledged()))
+            .collect();
+        for (message, acknowledged) in growing {
             self.shared.events.push_back(Event::MessageFailed {
                 session,
                 message: message.clone(),
                 status: None,
+                acknowledged,
             });
             self.abort(session, &message, now);
         }

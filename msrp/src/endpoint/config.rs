@@ -3,8 +3,10 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use super::SessionKey;
 use crate::Uri;
 use crate::codec;
+use crate::tls::Fingerprint;
 
 /// How an [`Endpoint`](super::Endpoint) behaves.
 #[derive(Clone, Debug)]
@@ -22,6 +24,18 @@ pub struct Config {
     /// How long binding may take: of an active session from its opening, of a passive one from the moment at which
     /// its peer's path is known, and how long a connection stays without any session (default 30 s).
     pub bind_timeout: Duration,
+    /// How long a connection may take nothing at all before it is closed (default 120 s). Time in which it takes nothing
+    /// does not count for [`Config::response_timeout`].
+    pub blocked_timeout: Duration,
+    /// After how long without anything to say on a connection an empty SEND is sent, which keeps the bindings of NATs
+    /// and finds out whether the peer is still there (RFC 4975 section 7.1; default never).
+    pub keep_alive: Option<Duration>,
+    /// How long what a session has received is kept after its connection was lost, for a session that
+    /// [resumes](SessionConfig::resumes) it (default 120 s). Only for sessions that are
+    /// [resumable](SessionConfig::resumable).
+    pub resume_timeout: Duration,
+    /// How requests find their session (default by the whole URI).
+    pub matching: Matching,
     /// Whether the sender of a request has to be the last URI of the path that was told for the session (default yes).
     /// Border controllers that rewrite the path in SDP but not in MSRP need no.
     pub check_sender: bool,
@@ -40,6 +54,10 @@ impl Default for Config {
             leniency: codec::Leniency::default(),
             response_timeout: Duration::from_secs(30),
             bind_timeout: Duration::from_secs(30),
+            blocked_timeout: Duration::from_secs(120),
+            keep_alive: None,
+            resume_timeout: Duration::from_secs(120),
+            matching: Matching::Uri,
             check_sender: true,
             chunk_size: const { NonZeroUsize::new(16 * 1024).unwrap() },
             interrupt_size: const { NonZeroUsize::new(2048).unwrap() },
@@ -64,8 +82,11 @@ pub struct Limits {
     pub gathered_octets: u64,
     /// Octets of incomplete messages that all sessions together hold (default 1 GiB).
     pub total_gathered_octets: u64,
-    /// Identifiers of messages that a session remembers to recognise chunks that come again (default 128).
+    /// Messages that a session remembers to have received, to recognise chunks that come again, or to have sent, to
+    /// recognise reports (default 128 of each; 10 octets for one).
     pub remembered_messages: usize,
+    /// Sessions whose connection was lost and that wait to be resumed (default 1000).
+    pub interrupted_sessions: usize,
     /// Chunks and requests of one session that wait for the parent's answer (default 256).
     pub owed_responses: usize,
     /// Octets of responses and reports of one connection that the peer has not read; beyond it the connection is
@@ -92,6 +113,7 @@ impl Default for Limits {
             gathered_octets: 64 << 20,
             total_gathered_octets: 1 << 30,
             remembered_messages: 128,
+            interrupted_sessions: 1000,
             owed_responses: 256,
             urgent_octets: 1 << 20,
             queued_messages: 1024,
@@ -116,8 +138,25 @@ pub struct SessionConfig {
     pub delivery: Delivery,
     /// Who answers chunks.
     pub acknowledge: Acknowledge,
+    /// Who reports success, where the peer wants to know.
+    pub success_reports: Acknowledge,
     /// The largest message that the peer takes, its `a=max-size`, in octets.
     pub max_size: Option<u64>,
+    /// The largest message that this end takes, its `a=max-size`, in octets; a larger one is answered with 413.
+    pub own_max_size: Option<u64>,
+    /// The media types that this end takes, its `a=accept-types`, as media ranges such as `text/*`; others are answered
+    /// with 415. None takes everything.
+    pub accept_types: Option<Vec<String>>,
+    /// Where an active session connects to, if not to the first URI of its path: the address of the connection line,
+    /// behind which a border controller may sit (CEMA, RFC 6714 section 4.2).
+    pub connect_to: Option<(String, u16)>,
+    /// The fingerprints that the peer has told of its certificate (RFC 4975 section 14.4, RFC 8122).
+    pub fingerprints: Vec<Fingerprint>,
+    /// Whether what has been received is kept for a while when the connection is lost.
+    pub resumable: bool,
+    /// The session in whose place this one comes: messages that had begun to arrive there go on here, and those that
+    /// had arrived are not delivered again (RFC 4975 section 5.4).
+    pub resumes: Option<SessionKey>,
 }
 
 impl SessionConfig {
@@ -129,9 +168,35 @@ impl SessionConfig {
             role,
             delivery: Delivery::Whole { max: 1 << 20 },
             acknowledge: Acknowledge::Automatic,
+            success_reports: Acknowledge::Automatic,
             max_size: None,
+            own_max_size: None,
+            accept_types: None,
+            connect_to: None,
+            fingerprints: Vec::new(),
+            resumable: false,
+            resumes: None,
         }
     }
+
+    /// The largest message that is taken, as far as it is known before any of it is kept.
+    pub(crate) fn largest(&self) -> u64 {
+        let own = self.own_max_size.unwrap_or(u64::MAX);
+        match self.delivery {
+            Delivery::Whole { max } => max.min(own),
+            Delivery::Streaming => own,
+        }
+    }
+}
+
+/// How requests find their session.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Matching {
+    /// By the whole URI (RFC 4975 section 6.1), which is right end to end and behind middleboxes that support CEMA.
+    Uri,
+    /// By the session identifier alone, for border controllers that write their own address into the paths.
+    SessionId,
 }
 
 /// Who connects (RFC 4975 section 5.4, RFC 6135).
@@ -142,6 +207,9 @@ pub enum Role {
     Active,
     /// The peer connects, and binds the session with its first SEND.
     Passive,
+    /// Either: the peer connects unless it says that it will not, whereupon
+    /// [`Endpoint::connect`](super::Endpoint::connect) is called (`a=setup:actpass`).
+    Actpass,
 }
 
 /// How messages are handed over.
@@ -157,12 +225,13 @@ pub enum Delivery {
     Streaming,
 }
 
-/// Who answers chunks.
+/// Who answers chunks, or reports success.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Acknowledge {
-    /// The endpoint, with 200.
+    /// The endpoint: each chunk with 200, and a message with a report once all of it is there.
     Automatic,
-    /// The parent, by [`Endpoint::respond`](super::Endpoint::respond).
+    /// The parent, by [`Endpoint::respond`](super::Endpoint::respond) or
+    /// [`Endpoint::report`](super::Endpoint::report).
     Manual,
 }

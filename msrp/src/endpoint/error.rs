@@ -15,12 +15,45 @@ pub enum OpenSessionError {
     /// Another session has the same URI.
     #[error("local uri is in use")]
     Duplicate,
+    /// The session that is to be resumed is not there any more, or was not resumable.
+    #[error("no session to resume")]
+    NothingToResume,
     /// The peer's path is empty although this end is to connect, or its first URI has no port.
     #[error("remote path gives no address")]
     NoAddress,
     /// The peer's path is too long.
     #[error("remote path is too long")]
     PathTooLong,
+}
+
+/// Why a session does not connect.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The session does not exist, or is not one that may connect.
+    #[error("no such session")]
+    NoSession,
+    /// The peer's path is not known, or gives no address.
+    #[error("remote path gives no address")]
+    NoAddress,
+    /// There are too many connections.
+    #[error("too many connections")]
+    TooMany,
+}
+
+/// Why a report is not sent.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[non_exhaustive]
+pub enum ReportError {
+    /// The session does not exist.
+    #[error("no such session")]
+    NoSession,
+    /// No such message has arrived, or too many after it.
+    #[error("no such message")]
+    NoMessage,
+    /// The sender does not want to know.
+    #[error("report is not wanted")]
+    NotWanted,
 }
 
 /// Why a message is not taken.
@@ -45,6 +78,9 @@ pub enum SendError {
     /// There are octets, but no media type.
     #[error("body without content type")]
     NoContentType,
+    /// The place of the first octet lies behind the end, or cannot be counted.
+    #[error("offset is beyond the end")]
+    Offset,
 }
 
 /// Why octets of a streamed message are not taken.

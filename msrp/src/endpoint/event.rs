@@ -8,6 +8,7 @@ use super::Octets;
 use crate::codec::Continuation;
 use crate::header::content::ContentType;
 use crate::header::{ByteRange, FailureReport, Headers, Status};
+use crate::tls::{ExpectedCertificate, Fingerprint};
 use crate::{ByteStr, ConnectionId, MessageId, StatusCode, TransactionId};
 
 /// Names a session of an [`Endpoint`](super::Endpoint); never used again.
@@ -31,6 +32,24 @@ pub enum Input {
         open: Option<OpenId>,
         /// Whether it is protected with TLS.
         secure: bool,
+    },
+    /// A WebSocket connection with the subprotocol [`WEBSOCKET_SUBPROTOCOL`](crate::codec::WEBSOCKET_SUBPROTOCOL) is
+    /// there, accepted or opened on request (RFC 7977). Each [`Input::Received`] on it is one WebSocket message, and so
+    /// is each [`Transmit::Send`].
+    OpenedWebSocket {
+        /// Its name, which the host chooses and does not use again.
+        connection: ConnectionId,
+        /// The request to open it, if it was opened on request.
+        open: Option<OpenId>,
+        /// Whether it is protected with TLS.
+        secure: bool,
+    },
+    /// The peer of a connection has presented a certificate. Sessions whose peer has told other fingerprints end.
+    Certificate {
+        /// The connection.
+        connection: ConnectionId,
+        /// Its fingerprints, by each hash function that the host has.
+        fingerprints: Vec<Fingerprint>,
     },
     /// A connection could not be opened.
     OpenFailed {
@@ -78,6 +97,10 @@ pub enum Transmit {
         host: String,
         /// The port.
         port: u16,
+        /// Whether as a WebSocket connection (RFC 7977); answered by [`Input::OpenedWebSocket`] then.
+        websocket: bool,
+        /// What certificate the peer has to present, if the connection is protected with TLS.
+        certificate: Option<ExpectedCertificate>,
     },
     /// Send these octets.
     Send {
@@ -104,7 +127,8 @@ pub enum Event {
         /// The connection.
         connection: ConnectionId,
     },
-    /// A session has ended; nothing more is said about it.
+    /// A session has ended; nothing more is said about it, unless it is [resumable](super::SessionConfig::resumable):
+    /// then messages that have begun to arrive may still be given up under its name.
     SessionEnded {
         /// Which.
         session: SessionKey,
@@ -187,7 +211,9 @@ pub enum Event {
         /// Why.
         reason: AbortReason,
     },
-    /// A peer reports on a message of ours.
+    /// A peer reports on a message of ours that is, or was not long ago, sent in this session; or it answers a chunk
+    /// with an error after [`Event::MessageSent`], which it may where only failures are answered
+    /// ([`FailureReport::Partial`]).
     ReportReceived {
         /// The session.
         session: SessionKey,
@@ -213,6 +239,9 @@ pub enum Event {
         message: MessageId,
         /// What the peer answered; none if it did not.
         status: Option<StatusCode>,
+        /// How many octets from the first on the peer has answered with 200. A message may be
+        /// [resumed](super::OutgoingMessage::offset) there in another session.
+        acknowledged: u64,
     },
     /// The peer asks for a nickname (RFC 7701 section 7). The parent owes a call of
     /// [`Endpoint::respond`](super::Endpoint::respond).
@@ -333,7 +362,9 @@ impl fmt::Debug for Event {
             Self::MessageAborted { reason, .. } => out.field("reason", reason),
             Self::ReportReceived { range, status, .. } => out.field("range", range).field("status", status),
             Self::MessageSent { .. } => &mut out,
-            Self::MessageFailed { status, .. } => out.field("status", status),
+            Self::MessageFailed {
+                status, acknowledged, ..
+            } => out.field("status", status).field("acknowledged", acknowledged),
             Self::NicknameRequested { transaction, .. } => out.field("transaction", transaction),
             Self::NicknameAnswered {
                 transaction, status, ..
@@ -360,6 +391,10 @@ pub enum EndReason {
     Refused(StatusCode),
     /// It was closed by command.
     Closed,
+    /// Another session has come in its place.
+    Resumed,
+    /// The peer's certificate has none of the fingerprints that were told.
+    WrongCertificate,
 }
 
 /// Why a message that has begun to arrive will not be complete.
@@ -380,8 +415,13 @@ pub enum AbortReason {
 pub enum CloseReason {
     /// What arrived is not MSRP.
     Malformed(crate::codec::DecodeError),
-    /// The peer does not read the responses to what it sends.
+    /// The peer does not read: more responses wait for it than the limits allow, or the connection has taken nothing for
+    /// [`Config::blocked_timeout`](super::Config::blocked_timeout).
     NotReading,
+    /// The peer has not answered a sign of life.
+    Silent,
+    /// A WebSocket message did not hold one chunk, and nothing else (RFC 7977 section 5.1).
+    WebSocketMessage,
     /// No session was bound in time.
     Unbound,
     /// There are too many connections.

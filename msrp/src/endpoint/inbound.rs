@@ -4,14 +4,14 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::binding::Addressed;
 use super::{CloseReason, Endpoint, Event, SessionKey};
 use crate::codec::{Continuation, Frame, Head, StartLine};
-use crate::connection::report;
 use crate::connection::shared::Timer;
 use crate::connection::transaction::{Owed, ReplyTo};
-use crate::connection::{Inbound, Repeat};
-use crate::header::{ByteRange, FailureReport, FromPath, MessageIdHeader, Status, ToPath, UseNickname};
-use crate::{ConnectionId, MessageId, Method, StatusCode, TransactionId, Uri};
+use crate::connection::{Inbound, report};
+use crate::header::{FailureReport, UseNickname};
+use crate::{ConnectionId, MessageId, Method, StatusCode, TransactionId};
 
 impl Endpoint {
     pub(super) fn received(&mut self, id: ConnectionId, data: Bytes, now: Instant) {
@@ -22,7 +22,9 @@ impl Endpoint {
         else {
             return;
         };
+        let websocket = connection.websocket;
         connection.decoder.push(data);
+        let (mut begun, mut ended) = (0_usize, 0_usize);
         loop {
             // A frame may have closed the connection.
             let Some(connection) = self.connections.get_mut(&id) else {
@@ -30,20 +32,32 @@ impl Endpoint {
             };
             match connection.decoder.next() {
                 Ok(None) => break,
-                Ok(Some(Frame::Head(head))) => self.head(id, &head, now),
+                Ok(Some(Frame::Head(head))) => {
+                    begun = begun.saturating_add(1);
+                    self.head(id, &head, now);
+                }
                 Ok(Some(Frame::Body(octets))) => self.body(id, octets),
-                Ok(Some(Frame::End(continuation))) => self.end(id, continuation, now),
+                Ok(Some(Frame::End(continuation))) => {
+                    ended = ended.saturating_add(1);
+                    self.end(id, continuation, now);
+                }
                 Err(error) => return self.close_connection(id, CloseReason::Malformed(error), now),
             }
         }
         let most = self.shared.config.limits.urgent_octets;
-        if self
-            .connections
-            .get(&id)
-            .is_some_and(|connection| connection.urgent_octets() > most)
-        {
-            self.close_connection(id, CloseReason::NotReading, now);
+        let Some(connection) = self.connections.get(&id) else {
+            return;
+        };
+        if connection.urgent_octets() > most {
+            return self.close_connection(id, CloseReason::NotReading, now);
         }
+        //= https://www.rfc-editor.org/rfc/rfc7977#section-5.1
+        //# Each MSRP chunk MUST be carried within a single WebSocket message,
+        //# and a WebSocket message MUST NOT contain more than one MSRP chunk.
+        if websocket && (connection.decoder.is_inside() || begun != ended || begun > 1) {
+            return self.close_connection(id, CloseReason::WebSocketMessage, now);
+        }
+        self.detach(id);
     }
 
     fn head(&mut self, id: ConnectionId, head: &Head, now: Instant) {
@@ -60,69 +74,37 @@ impl Endpoint {
     }
 
     fn request(&mut self, id: ConnectionId, method: &Method, head: &Head, now: Instant) -> Inbound {
-        let (Ok(to), Ok(from)) = (
-            head.headers.require::<ToPath>(),
-            head.headers.require::<FromPath>(),
-        ) else {
-            // There is nobody to answer.
+        // Where the paths cannot be read there is nobody to answer.
+        let Some(addressed) = self.addressed(id, head) else {
             return Inbound::Skipped;
         };
-        let Some(own) = to.uris().first().cloned() else {
+        if *method == Method::Report {
+            self.report_received(id, &addressed, head, now);
             return Inbound::Skipped;
-        };
-        let failure_report = head
-            .headers
-            .get::<FailureReport>()
-            .ok()
-            .flatten()
-            .unwrap_or_default();
-        let mut reply = ReplyTo {
-            to: from.uris().to_vec(),
-            from: own,
-            failure_report,
-        };
-        match method {
-            Method::Report => {
-                self.report(id, head, &reply.from, now);
-                return Inbound::Skipped;
-            }
+        }
+        let failure_report = head.headers.get::<FailureReport>();
+        let is_send = *method == Method::Send;
+        let reply = ReplyTo {
             //= https://www.rfc-editor.org/rfc/rfc4975#section-7.2
             //# If
             //# the request triggering the response was a SEND request, the To-Path
             //# header field is formed by copying the first (leftmost) URI in the
             //# From-Path header field of the request.
-            Method::Send => reply.to.truncate(1),
-            _ => reply.failure_report = FailureReport::Yes,
-        }
+            paths: if is_send {
+                addressed.response.clone()
+            } else {
+                addressed.report.clone()
+            },
+            failure_report: match &failure_report {
+                Ok(Some(wanted)) if is_send => *wanted,
+                _ => FailureReport::Yes,
+            },
+        };
         let transaction = head.transaction;
-        let answered = |reply, status| Inbound::Answered {
-            transaction,
-            reply,
-            status,
-        };
-        let readable = head.headers.get::<FailureReport>().is_ok();
-        if head.defect.is_some() || !readable || from.uris().len() > self.shared.config.limits.path {
-            return answered(reply, StatusCode::BAD_REQUEST);
-        }
-        //= https://www.rfc-editor.org/rfc/rfc4975#section-7.3
-        //# When the
-        //# request is received, the To-Path will have exactly one URI, which
-        //# MUST map to an existing session that is associated with the
-        //# connection on which the request arrived.  If this is not true, then
-        //# the receiver MUST generate a 481 error and ignore the request.
-        let session = if let [own] = to.uris() {
-            self.session_of(own)
+        let result = if head.defect.is_some() || failure_report.is_err() || !addressed.is_acceptable {
+            Err(StatusCode::BAD_REQUEST)
         } else {
-            None
-        };
-        let result = match (method, session) {
-            (Method::Send | Method::Nickname, None) => Err(StatusCode::NO_SESSION),
-            (Method::Send, Some(session)) => self.send_request(id, session, head, &from, &reply),
-            (Method::Nickname, Some(session)) => self.nickname_request(id, session, head, &from, &reply),
-            //= https://www.rfc-editor.org/rfc/rfc4975#section-10.9
-            //# A 501 response indicates that the recipient does not understand the
-            //# request method.
-            _ => Err(StatusCode::UNKNOWN_METHOD),
+            self.take_request(id, method, head, &addressed, &reply, now)
         };
         match result {
             Ok(inbound) => inbound,
@@ -131,38 +113,43 @@ impl Endpoint {
                 self.answer(id, &reply, &transaction, StatusCode::PAYLOAD_TOO_LARGE);
                 Inbound::Skipped
             }
-            Err(status) => answered(reply, status),
+            Err(status) => Inbound::Answered {
+                transaction,
+                reply,
+                status,
+            },
         }
     }
 
-    fn session_of(&self, own: &Uri) -> Option<SessionKey> {
-        let key = *self.by_id.get(own.session_id()?)?;
-        self.sessions
-            .get(&key)
-            .filter(|session| session.config.local.equivalent(own))
-            .map(|_| key)
-    }
-
-    fn nickname_request(
+    fn take_request(
         &mut self,
         id: ConnectionId,
-        session: SessionKey,
+        method: &Method,
         head: &Head,
-        from: &FromPath,
+        addressed: &Addressed,
         reply: &ReplyTo,
+        now: Instant,
     ) -> Result<Inbound, StatusCode> {
-        self.accept_binding(session, id, from.uris())?;
-        let nickname = head
-            .headers
-            .require::<UseNickname>()
-            .map_err(|_| StatusCode::MALFORMED_NICKNAME)?
-            .0;
-        Ok(Inbound::Nickname {
-            session,
-            transaction: head.transaction,
-            reply: reply.clone(),
-            nickname,
-        })
+        match method {
+            Method::Send => {
+                let session = self.accept_binding(id, addressed, head, now)?;
+                self.send_request(session, head, addressed, reply)
+            }
+            Method::Nickname => {
+                let session = self.accept_binding(id, addressed, head, now)?;
+                let nickname = head.headers.require::<UseNickname>();
+                Ok(Inbound::Nickname {
+                    session,
+                    transaction: head.transaction,
+                    reply: reply.clone(),
+                    nickname: nickname.map_err(|_| StatusCode::MALFORMED_NICKNAME)?.0,
+                })
+            }
+            //= https://www.rfc-editor.org/rfc/rfc4975#section-10.9
+            //# A 501 response indicates that the recipient does not understand the
+            //# request method.
+            _ => Err(StatusCode::UNKNOWN_METHOD),
+        }
     }
 
     fn end(&mut self, id: ConnectionId, continuation: Continuation, now: Instant) {
@@ -181,12 +168,14 @@ impl Endpoint {
                 message,
                 transaction,
                 reply,
+                offset,
+                length,
                 report,
             } => {
                 self.answer(id, &reply, &transaction, StatusCode::OK);
-                if let Some(Repeat { to, total }) = report.filter(|_| continuation == Continuation::Complete)
-                {
-                    self.report_success(session, &to, &message, total);
+                if let Some(paths) = report.filter(|_| continuation == Continuation::Complete) {
+                    let total = offset.saturating_add(length);
+                    self.report_success(session, &paths, &message, total);
                 }
             }
             Inbound::Nickname {
@@ -234,63 +223,21 @@ impl Endpoint {
         let Some(session) = self.sessions.get_mut(&key) else {
             return false;
         };
-        if session.owed.len() >= most || session.owed.contains_key(&transaction) {
+        let is_owed = session.owed.iter().any(|owed| owed.transaction == transaction);
+        if session.owed.len() >= most || is_owed {
             return false;
         }
         let deadline = now + self.shared.config.response_timeout;
-        session.owed.insert(
+        session.owed.push_back(Owed {
             transaction,
-            Owed {
-                reply,
-                message,
-                deadline,
-            },
-        );
-        self.shared
-            .deadlines
-            .insert((deadline, Timer::Owed(key, transaction)));
-        true
-    }
-
-    /// The peer reports on a message of ours.
-    fn report(&mut self, id: ConnectionId, head: &Head, own: &Uri, now: Instant) {
-        let Some(session) = self.session_of(own) else {
-            return;
-        };
-        let is_here = self
-            .sessions
-            .get(&session)
-            .is_some_and(|session| session.link.connection() == Some(id));
-        let (Ok(message), Ok(status)) = (
-            head.headers.require::<MessageIdHeader>(),
-            head.headers.require::<Status>(),
-        ) else {
-            return;
-        };
-        if !is_here || head.defect.is_some() {
-            return;
-        }
-        // A range whose end lies beyond its total, as some peers write, says nothing, but the rest does.
-        let range = head.headers.get::<ByteRange>().ok().flatten();
-        let (code, namespace, message) = (status.code, status.namespace, message.0);
-        let number = self
-            .sessions
-            .get(&session)
-            .and_then(|session| session.number_of(&message));
-        self.shared.events.push_back(Event::ReportReceived {
-            session,
+            reply,
             message,
-            range,
-            status,
+            deadline,
         });
-        //= https://www.rfc-editor.org/rfc/rfc4975#section-7.3.2
-        //# It is possible to receive a failure report or a failure transaction
-        //# response for a chunk that is currently being delivered.  In this
-        //# case, the entire message corresponding to that chunk SHOULD be
-        //# aborted, by including the "#" character in the continuation field of
-        //# the end-line.
-        if let Some(number) = number.filter(|_| namespace == 0 && !code.is_success()) {
-            self.message_failed(session, number, Some(code), now);
+        if session.owed_timer.is_none() {
+            session.owed_timer = Some(deadline);
+            self.shared.set(deadline, Timer::Owed(key));
         }
+        true
     }
 }

@@ -2,39 +2,44 @@
 
 use std::time::Instant;
 
-use bytes::{BufMut, Bytes};
-
 use super::session::{Link, Verdict};
 use super::{
-    AbortReason, CloseReason, EndReason, Endpoint, Event, OpenId, Opening, Role, Route, SessionKey, Transmit,
+    Acknowledge, CloseReason, EndReason, Endpoint, Event, OpenId, Opening, Route, SessionConfig, SessionKey,
+    Transmit,
 };
-use crate::codec::{self, Continuation};
+use crate::ConnectionId;
 use crate::connection::outgoing::OutgoingState;
 use crate::connection::shared::Timer;
 use crate::connection::transaction::Asked;
-use crate::connection::{Authority, Connection, report};
-use crate::header::{ByteRange, MessageIdHeader};
-use crate::{ConnectionId, MessageId, Method, StatusCode, TransactionId, Uri};
+use crate::connection::{Authority, Connection};
+use crate::tls::ExpectedCertificate;
 
 impl Authority {
-    /// What a connection to this URI goes to.
-    pub(super) fn of(uri: &Uri) -> Option<Self> {
-        let host = uri
-            .host()
-            .trim_start_matches('[')
-            .trim_end_matches(']')
-            .to_ascii_lowercase();
+    /// What the connection of an active session goes to.
+    pub(super) fn of(config: &SessionConfig) -> Option<Self> {
+        let first = config.remote_path.first()?;
+        let plain = |host: &str| host.trim_matches(['[', ']']).to_ascii_lowercase();
+        let name = plain(first.host());
+        let (host, port) = match &config.connect_to {
+            Some((host, port)) => (plain(host), *port),
+            None => (name.clone(), first.port()?),
+        };
+        let secure = first.is_secure();
         Some(Self {
-            secure: uri.is_secure(),
+            secure,
             host,
-            port: uri.port()?,
+            port,
+            websocket: first.transport().eq_ignore_ascii_case("ws"),
+            // Sessions that go to one place by different names may share what has no certificate.
+            name: if secure { name } else { String::new() },
+            fingerprints: config.fingerprints.clone(),
         })
     }
 }
 
 impl Endpoint {
     /// Finds or asks for a connection for an active session.
-    pub(super) fn connect(&mut self, key: SessionKey, authority: Authority, now: Instant) {
+    pub(super) fn connect_to(&mut self, key: SessionKey, authority: Authority, now: Instant) {
         match self.by_authority.get(&authority) {
             Some(Route::Open(connection)) => {
                 let connection = *connection;
@@ -47,11 +52,17 @@ impl Endpoint {
             }
             None => {
                 let open = OpenId(self.shared.number());
+                let certificate = ExpectedCertificate {
+                    name: authority.name.clone(),
+                    fingerprints: authority.fingerprints.clone(),
+                };
                 self.transmits.push_back(Transmit::Open {
                     open,
                     secure: authority.secure,
                     host: authority.host.clone(),
                     port: authority.port,
+                    websocket: authority.websocket,
+                    certificate: authority.secure.then_some(certificate),
                 });
                 self.by_authority.insert(authority.clone(), Route::Opening(open));
                 self.opening.insert(
@@ -65,7 +76,13 @@ impl Endpoint {
         }
     }
 
-    pub(super) fn opened(&mut self, id: ConnectionId, open: Option<OpenId>, secure: bool, now: Instant) {
+    pub(super) fn opened(
+        &mut self,
+        id: ConnectionId,
+        open: Option<OpenId>,
+        (secure, websocket): (bool, bool),
+        now: Instant,
+    ) {
         if self.connections.contains_key(&id) {
             return;
         }
@@ -94,8 +111,8 @@ impl Endpoint {
             return;
         }
         let authority = opening.as_ref().map(|opening| opening.authority.clone());
-        let connection = Connection::new(id, secure, authority.clone(), &self.shared);
-        self.connections.insert(id, connection);
+        let connection = Connection::new(id, (secure, websocket), authority.clone(), &self.shared, now);
+        self.connections.insert(id, Box::new(connection));
         if let Some(authority) = authority {
             self.by_authority.insert(authority, Route::Open(id));
         }
@@ -127,23 +144,18 @@ impl Endpoint {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
+        if session.link != Link::Opening {
+            // The peer has connected in the meantime.
+            return;
+        }
         session.link = Link::Binding(id);
         connection.sessions.insert(key);
-        let paths = session.paths.clone();
-        let (transaction, message) = (self.shared.mint_transaction(), self.shared.mint_message());
-        let out = &mut self.shared.buffer;
-        codec::request_line(out, &transaction, &Method::Send);
-        out.put_slice(&paths);
-        codec::header(out, &MessageIdHeader(message));
-        codec::header(out, &ByteRange::whole(0));
-        codec::end_line(out, &transaction, Continuation::Complete);
-        let octets = out.split().freeze();
-        self.push(id, octets, Some((transaction, Asked::Bind(key))));
+        self.empty_send(key, id, Asked::Bind(key));
         self.watch_unused(id, now);
     }
 
     /// A session is usable.
-    pub(super) fn bound(&mut self, key: SessionKey, id: ConnectionId) {
+    pub(super) fn bound(&mut self, key: SessionKey, id: ConnectionId, now: Instant) {
         let Some(session) = self.sessions.get_mut(&key) else {
             return;
         };
@@ -151,13 +163,14 @@ impl Endpoint {
             return;
         }
         session.link = Link::Bound(id);
-        if let Some(at) = session.bind_deadline.take() {
-            self.shared.deadlines.remove(&(at, Timer::Bind(key)));
-        }
+        self.shared.unset(session.bind_deadline.take(), Timer::Bind(key));
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.sessions.insert(key);
-            if let Some(at) = connection.unbound.take() {
-                self.shared.deadlines.remove(&(at, Timer::Unbound(id)));
+            self.shared.unset(connection.unbound.take(), Timer::Unbound(id));
+            if let (Some(interval), None) = (self.shared.config.keep_alive, connection.keep_alive) {
+                let at = now + interval;
+                connection.keep_alive = Some(at);
+                self.shared.set(at, Timer::KeepAlive(id));
             }
         }
         self.shared.events.push_back(Event::SessionBound {
@@ -167,23 +180,14 @@ impl Endpoint {
         self.wake(key);
     }
 
-    /// Queues a response or a request that goes before bodies.
-    pub(super) fn push(&mut self, id: ConnectionId, octets: Bytes, asks: Option<(TransactionId, Asked)>) {
-        if let Some(connection) = self.connections.get_mut(&id) {
-            connection.push_urgent(octets, asks);
-            self.list(id);
-        }
-    }
-
     pub(super) fn start_bind_timer(&mut self, key: SessionKey, now: Instant) {
         let Some(session) = self.sessions.get_mut(&key) else {
             return;
         };
         let at = now + self.shared.config.bind_timeout;
-        if let Some(before) = session.bind_deadline.replace(at) {
-            self.shared.deadlines.remove(&(before, Timer::Bind(key)));
-        }
-        self.shared.deadlines.insert((at, Timer::Bind(key)));
+        self.shared
+            .unset(session.bind_deadline.replace(at), Timer::Bind(key));
+        self.shared.set(at, Timer::Bind(key));
     }
 
     /// Starts or stops the time for which a connection may be without a session. One that this end has opened is closed
@@ -204,12 +208,9 @@ impl Endpoint {
             (true, None) => {
                 let at = now + self.shared.config.bind_timeout;
                 connection.unbound = Some(at);
-                self.shared.deadlines.insert((at, Timer::Unbound(id)));
+                self.shared.set(at, Timer::Unbound(id));
             }
-            (false, Some(at)) => {
-                connection.unbound = None;
-                self.shared.deadlines.remove(&(at, Timer::Unbound(id)));
-            }
+            (false, Some(_)) => self.shared.unset(connection.unbound.take(), Timer::Unbound(id)),
             _ => {}
         }
     }
@@ -232,36 +233,24 @@ impl Endpoint {
         if let Some(id) = session.config.local.session_id() {
             self.by_id.remove(id);
         }
-        if let Some(at) = session.bind_deadline.take() {
-            self.shared.deadlines.remove(&(at, Timer::Bind(key)));
+        self.shared.unset(session.bind_deadline.take(), Timer::Bind(key));
+        self.shared.unset(session.owed_timer.take(), Timer::Owed(key));
+        let keeps = session.config.resumable && reason == EndReason::ConnectionLost;
+        if keeps {
+            self.interrupt(key, std::mem::take(&mut session.inbox), now);
+        } else {
+            self.abandon(key, &mut session.inbox);
         }
-        for (transaction, owed) in std::mem::take(&mut session.owed) {
-            self.shared
-                .deadlines
-                .remove(&(owed.deadline, Timer::Owed(key, transaction)));
-        }
-        self.shared.gathered = self.shared.gathered.saturating_sub(session.gathered);
-        for (message, incoming) in std::mem::take(&mut session.incoming) {
-            if !incoming.complete {
-                let reason = AbortReason::SessionEnded;
-                self.shared.events.push_back(Event::MessageAborted {
+        for outgoing in session.outbox.drain() {
+            // The parent knows already of one that it has given up, or that was sent.
+            if matches!(outgoing.state, OutgoingState::Open | OutgoingState::Ended) {
+                self.shared.events.push_back(Event::MessageFailed {
                     session: key,
-                    message,
-                    reason,
+                    acknowledged: outgoing.acknowledged(),
+                    message: outgoing.id,
+                    status: None,
                 });
             }
-        }
-        for outgoing in std::mem::take(&mut session.outgoing).into_values() {
-            // The parent knows already of one that it has given up.
-            if outgoing.state == OutgoingState::Aborting {
-                continue;
-            }
-            let event = Event::MessageFailed {
-                session: key,
-                message: outgoing.id,
-                status: None,
-            };
-            self.shared.events.push_back(event);
         }
         self.shared
             .events
@@ -312,121 +301,36 @@ impl Endpoint {
         });
     }
 
-    /// Acts on every deadline up to `now`.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some(&(at, timer)) = self.shared.deadlines.first().filter(|(at, _)| *at <= now) {
-            self.shared.deadlines.remove(&(at, timer));
-            match timer {
-                Timer::Bind(key) => {
-                    if let Some(session) = self.sessions.get_mut(&key) {
-                        session.bind_deadline = None;
-                    }
-                    self.end_session(key, EndReason::Timeout, now);
-                }
-                Timer::Unbound(id) => {
-                    if let Some(connection) = self.connections.get_mut(&id) {
-                        connection.unbound = None;
-                        self.close_connection(id, CloseReason::Unbound, now);
-                    }
-                }
-                Timer::Answer(id, transaction) => self.unanswered(id, &transaction, now),
-                Timer::Owed(key, transaction) => {
-                    let owed = self
-                        .sessions
-                        .get_mut(&key)
-                        .and_then(|session| session.owed.remove(&transaction));
-                    if let Some(owed) = owed {
-                        // The peer no longer waits for an answer.
-                        self.settle_owed(key, &owed, StatusCode::REQUEST_TIMEOUT);
-                        self.end_if_idle(key, now);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Lets go of a message that arrives, and remembers what became of it.
-    pub(super) fn forget_incoming(&mut self, key: SessionKey, message: &MessageId, verdict: Verdict) {
+    /// Lets go of a message that arrives, and remembers what became of it, if anything is to be remembered.
+    pub(super) fn forget_incoming(&mut self, key: SessionKey, digest: u64, verdict: Option<Verdict>) {
         let most = self.shared.config.limits.remembered_messages;
         let Some(session) = self.sessions.get_mut(&key) else {
             return;
         };
-        if let Some(incoming) = session.incoming.remove(message) {
-            let held = incoming.store.octets();
-            session.gathered = session.gathered.saturating_sub(held);
-            self.shared.gathered = self.shared.gathered.saturating_sub(held);
+        let held = session.inbox.remove(digest);
+        self.shared.gathered = self.shared.gathered.saturating_sub(held);
+        if let Some(verdict) = verdict {
+            session.inbox.received.insert(digest, verdict, most);
         }
-        session.remembered.insert(message.clone(), verdict, most);
     }
 
     /// A message is here and acknowledged: it is reported, if that is wanted.
-    pub(super) fn settle_incoming(&mut self, key: SessionKey, message: &MessageId) {
+    pub(super) fn settle_incoming(&mut self, key: SessionKey, digest: u64) {
         let Some(session) = self.sessions.get_mut(&key) else {
             return;
         };
-        let Some(incoming) = session.incoming.get(message) else {
+        let Some(incoming) = session.inbox.get(digest) else {
             return;
         };
-        let total = incoming.fixed.unwrap_or(0);
-        let report = incoming.success_report.then(|| incoming.from_path.clone());
-        self.forget_incoming(key, message, Verdict::Complete { total });
-        if let Some(to) = report {
-            self.report_success(key, &to, message, total);
+        let reports = incoming.wants.success && session.config.success_reports == Acknowledge::Automatic;
+        let report = reports.then(|| {
+            let total = incoming.fixed.unwrap_or(0);
+            (incoming.report.clone(), incoming.id.clone(), total)
+        });
+        let verdict = Verdict::Complete(incoming.wants);
+        self.forget_incoming(key, digest, Some(verdict));
+        if let Some((paths, message, total)) = report {
+            self.report_success(key, &paths, &message, total);
         }
-    }
-
-    pub(super) fn report_success(&mut self, key: SessionKey, to: &[Uri], message: &MessageId, total: u64) {
-        let transaction = self.shared.mint_transaction();
-        let Some(session) = self.sessions.get(&key) else {
-            return;
-        };
-        let Some(connection) = session.link.connection() else {
-            return;
-        };
-        let local = &session.config.local;
-        let octets = report::success_report(&mut self.shared.buffer, to, local, &transaction, message, total);
-        self.push(connection, octets, None);
-    }
-
-    /// Whether a session may be used by what came over a connection; the status to answer with where not.
-    pub(super) fn accept_binding(
-        &mut self,
-        key: SessionKey,
-        id: ConnectionId,
-        from: &[Uri],
-    ) -> Result<(), StatusCode> {
-        let check = self.shared.config.check_sender;
-        let session = self.sessions.get_mut(&key).ok_or(StatusCode::NO_SESSION)?;
-        let secure = self
-            .connections
-            .get(&id)
-            .is_some_and(|connection| connection.secure);
-        //= https://www.rfc-editor.org/rfc/rfc4975#section-5.4
-        //# Connections using the "msrps" scheme MUST use TLS.
-        if session.closing || (session.config.local.is_secure() && !secure) {
-            return Err(StatusCode::NO_SESSION);
-        }
-        match session.link {
-            Link::Bound(own) | Link::Binding(own) if own == id => {}
-            //= https://www.rfc-editor.org/rfc/rfc4975#section-5.4
-            //# If the session is already in use, it MUST
-            //# reject the request with a 506 response.
-            Link::Bound(_) | Link::Binding(_) => return Err(StatusCode::SESSION_ALREADY_BOUND),
-            Link::Awaited if session.config.role == Role::Passive => {}
-            Link::Awaited | Link::Opening => return Err(StatusCode::NO_SESSION),
-        }
-        let peer = session.config.remote_path.last();
-        match (peer, from.last()) {
-            (Some(peer), Some(from)) if check && !peer.equivalent(from) => {
-                return Err(StatusCode::NO_SESSION);
-            }
-            (None, Some(_)) => session.set_remote_path(from.to_vec()),
-            (_, None) => return Err(StatusCode::BAD_REQUEST),
-            _ => {}
-        }
-        if session.link == Link::Awaited {
-            self.bound(key, id);
-        }
-        Ok(())
     }
 }

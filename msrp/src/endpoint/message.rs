@@ -18,8 +18,11 @@ pub struct OutgoingMessage {
     pub content_type: Option<ContentType>,
     /// Further headers of each of its chunks.
     pub headers: Headers,
-    /// The octets.
+    /// The octets, from [`offset`](Self::offset) on.
     pub body: OutgoingBody,
+    /// The place of the first octet of the body, from 0 (default 0). A message that was interrupted by the loss of a
+    /// connection goes on from there in another session, with the same identifier (RFC 4975 section 5.4).
+    pub offset: u64,
     /// Whether a report of success is wanted (default no).
     pub success_report: bool,
     /// Whether a report of failure is wanted (default yes).
@@ -43,6 +46,7 @@ impl OutgoingMessage {
             content_type: Some(content_type),
             headers: Headers::default(),
             body,
+            offset: 0,
             success_report: false,
             failure_report: FailureReport::Yes,
         }
@@ -57,7 +61,7 @@ pub enum OutgoingBody {
     Whole(Bytes),
     /// They follow by [`Endpoint::append`](super::Endpoint::append).
     Streamed {
-        /// How many octets follow, if that is known.
+        /// How many octets the whole message has, if that is known.
         total: Option<u64>,
     },
 }

@@ -47,6 +47,7 @@
 //! ```
 
 mod answer;
+mod binding;
 mod chunk;
 mod command;
 mod config;
@@ -56,30 +57,39 @@ mod inbound;
 mod life;
 mod message;
 mod octets;
+mod report;
+mod resume;
 pub(crate) mod session;
+mod timer;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fmt;
 use std::time::Instant;
 
-pub use config::{Acknowledge, Config, Delivery, Limits, Role, SessionConfig};
-pub use error::{AppendError, NicknameError, OpenSessionError, RespondError, SendError, SetRemotePathError};
+pub use config::{Acknowledge, Config, Delivery, Limits, Matching, Role, SessionConfig};
+pub use error::{
+    AppendError, ConnectError, NicknameError, OpenSessionError, ReportError, RespondError, SendError,
+    SetRemotePathError,
+};
 pub use event::{AbortReason, CloseReason, EndReason, Event, Input, OpenId, SessionKey, Transmit};
 pub use message::{OutgoingBody, OutgoingMessage};
 pub use octets::Octets;
 
-use self::session::Session;
-use crate::connection::shared::Shared;
+use self::resume::Interrupted;
+use crate::connection::send::Sessions;
+use crate::connection::shared::{Numbered, Shared};
 use crate::connection::{Authority, Connection};
 use crate::{ConnectionId, Entropy, Uri};
 
 /// Many connections and sessions of one host in one machine.
 pub struct Endpoint {
     shared: Shared,
-    sessions: HashMap<SessionKey, Session>,
+    sessions: Sessions,
     /// Sessions by the identifier in this end's URI.
-    by_id: HashMap<String, SessionKey>,
-    connections: BTreeMap<ConnectionId, Connection>,
+    by_id: HashMap<Box<str>, SessionKey>,
+    /// What sessions have left behind whose connections were lost.
+    interrupted: BTreeMap<SessionKey, Interrupted>,
+    connections: Numbered<ConnectionId, Box<Connection>>,
     /// Connections that the host was asked for.
     opening: BTreeMap<OpenId, Opening>,
     by_authority: BTreeMap<Authority, Route>,
@@ -108,9 +118,10 @@ impl Endpoint {
     pub fn new(config: Config, entropy: Entropy) -> Self {
         Self {
             shared: Shared::new(config, entropy),
-            sessions: HashMap::new(),
+            sessions: Sessions::default(),
             by_id: HashMap::new(),
-            connections: BTreeMap::new(),
+            interrupted: BTreeMap::new(),
+            connections: Numbered::default(),
             opening: BTreeMap::new(),
             by_authority: BTreeMap::new(),
             transmits: VecDeque::new(),
@@ -148,17 +159,26 @@ impl Endpoint {
                 connection,
                 open,
                 secure,
-            } => self.opened(connection, open, secure, now),
+            } => self.opened(connection, open, (secure, false), now),
+            Input::OpenedWebSocket {
+                connection,
+                open,
+                secure,
+            } => self.opened(connection, open, (secure, true), now),
+            Input::Certificate {
+                connection,
+                fingerprints,
+            } => self.certified(connection, fingerprints, now),
             Input::OpenFailed { open } => self.open_failed(open, now),
             Input::Received { connection, data } => self.received(connection, data, now),
             Input::Blocked { connection } => {
                 if let Some(own) = self.connections.get_mut(&connection) {
-                    own.blocked = true;
+                    own.block(&mut self.shared, now);
                 }
             }
             Input::Writable { connection } => {
                 if let Some(own) = self.connections.get_mut(&connection) {
-                    own.blocked = false;
+                    own.unblock(&mut self.shared, now);
                     self.list(connection);
                 }
             }
@@ -179,6 +199,7 @@ impl Endpoint {
                 continue;
             };
             if let Some(produced) = connection.produce(&mut self.sessions, &mut self.shared, now) {
+                connection.said = now;
                 self.active.push_back(id);
                 if let Some(session) = produced.session {
                     self.end_if_idle(session, now);
@@ -189,7 +210,7 @@ impl Endpoint {
                 });
             }
             connection.listed = false;
-            if connection.closing && connection.is_flushed() && !connection.blocked {
+            if connection.closing && connection.is_flushed() && !connection.is_blocked() {
                 self.drop_connection(id, now);
                 return Some(Transmit::Close { connection: id });
             }
@@ -212,6 +233,7 @@ impl Endpoint {
         self.sessions.is_empty()
             && self.connections.is_empty()
             && self.opening.is_empty()
+            && self.interrupted.is_empty()
             && self.transmits.is_empty()
             && self.shared.events.is_empty()
     }
@@ -234,7 +256,7 @@ impl Endpoint {
         let session::Link::Bound(id) = session.link else {
             return;
         };
-        if !session.ready.is_empty()
+        if !session.outbox.ready.is_empty()
             && !session.in_turn
             && let Some(connection) = self.connections.get_mut(&id)
         {

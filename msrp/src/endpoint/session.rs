@@ -1,21 +1,22 @@
 //! One session.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Instant;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
-use super::SessionConfig;
-use crate::connection::outgoing::Outgoing;
+use super::{Limits, SessionConfig};
+use crate::connection::outgoing::{Outbox, Outgoing, OutgoingState};
 use crate::connection::receive::{Assembly, Coverage};
-use crate::connection::report::write_paths;
+use crate::connection::report::path_lines;
 use crate::connection::transaction::Owed;
-use crate::header::Headers;
 use crate::header::content::ContentType;
-use crate::{ConnectionId, MessageId, StatusCode, TransactionId, Uri};
+use crate::header::{FailureReport, Headers};
+use crate::{ConnectionId, MessageId, StatusCode, Uri};
 
 /// One session.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub(crate) struct Session {
     pub(crate) config: SessionConfig,
     /// Whether the peer's path was told, not only inferred from what it sends.
@@ -26,22 +27,41 @@ pub(crate) struct Session {
     pub(crate) closing: bool,
     /// The `To-Path` and `From-Path` lines of its requests.
     pub(crate) paths: Bytes,
-    /// Messages on their way out, in the order in which they were given.
-    pub(crate) outgoing: BTreeMap<u64, Outgoing>,
-    names: HashMap<MessageId, u64>,
-    /// Messages with something to send, in the order of their turns.
-    pub(crate) ready: VecDeque<u64>,
+    /// Who has sent last.
+    pub(crate) sender: Option<Box<Sender>>,
+    /// Messages on their way out.
+    pub(crate) outbox: Outbox,
     /// Whether the session is in the list of turns of its connection.
     pub(crate) in_turn: bool,
     /// Octets that wait to be sent.
     pub(crate) queued: u64,
-    /// Messages that have begun to arrive.
-    pub(crate) incoming: BTreeMap<MessageId, Incoming>,
+    pub(crate) inbox: Inbox,
+    /// Requests that wait for the parent, the oldest first.
+    pub(crate) owed: VecDeque<Owed>,
+    pub(crate) owed_timer: Option<Instant>,
+}
+
+/// What a session has received and sent, as far as one that comes in its place goes on with it.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    /// Messages that have begun to arrive, each with what stands for its identifier.
+    open: Vec<(u64, Box<Incoming>)>,
     /// Octets of them that are held here.
     pub(crate) gathered: u64,
-    pub(crate) remembered: Remembered,
-    /// Requests that wait for the parent.
-    pub(crate) owed: BTreeMap<TransactionId, Owed>,
+    pub(crate) received: Remembered,
+    /// What stands for the identifiers of the messages that were sent last.
+    sent: VecDeque<u64>,
+}
+
+/// Who sends in a session: what does not change from request to request.
+#[derive(Debug)]
+pub(crate) struct Sender {
+    /// Its `From-Path`, as written.
+    pub(crate) from: Box<str>,
+    /// The path lines of responses to its SEND requests.
+    pub(crate) response: Bytes,
+    /// The path lines of what goes all the way back to it.
+    pub(crate) report: Bytes,
 }
 
 /// What a session goes over.
@@ -69,11 +89,12 @@ impl Link {
 /// A message that has begun to arrive.
 #[derive(Debug)]
 pub(crate) struct Incoming {
+    pub(crate) id: MessageId,
     pub(crate) content_type: Option<ContentType>,
     pub(crate) headers: Headers,
-    pub(crate) success_report: bool,
-    /// The way back to its sender.
-    pub(crate) from_path: Vec<Uri>,
+    pub(crate) wants: Wants,
+    /// The path lines of a report to its sender.
+    pub(crate) report: Bytes,
     /// Its length as its chunks tell it; some senders count characters.
     pub(crate) total: Option<u64>,
     /// Its length as the chunk with `$` has fixed it.
@@ -85,6 +106,13 @@ pub(crate) struct Incoming {
     pub(crate) complete: bool,
     /// Grows with each chunk, so that the message that has been silent longest is known.
     pub(crate) touched: u64,
+}
+
+/// What the sender of a message wants to know.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Wants {
+    pub(crate) success: bool,
+    pub(crate) failure: FailureReport,
 }
 
 /// What is kept of the octets of a message that arrives.
@@ -120,36 +148,154 @@ impl Store {
 /// What became of a message that no longer arrives.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Verdict {
-    Complete { total: u64 },
+    Complete(Wants),
     Refused(StatusCode),
 }
 
 /// The messages that have arrived last, so that chunks that come again are recognised.
 #[derive(Debug, Default)]
 pub(crate) struct Remembered {
-    order: VecDeque<MessageId>,
-    verdicts: HashMap<MessageId, Verdict>,
+    digests: VecDeque<u64>,
+    /// A status, and what its sender wants to know.
+    notes: VecDeque<u16>,
 }
 
+const SUCCESS: u16 = 1 << 10;
+const FAILURE: u16 = 1 << 11;
+
 impl Remembered {
-    pub(crate) fn get(&self, message: &MessageId) -> Option<Verdict> {
-        self.verdicts.get(message).copied()
+    pub(crate) fn get(&self, digest: u64) -> Option<Verdict> {
+        // What comes again has mostly come last.
+        let place = self.digests.iter().rposition(|own| *own == digest)?;
+        let note = *self.notes.get(place)?;
+        let status = StatusCode::new(note & (SUCCESS - 1))?;
+        if status != StatusCode::OK {
+            return Some(Verdict::Refused(status));
+        }
+        let failure = if note & FAILURE == 0 {
+            FailureReport::No
+        } else {
+            FailureReport::Yes
+        };
+        Some(Verdict::Complete(Wants {
+            success: note & SUCCESS != 0,
+            failure,
+        }))
     }
 
-    pub(crate) fn insert(&mut self, message: MessageId, verdict: Verdict, most: usize) {
-        if self.verdicts.insert(message.clone(), verdict).is_none() {
-            self.order.push_back(message);
+    pub(crate) fn insert(&mut self, digest: u64, verdict: Verdict, most: usize) {
+        let note = match verdict {
+            // A message that is refused with a success is complete for its sender.
+            Verdict::Refused(status) => status.code(),
+            Verdict::Complete(wants) => {
+                let success = if wants.success { SUCCESS } else { 0 };
+                let failure = if wants.failure == FailureReport::No {
+                    0
+                } else {
+                    FAILURE
+                };
+                StatusCode::OK.code() | success | failure
+            }
+        };
+        if let Some(place) = self.digests.iter().rposition(|own| *own == digest) {
+            if let Some(own) = self.notes.get_mut(place) {
+                *own = note;
+            }
+            return;
         }
-        while self.order.len() > most {
-            if let Some(oldest) = self.order.pop_front() {
-                self.verdicts.remove(&oldest);
+        while self.digests.len() >= most.max(1) {
+            self.digests.pop_front();
+            self.notes.pop_front();
+        }
+        self.digests.push_back(digest);
+        self.notes.push_back(note);
+    }
+}
+
+impl Inbox {
+    pub(crate) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    pub(crate) fn get(&self, digest: u64) -> Option<&Incoming> {
+        self.open
+            .iter()
+            .find(|(own, _)| *own == digest)
+            .map(|(_, incoming)| &**incoming)
+    }
+
+    pub(crate) fn get_mut(&mut self, digest: u64) -> Option<&mut Incoming> {
+        self.open
+            .iter_mut()
+            .find(|(own, _)| *own == digest)
+            .map(|(_, incoming)| &mut **incoming)
+    }
+
+    pub(crate) fn insert(&mut self, digest: u64, incoming: Incoming) {
+        self.open.push((digest, Box::new(incoming)));
+    }
+
+    /// Takes a message out; returns how many octets of it were held.
+    pub(crate) fn remove(&mut self, digest: u64) -> u64 {
+        let Some(place) = self.open.iter().position(|(own, _)| *own == digest) else {
+            return 0;
+        };
+        let (_, incoming) = self.open.swap_remove(place);
+        if self.open.is_empty() && self.open.capacity() > 8 {
+            self.open = Vec::new();
+        }
+        let held = incoming.store.octets();
+        self.gathered = self.gathered.saturating_sub(held);
+        held
+    }
+
+    /// Returns the message that has been silent longest among those that still arrive.
+    pub(crate) fn silent(&self) -> Option<(u64, MessageId)> {
+        self.open
+            .iter()
+            .filter(|(_, incoming)| !incoming.complete)
+            .min_by_key(|(_, incoming)| incoming.touched)
+            .map(|(digest, incoming)| (*digest, incoming.id.clone()))
+    }
+
+    /// Gives all messages that have not arrived, in the order of their last chunks.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = MessageId> {
+        let mut open = std::mem::take(&mut self.open);
+        self.gathered = 0;
+        open.sort_unstable_by_key(|(_, incoming)| incoming.touched);
+        open.into_iter()
+            .filter(|(_, incoming)| !incoming.complete)
+            .map(|(_, incoming)| incoming.id.clone())
+    }
+
+    /// Forgets the requests that can no longer be answered. What the parent has been given is not to come again, even if
+    /// it has not said yet what it makes of it.
+    pub(crate) fn interrupt(&mut self, most: usize) {
+        for (digest, mut incoming) in std::mem::take(&mut self.open) {
+            if incoming.complete {
+                let verdict = Verdict::Complete(incoming.wants);
+                self.received.insert(digest, verdict, most);
+            } else {
+                incoming.owed = 0;
+                self.open.push((digest, incoming));
             }
         }
+    }
+
+    pub(crate) fn has_sent(&self, digest: u64) -> bool {
+        self.sent.contains(&digest)
+    }
+
+    fn note_sent(&mut self, digest: u64, most: usize) {
+        while self.sent.len() >= most.max(1) {
+            self.sent.pop_front();
+        }
+        self.sent.push_back(digest);
     }
 }
 
 impl Session {
-    pub(crate) fn new(config: SessionConfig, link: Link) -> Self {
+    pub(crate) fn new(config: SessionConfig, link: Link, inbox: Inbox) -> Self {
         let mut session = Self {
             path_told: !config.remote_path.is_empty(),
             config,
@@ -157,15 +303,13 @@ impl Session {
             bind_deadline: None,
             closing: false,
             paths: Bytes::new(),
-            outgoing: BTreeMap::new(),
-            names: HashMap::new(),
-            ready: VecDeque::new(),
+            sender: None,
+            outbox: Outbox::default(),
             in_turn: false,
             queued: 0,
-            incoming: BTreeMap::new(),
-            gathered: 0,
-            remembered: Remembered::default(),
-            owed: BTreeMap::new(),
+            inbox,
+            owed: VecDeque::new(),
+            owed_timer: None,
         };
         session.write_paths();
         session
@@ -178,35 +322,37 @@ impl Session {
     }
 
     fn write_paths(&mut self) {
-        let mut out = BytesMut::new();
-        write_paths(&mut out, &self.config.remote_path, &self.config.local);
-        self.paths = out.freeze();
+        self.paths = path_lines(&self.config.remote_path, &self.config.local);
     }
 
-    pub(crate) fn has_message(&self, message: &MessageId) -> bool {
-        self.names.contains_key(message)
-    }
-
-    pub(crate) fn number_of(&self, message: &MessageId) -> Option<u64> {
-        self.names.get(message).copied()
-    }
-
-    pub(crate) fn insert(&mut self, number: u64, message: Outgoing) {
+    pub(crate) fn insert(&mut self, number: u64, digest: u64, message: Outgoing) {
         self.queued = self.queued.saturating_add(message.queued());
-        self.names.insert(message.id.clone(), number);
-        self.outgoing.insert(number, message);
+        self.outbox.insert(number, digest, message);
     }
 
-    /// Drops a message on its way out.
-    pub(crate) fn forget(&mut self, number: u64) -> Option<Outgoing> {
-        let message = self.outgoing.remove(&number)?;
+    /// Drops a message on its way out. Reports on it are still recognised.
+    pub(crate) fn retire(&mut self, number: u64, limits: &Limits) -> Option<Outgoing> {
+        let (digest, message) = self.outbox.remove(number)?;
         self.queued = self.queued.saturating_sub(message.queued());
-        self.names.remove(&message.id);
+        let may_be_reported = message.success_report || message.failure_report != FailureReport::No;
+        if message.begun && may_be_reported {
+            self.inbox.note_sent(digest, limits.remembered_messages);
+        }
         Some(message)
+    }
+
+    /// Notes that a message has gone out and nothing more decides about it; it is dropped once nothing more is heard.
+    pub(crate) fn sent(&mut self, number: u64, limits: &Limits) {
+        match self.outbox.get_mut(number) {
+            Some(message) if message.unheard > 0 => message.state = OutgoingState::Sent,
+            _ => {
+                self.retire(number, limits);
+            }
+        }
     }
 
     /// Says whether nothing keeps it from ending.
     pub(crate) fn is_idle(&self) -> bool {
-        self.outgoing.is_empty() && self.owed.is_empty()
+        self.outbox.is_settled() && self.owed.is_empty()
     }
 }

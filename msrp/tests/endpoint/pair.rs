@@ -52,6 +52,9 @@ pub(crate) struct Pair {
     /// The lengths of the pieces in which octets arrive, over and over; whole if there are none.
     pub(crate) pieces: Vec<usize>,
     pub(crate) refuses: bool,
+    /// Whether the passive session is resumable, and which one it resumes.
+    pub(crate) resumable: bool,
+    pub(crate) resumes: Option<SessionKey>,
     /// Octets are lost, but nobody is told.
     pub(crate) silent: bool,
     pub(crate) closed: Vec<ConnectionId>,
@@ -77,6 +80,8 @@ impl Pair {
             latency: Duration::from_millis(10),
             pieces: Vec::new(),
             refuses: false,
+            resumable: false,
+            resumes: None,
             silent: false,
             closed: Vec::new(),
             next_connection: 0,
@@ -92,6 +97,8 @@ impl Pair {
         let mut passive = SessionConfig::new(b.clone(), vec![a.clone()], Role::Passive);
         passive.delivery = delivery;
         passive.acknowledge = acknowledge;
+        passive.resumable = self.resumable;
+        passive.resumes = self.resumes;
         let passive = self.ends[1].endpoint.open_session(passive, self.now).unwrap();
         let active = SessionConfig::new(a, vec![b], Role::Active);
         let active = self.ends[0].endpoint.open_session(active, self.now).unwrap();

@@ -1,120 +1,15 @@
 //! An endpoint and a peer that is written by hand, and does what no endpoint of ours would do.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::hand::{OWN, PEER, Peer, chunk, request, send, uri};
 use crate::pair::{entropy, epoch, messages, streamed, text};
-use bytes::Bytes;
 use msrp::codec::DecodeError;
 use msrp::endpoint::{
     AbortReason, Acknowledge, CloseReason, Config, Delivery, EndReason, Endpoint, Event, Input, Role,
-    SessionConfig, SessionKey, Transmit,
+    SessionConfig, Transmit,
 };
-use msrp::{ConnectionId, StatusCode, Uri};
-
-const PEER: &str = "msrp://peer.example:7654/theirs;tcp";
-const OWN: &str = "msrp://own.example:2855/ours;tcp";
-
-struct Peer {
-    endpoint: Endpoint,
-    now: Instant,
-    session: SessionKey,
-    events: Vec<Event>,
-    closed: bool,
-}
-
-impl Peer {
-    fn with(config: Config, delivery: Delivery, acknowledge: Acknowledge) -> Self {
-        let now = epoch();
-        let mut endpoint = Endpoint::new(config, entropy(3));
-        let mut session = SessionConfig::new(uri(OWN), vec![uri(PEER)], Role::Passive);
-        session.delivery = delivery;
-        session.acknowledge = acknowledge;
-        let session = endpoint.open_session(session, now).unwrap();
-        endpoint.handle_input(
-            Input::Opened {
-                connection: ConnectionId(1),
-                open: None,
-                secure: false,
-            },
-            now,
-        );
-        Self {
-            endpoint,
-            now,
-            session,
-            events: Vec::new(),
-            closed: false,
-        }
-    }
-
-    fn new() -> Self {
-        Self::with(
-            Config::default(),
-            Delivery::Whole { max: 1 << 20 },
-            Acknowledge::Automatic,
-        )
-    }
-
-    /// Sends octets on a connection; returns what comes back on it.
-    fn says_on(&mut self, connection: u64, octets: &str) -> String {
-        let connection = ConnectionId(connection);
-        let data = Bytes::copy_from_slice(octets.as_bytes());
-        self.endpoint
-            .handle_input(Input::Received { connection, data }, self.now);
-        self.answers()
-    }
-
-    fn says(&mut self, octets: &str) -> String {
-        self.says_on(1, octets)
-    }
-
-    fn answers(&mut self) -> String {
-        let mut answers = Vec::new();
-        while let Some(transmit) = self.endpoint.poll_transmit(self.now) {
-            match transmit {
-                Transmit::Send { data, .. } => answers.extend_from_slice(&data.to_bytes()),
-                Transmit::Close { .. } => self.closed = true,
-                Transmit::Open { .. } => panic!(),
-            }
-        }
-        while let Some(event) = self.endpoint.poll_event() {
-            self.events.push(event);
-        }
-        String::from_utf8(answers).unwrap()
-    }
-
-    fn binds(&mut self) {
-        let answer = self.says(&send("bind", "Message-ID: bind1\r\n", None, '$'));
-        assert!(answer.starts_with("MSRP bind 200 OK\r\n"));
-        self.events.clear();
-    }
-}
-
-fn uri(text: &str) -> Uri {
-    Uri::parse(text).unwrap()
-}
-
-fn request(method: &str, id: &str, headers: &str, body: Option<&str>, flag: char) -> String {
-    let body = body
-        .map(|body| format!("Content-Type: text/plain\r\n\r\n{body}\r\n"))
-        .unwrap_or_default();
-    format!(
-        "MSRP {id} {method}\r\nTo-Path: {OWN}\r\nFrom-Path: {PEER}\r\n{headers}{body}-------{id}{flag}\r\n"
-    )
-}
-
-fn send(id: &str, headers: &str, body: Option<&str>, flag: char) -> String {
-    request("SEND", id, headers, body, flag)
-}
-
-fn chunk(id: &str, range: &str, body: &str, flag: char) -> String {
-    send(
-        id,
-        &format!("Message-ID: 12345678\r\nByte-Range: {range}\r\n"),
-        Some(body),
-        flag,
-    )
-}
+use msrp::{ConnectionId, StatusCode};
 
 //= https://www.rfc-editor.org/rfc/rfc4975#section-5.4
 //= type=test
@@ -389,63 +284,6 @@ fn methods_that_are_not_known_are_refused() {
         let answer = peer.says(&request(method, "tid1", "Failure-Report: no\r\n", None, '$'));
         assert!(answer.starts_with("MSRP tid1 501 Unknown Method\r\n"), "{answer}");
     }
-}
-
-//= https://www.rfc-editor.org/rfc/rfc4975#section-7.1.2
-//= type=test
-//# MSRP nodes MUST NOT send MSRP responses
-//# to REPORT requests.
-#[test]
-fn reports_are_never_answered() {
-    let mut peer = Peer::new();
-    peer.binds();
-    for report in [
-        "Message-ID: 12345678\r\nByte-Range: 1-224/221\r\nStatus: 000 200 OK\r\n",
-        "Message-ID: 12345678\r\nStatus: 000 413\r\n",
-        "Message-ID: 12345678\r\n",
-        "Status: 000 200 OK\r\n",
-        "nonsense\r\n",
-    ] {
-        assert_eq!(peer.says(&request("REPORT", "tid1", report, None, '$')), "");
-    }
-    assert_eq!(
-        peer.says(&request("REPORT", "tid1", "", None, '$').replace("/ours", "/others")),
-        ""
-    );
-    assert_eq!(peer.events.len(), 2);
-}
-
-#[test]
-fn a_failure_report_stops_the_message_that_is_going_out() {
-    let mut peer = Peer::new();
-    peer.binds();
-    let mut message = text(vec![b'x'; 100_000]);
-    message.message_id = Some(msrp::MessageId::new("12345678").unwrap());
-    peer.endpoint.send(peer.session, message, peer.now).unwrap();
-    let Some(Transmit::Send { .. }) = peer.endpoint.poll_transmit(peer.now) else {
-        panic!()
-    };
-    let rest = peer.says(&request(
-        "REPORT",
-        "tid1",
-        "Message-ID: 12345678\r\nStatus: 000 413\r\n",
-        None,
-        '$',
-    ));
-    assert!(
-        rest.starts_with("\r\n-------") && rest.ends_with("#\r\n"),
-        "{rest}"
-    );
-    let failed = |event: &Event| {
-        matches!(
-            event,
-            Event::MessageFailed {
-                status: Some(StatusCode::PAYLOAD_TOO_LARGE),
-                ..
-            }
-        )
-    };
-    assert!(peer.events.iter().any(failed));
 }
 
 //= https://www.rfc-editor.org/rfc/rfc4975#section-10.8
