@@ -12,6 +12,7 @@ use crate::header::{ByteRange, FailureReport, Header, MessageIdHeader, SuccessRe
 
 /// A message on its way out.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub(crate) struct Outgoing {
     pub(crate) id: MessageId,
     /// What the head of each chunk has between its first line and the value of its `Byte-Range`.

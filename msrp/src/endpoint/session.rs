@@ -16,7 +16,6 @@ use crate::{ConnectionId, MessageId, StatusCode, Uri};
 
 /// One session.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub(crate) struct Session {
     pub(crate) config: SessionConfig,
     /// Whether the peer's path was told, not only inferred from what it sends.
