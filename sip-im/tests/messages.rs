@@ -80,6 +80,8 @@ fn a_line_ends_in_crlf_and_in_nothing_else() {
         "Subject: a\nEvil: b\r\n",
         "Subject: a\rEvil: b\r\n",
         "Subject: a\r\r\n",
+        "Subject: a\r\n b\r\r\n",
+        "Subject: a\r\n \r \r\n",
         "Subject: a\n b\r\n",
         "\n\r\n",
     ] {

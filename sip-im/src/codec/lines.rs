@@ -219,6 +219,11 @@ impl Scanner {
         }
         let text = core::str::from_utf8(head)
             .map_err(|error| syntax(ParseErrorKind::NotUtf8, error.valid_up_to()))?;
+        // Folding takes line ends off, and must not take off what only some readers hold for one.
+        let mut returns = memchr::memchr_iter(b'\r', head);
+        if let Some(bare) = returns.find(|at| head.get(at.saturating_add(1)) != Some(&b'\n')) {
+            return Err(control_character(bare));
+        }
         let start = text.get(..self.start()).unwrap_or_default();
         check_text(start.as_bytes()).map_err(|error| {
             let kind = MessageErrorKind::Syntax(error.kind);
