@@ -23,6 +23,9 @@ pub enum SnapshotError {
     /// It is larger than [`MAX_OCTETS`].
     #[error("the snapshot is too large")]
     TooLarge,
+    /// As many are open as the limits allow.
+    #[error("too many are open")]
+    TooMany,
     /// It is not the text form of this kind of snapshot.
     #[error("malformed snapshot at {0}")]
     Malformed(&'static str),

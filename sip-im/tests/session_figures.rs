@@ -11,8 +11,7 @@ use proptest::prelude::*;
 use sip_im::dialog::{Dialog, DialogSnapshot};
 use sip_im::header::{Contact, MinSe, RecordRoute, Refresher, Require, SessionExpires, Supported};
 use sip_im::session::{
-    IntervalTooSmall, SHORTEST_INTERVAL, SessionInput, SessionState, SessionTimer, Side, TimerConfig,
-    refresher,
+    IntervalTooSmall, SessionInput, SessionState, SessionTimer, Side, TimerConfig, refresher,
 };
 use sip_im::snapshot::{MAX_OCTETS, SnapshotError};
 use sip_im::{Method, Request, StatusCode};
@@ -275,7 +274,7 @@ fn a_422_raises_what_is_asked_for_and_is_heeded_while_it_grows() {
     );
     assert!(timer.too_small(asking(false, None, Some(4000)).headers()));
     assert_eq!(ask(&mut timer), (Some(4000), Some(4000)));
-    assert!(SHORTEST_INTERVAL == 90);
+    assert_eq!(timer.interval(), None, "nothing is granted yet");
 }
 
 fn dialog(routes: &[&str]) -> Dialog {
@@ -330,25 +329,22 @@ fn what_is_no_snapshot_is_refused_by_its_place() {
         DialogSnapshot::read(&text.replace("secure:1:0", "secure:1:7")),
         Err(SnapshotError::Value("secure"))
     );
-    for (key, change) in [
-        ("call-id", |s: &mut DialogSnapshot| {
-            s.call_id = "a\r\nb".to_owned()
-        }),
-        ("local-tag", |s: &mut DialogSnapshot| {
-            s.local_tag = "a;b".to_owned()
-        }),
-        ("remote", |s: &mut DialogSnapshot| s.remote = "<sip:>".to_owned()),
-        ("target", |s: &mut DialogSnapshot| s.target = "bob".to_owned()),
-        ("local-sequence", |s: &mut DialogSnapshot| {
-            s.local_sequence = Some(1 << 31)
-        }),
-        ("route", |s: &mut DialogSnapshot| {
-            s.routes = vec!["<sip:p;lr>".to_owned(); 33]
-        }),
-    ] as [(&str, fn(&mut DialogSnapshot)); 6]
-    {
+    let changed = |change: &dyn Fn(&mut DialogSnapshot)| {
         let mut changed = snapshot.clone();
         change(&mut changed);
+        changed
+    };
+    for (key, changed) in [
+        ("call-id", changed(&|s| "a\r\nb".clone_into(&mut s.call_id))),
+        ("local-tag", changed(&|s| "a;b".clone_into(&mut s.local_tag))),
+        ("remote", changed(&|s| "<sip:>".clone_into(&mut s.remote))),
+        ("target", changed(&|s| "bob".clone_into(&mut s.target))),
+        ("local-sequence", changed(&|s| s.local_sequence = Some(1 << 31))),
+        (
+            "route",
+            changed(&|s| s.routes = vec!["<sip:p;lr>".to_owned(); 33]),
+        ),
+    ] {
         assert_eq!(Dialog::restore(&changed).err(), Some(SnapshotError::Value(key)));
     }
 }

@@ -253,7 +253,9 @@ impl Dialog {
         if state_of(response)? == DialogState::Confirmed && self.state == DialogState::Early {
             let mut routes = routes(response.headers())?;
             routes.reverse();
-            self.target = contact(response.headers())?.ok_or(DialogError::NoContact)?;
+            if let Some(target) = contact(response.headers())? {
+                self.target = target;
+            }
             self.routes = routes;
             self.state = DialogState::Confirmed;
         }
@@ -299,31 +301,55 @@ impl Dialog {
     /// # Errors
     ///
     /// Fails, and changes nothing, when a later request has come before.
-    ///
-    //= https://www.rfc-editor.org/rfc/rfc3261#section-12.2.2
-    //# If the remote sequence number was not empty, but the sequence number
-    //# of the request is lower than the remote sequence number, the request
-    //# is out of order and MUST be rejected with a 500 (Server Internal
-    //# Error) response.
     pub fn accept_request(&mut self, request: &Request) -> Result<(), SequenceError> {
         if matches!(request.method(), Method::Ack | Method::Cancel) {
             return Ok(());
-        }
-        let sequence = request.headers().require::<CSeq>()?.seq;
-        // The same number again, in another transaction, is a request that came twice on different ways.
-        if self.remote_sequence.is_some_and(|latest| sequence <= latest) {
-            return Err(SequenceError::OutOfOrder);
         }
         let moved = if refreshes_target(request.method()) {
             contact(request.headers())?
         } else {
             None
         };
-        self.remote_sequence = Some(sequence);
+        self.accept_sequence(request)?;
         if let Some(target) = moved {
             self.target = target;
         }
         Ok(())
+    }
+
+    /// Takes the number of a request of the other end; what else it changes waits for [`Self::take_target`].
+    ///
+    //= https://www.rfc-editor.org/rfc/rfc3261#section-12.2.2
+    //# If the remote sequence number was not empty, but the sequence number
+    //# of the request is lower than the remote sequence number, the request
+    //# is out of order and MUST be rejected with a 500 (Server Internal
+    //# Error) response.
+    pub(crate) fn accept_sequence(&mut self, request: &Request) -> Result<(), SequenceError> {
+        let sequence = request.headers().require::<CSeq>()?.seq;
+        // The same number again, in another transaction, is a request that came twice on different ways.
+        if self.remote_sequence.is_some_and(|latest| sequence <= latest) {
+            return Err(SequenceError::OutOfOrder);
+        }
+        self.remote_sequence = Some(sequence);
+        Ok(())
+    }
+
+    /// Lets a request of the other end that is accepted say where that end is now.
+    ///
+    //= https://www.rfc-editor.org/rfc/rfc3261#section-12.2.2
+    //# If the request is rejected, none
+    //# of the state changes are performed.
+    pub(crate) fn take_target(&mut self, request: &Request) {
+        if refreshes_target(request.method())
+            && let Ok(Some(target)) = contact(request.headers())
+        {
+            self.target = target;
+        }
+    }
+
+    /// The 2xx of this end has gone out.
+    pub(crate) fn confirm_uas(&mut self) {
+        self.state = DialogState::Confirmed;
     }
 
     /// Takes the 2xx to a request of this end, which may say where the other end is now.

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use crate::codec;
 use crate::resolve;
+use crate::session;
 use crate::transaction::Timers;
 
 /// Timers, limits and names of an [`Endpoint`](super::Endpoint).
@@ -49,6 +50,8 @@ pub struct Config {
     pub host_name: Option<String>,
     /// How the destination of a request to a URI is found.
     pub resolve: resolve::Config,
+    /// Sessions.
+    pub sessions: session::Config,
     /// The product in `User-Agent` and `Server`, where the message has none and did not come from elsewhere.
     pub user_agent: Option<String>,
 }
@@ -70,6 +73,7 @@ impl Default for Config {
             message_timeout: Duration::from_secs(10),
             host_name: None,
             resolve: resolve::Config::default(),
+            sessions: session::Config::default(),
             user_agent: None,
         }
     }

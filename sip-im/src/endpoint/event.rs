@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::flow::{FlowId, Transport};
 use crate::message::{Request, Response};
 use crate::resolve::{Destination, ResolveError};
+use crate::session::SessionEvent;
 use crate::uri::Uri;
 
 /// An open that the endpoint asks of the host; never reused.
@@ -247,6 +248,8 @@ pub enum Event {
         /// The request.
         transaction: ServerTransaction,
     },
+    /// News of a session that this endpoint keeps.
+    Session(SessionEvent),
     /// A flow was opened, by a peer or on request.
     FlowOpened {
         /// Which.

@@ -15,6 +15,7 @@
 //! | `server` | server transactions, ACK and CANCEL |
 //! | `flows` | flows, and what waits on them |
 //! | `via` | what the endpoint reads and writes of a Via |
+//! | `sessions` | sessions, as [`crate::session`] has them: optional, for a host that does not keep its dialogs itself |
 //! | `schedule` | the timers |
 //!
 //! Not done: `maddr` and multicast (a response goes back to where its request came from, never to an address that the request
@@ -27,6 +28,7 @@ mod event;
 mod flows;
 mod schedule;
 mod server;
+mod sessions;
 mod via;
 
 use core::fmt;
@@ -40,6 +42,7 @@ use self::client::{Client, Looking};
 use self::flows::{Flows, Waiting};
 use self::schedule::{FlowTimer, Key, Schedule};
 use self::server::Server;
+use self::sessions::Sessions;
 use crate::Entropy;
 use crate::codec::{self, StreamDecoder, StreamItem};
 use crate::flow::{FlowId, Transport};
@@ -99,6 +102,7 @@ pub struct Endpoint {
     dialogs: BTreeMap<DialogKey, ServerTransaction>,
     resolver: Resolver,
     looking: BTreeMap<LookupId, Looking>,
+    sessions: Sessions,
     schedule: Schedule,
     events: VecDeque<Event>,
     next_client: u64,
@@ -124,6 +128,7 @@ impl Endpoint {
             servers: BTreeMap::new(),
             server_keys: BTreeMap::new(),
             dialogs: BTreeMap::new(),
+            sessions: Sessions::default(),
             schedule: Schedule::default(),
             events: VecDeque::new(),
             next_client: 0,
@@ -162,6 +167,7 @@ impl Endpoint {
                 }
             }
         }
+        self.tell_sessions(now);
     }
 
     /// Does what is due. A call that comes early does nothing.
@@ -171,10 +177,13 @@ impl Endpoint {
                 Key::Client(id, timer) => self.client_timeout(id, timer, now),
                 Key::Server(id, timer) => self.server_timeout(id, timer, now),
                 Key::Flow(flow, timer) => self.flow_timeout(flow, timer, now),
+                Key::Session(id) => self.session_timeout(id, now),
+                Key::Invite(id) => self.invite_timeout(id, now),
             }
         }
         self.resolver.handle_timeout(now);
         self.take_resolved(now);
+        self.tell_sessions(now);
     }
 
     /// Gives the next thing that the host is to do.
@@ -199,7 +208,7 @@ impl Endpoint {
             .min()
     }
 
-    /// Whether nothing is under way: no transaction, nothing to send, nothing to tell. Flows may be open.
+    /// Whether nothing is under way: no transaction, no session, nothing to send, nothing to tell. Flows may be open.
     pub fn is_drained(&self) -> bool {
         self.clients.is_empty()
             && self.client_keys.is_empty()
@@ -209,6 +218,7 @@ impl Endpoint {
             && self.dialogs.is_empty()
             && self.looking.is_empty()
             && self.resolver.is_drained()
+            && self.sessions.is_empty()
             && self.events.is_empty()
             && self.flows.is_quiet()
     }
@@ -224,6 +234,7 @@ impl Endpoint {
             );
             self.flow_gone(flow, now);
         }
+        self.tell_sessions(now);
     }
 
     /// What is known of a flow that is open.
@@ -384,6 +395,8 @@ impl Endpoint {
             Message::Request(request) => self.request(flow, request, now),
             Message::Response(response) => self.response(response, now),
         }
+        // The next message of a stream may already belong to the session that this one makes.
+        self.tell_sessions(now);
     }
 
     fn flow_timeout(&mut self, flow: FlowId, timer: FlowTimer, now: Instant) {
@@ -430,7 +443,7 @@ impl Endpoint {
     }
 
     fn flow_gone(&mut self, flow: FlowId, now: Instant) {
-        self.events.push_back(Event::FlowClosed { flow });
+        self.emit(Event::FlowClosed { flow });
         let range = (flow, ClientTransaction(0))..=(flow, ClientTransaction(u64::MAX));
         let failed: Vec<_> = self.client_flows.range(range).map(|(_, id)| *id).collect();
         for id in failed {

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::event::{ClientTransaction, ServerTransaction};
 use crate::flow::FlowId;
+use crate::session::{InviteId, SessionId};
 
 /// The timers of a client transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,6 +49,10 @@ pub(super) enum Key {
     Client(ClientTransaction, ClientTimer),
     Server(ServerTransaction, ServerTimer),
     Flow(FlowId, FlowTimer),
+    /// The earliest of a session.
+    Session(SessionId),
+    /// The Expires of an INVITE.
+    Invite(InviteId),
 }
 
 impl Key {

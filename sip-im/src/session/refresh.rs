@@ -197,16 +197,10 @@ impl SessionTimer {
     //# perform them.
     pub fn accepted(&mut self, headers: &Headers, now: Instant) {
         let asked = core::mem::take(&mut self.asked);
-        match headers.get::<SessionExpires>() {
-            Ok(Some(granted)) => {
-                self.ours = granted.refresher != Some(Refresher::Uas);
-                self.start(granted.seconds, now);
-            }
-            Ok(None) | Err(_) => {
-                self.ours = true;
-                self.start(asked, now);
-            }
-        }
+        let granted = headers.get::<SessionExpires>().ok().flatten();
+        let granted = granted.map_or((asked, None), |granted| (granted.seconds, granted.refresher));
+        self.ours = granted.1 != Some(Refresher::Uas);
+        self.start(granted.0, now);
     }
 
     /// Decides on an INVITE or UPDATE of the peer: what its 2xx is to say, if anything.

@@ -1,6 +1,7 @@
 //! Two endpoints and the network between them, in virtual time.
 #![expect(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod calls;
 pub(crate) mod talk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,6 +82,10 @@ pub(crate) struct Pair {
     /// Streams can be opened.
     pub(crate) streams: bool,
     pub(crate) dice: Dice,
+    /// Which datagrams get lost, counted from the first of all.
+    pub(crate) lost: BTreeSet<u64>,
+    /// Datagrams sent.
+    pub(crate) datagrams: u64,
     /// For each stream, the flow at the other end.
     peers: BTreeMap<(usize, FlowId), FlowId>,
     /// Streams deliver in order: when the latest octets of each arrive.
@@ -142,6 +147,8 @@ impl Pair {
             weather,
             streams: true,
             dice: Dice::new(seed),
+            lost: BTreeSet::new(),
+            datagrams: 0,
             peers: BTreeMap::new(),
             arrival: BTreeMap::new(),
             wire: BTreeSet::new(),
@@ -336,6 +343,12 @@ impl Pair {
                 if transport == Transport::Udp {
                     let copies = u32::from(!self.dice.percent(self.weather.loss));
                     let copies = copies + u32::from(self.dice.percent(self.weather.repeat));
+                    let copies = if self.lost.contains(&self.datagrams) {
+                        0
+                    } else {
+                        copies
+                    };
+                    self.datagrams += 1;
                     for _ in 0..copies {
                         let jitter = u64::try_from(self.weather.jitter.as_micros()).unwrap_or(0);
                         let delay = self.weather.latency + Duration::from_micros(self.dice.below(jitter + 1));

@@ -46,6 +46,7 @@ impl Endpoint {
     pub fn handle_answer(&mut self, answer: Answer, now: Instant) {
         self.resolver.handle_answer(answer, now);
         self.take_resolved(now);
+        self.tell_sessions(now);
     }
 
     /// What finds out where requests go, to give it next hops.

@@ -460,7 +460,7 @@ impl Endpoint {
 
     fn report_failure(&mut self, id: ClientTransaction, reason: RequestFailure) {
         if !self.is_internal(id) {
-            self.events.push_back(Event::RequestFailed {
+            self.emit(Event::RequestFailed {
                 transaction: id,
                 reason,
             });
@@ -470,6 +470,7 @@ impl Endpoint {
     fn forget_client(&mut self, id: ClientTransaction) {
         self.schedule.disarm_client(id);
         if let Some(client) = self.clients.remove(&id) {
+            self.sessions.forget_client(id);
             self.client_keys.remove(&client.key);
             match client.place {
                 Place::Open(flow) => {

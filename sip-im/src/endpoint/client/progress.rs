@@ -93,7 +93,7 @@ impl Endpoint {
         }
         self.settle(id, is_trying, now);
         if report && !self.is_internal(id) {
-            self.events.push_back(Event::ResponseReceived {
+            self.emit(Event::ResponseReceived {
                 transaction: id,
                 response,
             });

@@ -230,12 +230,11 @@ impl Endpoint {
                 match server.state {
                     State::Invite(InviteServer::Accepted) => {
                         server.latest = None;
-                        self.events.push_back(Event::AckTimedOut { transaction: id });
+                        self.emit(Event::AckTimedOut { transaction: id });
                     }
                     State::Invite(state) => {
                         if state.arrow(InviteServerInput::TimerH).is_some() {
-                            self.events
-                                .push_back(Event::TransactionFailed { transaction: id });
+                            self.emit(Event::TransactionFailed { transaction: id });
                             self.forget_server(id);
                         }
                     }
@@ -251,8 +250,7 @@ impl Endpoint {
                     server.state,
                     State::Other(NonInviteServer::Trying | NonInviteServer::Proceeding)
                 ) {
-                    self.events
-                        .push_back(Event::TransactionFailed { transaction: id });
+                    self.emit(Event::TransactionFailed { transaction: id });
                 }
                 self.forget_server(id);
             }
@@ -348,8 +346,7 @@ impl Endpoint {
         // Repetitions of a 2xx fail alike; once is enough.
         self.schedule.disarm(Key::Server(id, ServerTimer::Repeat));
         if tell {
-            self.events
-                .push_back(Event::TransactionFailed { transaction: id });
+            self.emit(Event::TransactionFailed { transaction: id });
         }
         if ends {
             self.forget_server(id);

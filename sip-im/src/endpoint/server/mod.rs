@@ -61,6 +61,13 @@ pub(super) struct Server {
     progress: Progress,
 }
 
+impl Server {
+    /// The stream that the request came in on.
+    pub(super) fn stream_flow(&self) -> Option<FlowId> {
+        self.reliable.then_some(self.flow)
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Address {
     transport: Transport,
@@ -101,7 +108,7 @@ impl Endpoint {
         let id = self.admit(flow, &info, key, &request, &facts, now);
         match invite {
             Some(invite) => self.cancel_received(id, &invite, &request, &facts, now),
-            None => self.events.push_back(Event::RequestReceived {
+            None => self.emit(Event::RequestReceived {
                 transaction: id,
                 request,
                 flow,
@@ -257,7 +264,7 @@ impl Endpoint {
             self.schedule.disarm(Key::Server(id, ServerTimer::Repeat));
             self.schedule.disarm(Key::Server(id, ServerTimer::Acknowledge));
         }
-        self.events.push_back(Event::AckReceived {
+        self.emit(Event::AckReceived {
             transaction,
             request,
             flow,
@@ -300,7 +307,7 @@ impl Endpoint {
             let _ = self.respond(id, response, now);
         }
         if let Some(transaction) = cancelled {
-            self.events.push_back(Event::CancelReceived { transaction });
+            self.emit(Event::CancelReceived { transaction });
         }
     }
 
@@ -309,6 +316,7 @@ impl Endpoint {
         let Some(server) = self.servers.remove(&id) else {
             return;
         };
+        self.sessions.forget_server(id);
         self.server_keys.remove(&server.key);
         if let Some(key) = &server.ack_key {
             self.server_keys.remove(key);
