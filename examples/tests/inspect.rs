@@ -67,6 +67,14 @@ fn whom_a_request_comes_from_depends_on_trust() {
         (&refused["error"]["where"], &refused["error"]["status"]),
         (&json!("From"), &json!(400))
     );
+    assert_eq!(
+        (
+            &refused["ok"],
+            &refused["value"]["asserted"],
+            &refused["value"]["refused"]
+        ),
+        (&json!(false), &json!([]), &refused["error"]["text"])
+    );
 }
 
 #[test]
@@ -86,6 +94,16 @@ fn what_is_forwarded_depends_on_both_neighbours() {
     assert!(
         !outside.to_lowercase().contains("alice") && outside.contains("anonymous.invalid"),
         "{outside}"
+    );
+    let critical = REQUEST.replace("Privacy: id", "Privacy: critical;session");
+    let refused = ask(
+        "privacy",
+        &critical,
+        &json!({"from_trusted": true, "to_trusted": false}),
+    );
+    assert_eq!(
+        (&refused["error"]["status"], &refused["error"]["text"]),
+        (&json!(500), &json!("Privacy Failure: session"))
     );
 }
 

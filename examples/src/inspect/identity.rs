@@ -4,25 +4,32 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use sip_im::codec::{Limits, parse_datagram};
 use sip_im::header::PrivacyValue;
-use sip_im::identity::{Trust, anonymise, asserted_identity, cross_boundary, wants_anonymity};
+use sip_im::identity::{Trust, anonymise, asserted_identity, check_privacy, cross_boundary, wants_anonymity};
 use sip_im::{Message, Request};
 
 use super::sip::refusal;
-use super::{Accepted, Query, Refusal, base64};
+use super::{Accepted, Query, Refusal, base64, code_of};
 
 pub(super) fn inspect(query: &Query, octets: &Bytes) -> Result<Accepted, Refusal> {
-    let request = request(octets)?;
+    let request = match request(octets) {
+        Ok(request) => request,
+        // Also for who only looks at the value: nobody is taken for the sender.
+        Err(refusal) => return Err(refusal.with_value(unknown)),
+    };
     let value = match asserted_identity(&request, trust(query.trusted)) {
         Ok(originator) => {
             let asserted: Vec<String> = originator.identities.iter().map(ToString::to_string).collect();
             let privacy: Vec<&str> = originator.privacy.iter().map(PrivacyValue::as_str).collect();
             json!({"asserted": asserted, "anonymous": originator.anonymous, "privacy": privacy, "refused": null})
         }
-        Err(error) => {
-            json!({"asserted": [], "anonymous": false, "privacy": [], "refused": error.to_string()})
-        }
+        Err(error) => unknown(&error.to_string()),
     };
     Ok(value.into())
+}
+
+/// No sender, and why.
+fn unknown(reason: &str) -> Value {
+    json!({"asserted": [], "anonymous": false, "privacy": [], "refused": reason})
 }
 
 /// The request as it is forwarded: stripped at the boundaries that it crosses, and anonymous where the next hop is not trusted
@@ -30,6 +37,14 @@ pub(super) fn inspect(query: &Query, octets: &Bytes) -> Result<Accepted, Refusal
 pub(super) fn privacy(query: &Query, octets: &Bytes) -> Result<Accepted, Refusal> {
     let mut request = request(octets)?;
     let (from, to) = (trust(query.from_trusted), trust(query.to_trusted));
+    if to == Trust::Untrusted {
+        // A Privacy that cannot be read asks for everything, and is no reason not to send.
+        if let Err(error @ PrivacyError::NotProvided(_)) = check_privacy(&request, &[]) {
+            return Err(Refusal::new(code_of(&error), error.reason())
+                .at("Privacy")
+                .status(error.status().code()));
+        }
+    }
     let is_anonymous = to == Trust::Untrusted && wants_anonymity(request.headers());
     cross_boundary(&mut request, from, to);
     if is_anonymous {

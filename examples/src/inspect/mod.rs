@@ -92,6 +92,8 @@ pub struct Refusal {
     text: String,
     /// What goes back on the wire.
     status: Option<u16>,
+    /// What is said all the same.
+    value: Value,
 }
 
 impl Refusal {
@@ -102,7 +104,14 @@ impl Refusal {
             offset: None,
             text: text.into(),
             status: None,
+            value: Value::Null,
         }
+    }
+
+    /// Adds what is said all the same, made from the parser's own words.
+    fn with_value(mut self, value: fn(&str) -> Value) -> Self {
+        self.value = value(&self.text);
+        self
     }
 
     fn at(mut self, at: impl Into<String>) -> Self {
@@ -286,7 +295,7 @@ fn inspect(query: &Query, octets: &Bytes, meter: &dyn Meter) -> Value {
 
 fn refused(id: &Value, refusal: &Refusal, micros: u64, peak: usize) -> Value {
     json!({
-        "id": id, "ok": false, "value": null, "error": refusal.json(),
+        "id": id, "ok": false, "value": refusal.value, "error": refusal.json(),
         "refused": [], "micros": micros, "peak_alloc": peak,
     })
 }

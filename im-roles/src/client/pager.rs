@@ -7,13 +7,14 @@ use bytes::Bytes;
 use im_xdm_model::document::resource_lists::{Entry, Item, List, ResourceLists};
 use msrp::cpim;
 use sip_im::header::{Date, Expires, Require, Subject};
+use sip_im::identity::anonymous_uri;
 use sip_im::mime::{ContentDisposition, Multipart, Part};
 use sip_im::{ContentType, Identity, Method, Request, StatusCode, Uri};
 
 use super::delivery::Notice;
 use super::event::{CommandId, Event, Failure, Party, ReceivedMessage};
 use super::message::{Content, ListEntry, MessageRequest, Notifications};
-use super::requests::{Purpose, anonymous};
+use super::requests::Purpose;
 use super::{Client, CommandError, Job, Work};
 
 /// A message on its way out.
@@ -244,7 +245,7 @@ impl Client {
     /// How the user appears in CPIM.
     pub(super) fn sender(&self, privacy: bool) -> (Option<String>, String) {
         if privacy {
-            (Some("Anonymous".to_owned()), anonymous().to_string())
+            (Some("Anonymous".to_owned()), anonymous_uri().to_string())
         } else {
             (self.config.display_name.clone(), self.config.user.to_string())
         }

@@ -8,6 +8,7 @@ use sip_im::header::{
     AcceptContact, Contact, HeaderName, NameAddr, PAssertedIdentity, PPreferredIdentity, Privacy,
     PrivacyValue, Require, Unsupported, Warning,
 };
+use sip_im::identity::anonymous_uri;
 use sip_im::{Method, Request, RequestBuilder, Response, ResponseBuilder, StatusCode, Transport, Uri};
 
 use super::Client;
@@ -74,7 +75,7 @@ impl Client {
             //# It is RECOMMENDED that user agents seeking anonymity use a display-
             //# name of "Anonymous".
             builder
-                .from(&anonymous(), Some("Anonymous"), tag)
+                .from(&anonymous_uri(), Some("Anonymous"), tag)
                 .header_typed(&Privacy(vec![PrivacyValue::Id]))
                 .header_typed(&PPreferredIdentity::new(user.clone()))
         } else {
@@ -379,12 +380,6 @@ pub(super) fn failure_of(response: &Response) -> Failure {
         reason: response.reason().to_string(),
         warning,
     }
-}
-
-/// The address of nobody (RFC 3323 4.1.1.3).
-pub(super) fn anonymous() -> Uri {
-    #[expect(clippy::expect_used, reason = "the text is fixed and is a SIP URI")]
-    Uri::parse("sip:anonymous@anonymous.invalid").expect("a SIP URI")
 }
 
 /// The media feature tag of the service.

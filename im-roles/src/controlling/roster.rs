@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sip_im::dialog::Dialog;
+use sip_im::identity::is_anonymous_form;
 use sip_im::sdp::LocalMedia;
 use sip_im::{ContentType, Identity, Uri};
 
@@ -132,14 +133,6 @@ impl Participant {
 /// The pseudonym's address: unique in the conference, and in a domain that nobody can own (RFC 4575 5.6).
 pub(super) fn pseudonym_uri(number: u32) -> String {
     format!("sip:anonymous{number}@anonymous.invalid")
-}
-
-/// Is it one of the addresses that RFC 3323 4.1 and RFC 3325 9.3 give to those who hide?
-pub(super) fn is_anonymous_form(uri: &Uri) -> bool {
-    uri.host().is_some_and(|host| {
-        let host = host.trim_end_matches('.').to_ascii_lowercase();
-        host == "anonymous.invalid" || host.ends_with(".invalid")
-    })
 }
 
 /// All participants of one conference.

@@ -8,7 +8,7 @@ use sip_im::header::{
     Authorization, From, HeaderName, PAssertedIdentity, PServedUser, ProxyAuthenticate, ProxyAuthorization,
     To, WwwAuthenticate,
 };
-use sip_im::identity::{self, Originator, Trust};
+use sip_im::identity::{self, Originator, PrivacyError, Trust};
 use sip_im::{Identity, Method, Request, Response, StatusCode, Uri};
 
 use super::Node;
@@ -28,8 +28,8 @@ pub(super) struct Sender {
 /// Why a request is not taken in.
 #[derive(Debug)]
 pub(super) enum Rejection {
-    /// Credentials are asked for.
-    Challenge(Box<Response>),
+    /// It is answered with more than a status: credentials are asked for, or the reason names what is not provided.
+    Answer(Box<Response>),
     /// It is refused.
     Refusal(StatusCode, Option<ServiceWarning>),
 }
@@ -59,6 +59,7 @@ impl Node {
         }
         let user = self.authenticated(request, now)?;
         self.check_from(request, &user)?;
+        check_privacy(request)?;
         self.assert(request, user)
     }
 
@@ -162,7 +163,7 @@ impl Node {
             };
         }
         match response.build() {
-            Ok(response) => Rejection::Challenge(Box::new(response)),
+            Ok(response) => Rejection::Answer(Box::new(response)),
             Err(_) => Rejection::Refusal(StatusCode::BAD_REQUEST, None),
         }
     }
@@ -177,7 +178,7 @@ impl Node {
             owns(to.uri()) && owns(from.uri())
         } else {
             // Inside a dialog From is what the dialog was made with, which may be a conference's word for the user.
-            owns(from.uri()) || is_anonymous_form(from.uri()) || message::to_tag(request).is_some()
+            owns(from.uri()) || identity::is_anonymous_form(from.uri()) || message::to_tag(request).is_some()
         };
         if allowed {
             Ok(())
@@ -218,10 +219,20 @@ impl Node {
     }
 }
 
-/// Whether an address says that its user does not want to be named (RFC 3323 4.1.1.3).
-fn is_anonymous_form(uri: &Uri) -> bool {
-    uri.host().is_some_and(|host| {
-        let host = host.to_ascii_lowercase();
-        host == "invalid" || host.ends_with(".invalid")
+/// Who would rather not send than be known by what nobody here hides is told so.
+//= https://www.rfc-editor.org/rfc/rfc3323#section-5
+//# If the
+//# 'critical' privacy level is present in the Privacy header of a
+//# request, then if the privacy service is incapable of performing all
+//# of the levels of privacy specified in the Privacy header then it MUST
+//# fail the request with a 500 (Server Error) response code.
+fn check_privacy(request: &Request) -> Result<(), Rejection> {
+    let Err(error @ PrivacyError::NotProvided(_)) = identity::check_privacy(request, &[]) else {
+        return Ok(());
+    };
+    let refusal = request.response(error.status()).reason(&error.reason()).build();
+    Err(match refusal {
+        Ok(response) => Rejection::Answer(Box::new(response)),
+        Err(_) => Rejection::Refusal(error.status(), None),
     })
 }

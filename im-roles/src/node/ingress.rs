@@ -41,7 +41,7 @@ impl Node {
         }
         let sender = match self.identify(&mut request, trusted, now) {
             Ok(sender) => sender,
-            Err(Rejection::Challenge(response)) => {
+            Err(Rejection::Answer(response)) => {
                 self.answer(transaction, Some(*response), now);
                 return;
             }

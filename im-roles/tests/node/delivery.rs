@@ -260,6 +260,40 @@ fn who_asks_for_privacy_is_not_named_to_the_other() {
     }
 }
 
+//= https://www.rfc-editor.org/rfc/rfc3323#section-5
+//= type=test
+//# If the
+//# 'critical' privacy level is present in the Privacy header of a
+//# request, then if the privacy service is incapable of performing all
+//# of the levels of privacy specified in the Privacy header then it MUST
+//# fail the request with a 500 (Server Error) response code.
+#[test]
+fn critical_privacy_that_nobody_provides_fails_the_request() {
+    let mut world = two_users();
+    for (privacy, sent) in [
+        ("session;critical", false),
+        ("critical;header;id", false),
+        ("id;user;critical", true),
+        ("session", true),
+    ] {
+        let text = world.message(1, "alice", "bob", "guess").replacen(
+            "Max-Forwards",
+            &format!("Privacy: {privacy}\r\nMax-Forwards"),
+            1,
+        );
+        world.begin(1, "alice", &text);
+        if sent {
+            let request = world.get_request(2);
+            world.reply(2, &request, 200, &[]);
+            assert_eq!(world.get_response(1).status().code(), 200, "{privacy}");
+        } else {
+            let response = world.get_response(1);
+            assert_eq!(response.status().code(), 500, "{privacy}");
+            assert!(response.reason().starts_with("Privacy Failure: "), "{privacy}");
+        }
+    }
+}
+
 #[test]
 fn an_anonymous_request_carries_the_users_own_rules() {
     let mut world = two_users();

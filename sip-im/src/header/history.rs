@@ -37,11 +37,29 @@ impl HistoryInfo {
     /// Is the entry to be hidden from others than those inside the trust domain, even if the message does not say so?
     pub fn wants_privacy(&self) -> bool {
         self.uri().headers().any(|(name, value)| {
-            name.eq_ignore_ascii_case("Privacy") && value.to_ascii_lowercase().contains("history")
+            // Values may be separated by escaped semicolons; what else stands round the word is no reason to tell.
+            is_privacy(name) && value.to_ascii_lowercase().contains("history")
         })
     }
 
-    /// The same entry without telling who it was.
+    /// Does the entry say anything about its privacy?
+    pub fn has_own_privacy(&self) -> bool {
+        self.uri().headers().any(|(name, _)| is_privacy(name))
+    }
+
+    /// The same entry without what it says about its privacy, for outside the trust domain.
+    //= https://www.rfc-editor.org/rfc/rfc7044#section-10.1.2
+    //# In any case, the Privacy Service MUST remove the Privacy
+    //# header field from the "headers" component of the hi-targeted-to-uris
+    //# in the hi-entries prior to forwarding.
+    #[must_use]
+    pub fn without_own_privacy(&self) -> Self {
+        let mut shown = self.clone();
+        shown.name_addr.uri = self.uri().with_headers_that(|name, _| !is_privacy(name));
+        shown
+    }
+
+    /// The same entry without telling who it was; why it came to be one stays.
     //= https://www.rfc-editor.org/rfc/rfc7044#section-10.1.2
     //# The Privacy Service MUST change any
     //# hi-targeted-to-uris in these hi-entries that have not been anonymized
@@ -49,13 +67,25 @@ impl HistoryInfo {
     //# anonymous URIs containing a domain of anonymous.invalid
     #[must_use]
     pub fn anonymised(&self) -> Self {
-        let mut hidden = self.clone();
+        let mut hidden = self.without_own_privacy();
         hidden.name_addr.display = None;
-        if let Ok(anonymous) = Uri::sip("anonymous", "anonymous.invalid") {
+        let reasons: Vec<String> = hidden
+            .uri()
+            .headers()
+            .filter(|(name, _)| name.eq_ignore_ascii_case("Reason"))
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let question = if reasons.is_empty() { "" } else { "?" };
+        let anonymous = format!("sip:anonymous@anonymous.invalid{question}{}", reasons.join("&"));
+        if let Ok(anonymous) = Uri::parse(&anonymous) {
             hidden.name_addr.uri = anonymous;
         }
         hidden
     }
+}
+
+fn is_privacy(name: &str) -> bool {
+    name.eq_ignore_ascii_case("Privacy")
 }
 
 impl Header for HistoryInfo {

@@ -290,6 +290,9 @@ names! {
     CONTENT_DESCRIPTION 106 "Content-Description"
     GEOLOCATION_ERROR 107 "Geolocation-Error"
     GEOLOCATION_ROUTING 108 "Geolocation-Routing"
+    P_EARLY_MEDIA 109 "P-Early-Media"
+    P_PRIVATE_NETWORK_INDICATION 110 "P-Private-Network-Indication"
+    CELLULAR_NETWORK_INFO 111 "Cellular-Network-Info"
 }
 
 const SLOT_MASK: usize = 511;

@@ -1,6 +1,6 @@
 //! The asserted identity of a request.
 
-use super::privacy::asks_anonymity;
+use super::privacy::{asks_anonymity, is_anonymous_form};
 use crate::error::HeaderError;
 use crate::header::{From, PAssertedIdentity, Privacy, PrivacyValue};
 use crate::{ByteStr, Identity, Method, Request, Scheme, StatusCode, Uri};
@@ -86,6 +86,11 @@ pub fn asserted_identity(request: &Request, trust: Trust) -> Result<Originator, 
     }
     for value in headers.all::<PAssertedIdentity>() {
         let name_addr = value.map_err(IdentityError::AssertedIdentity)?.name_addr;
+        if is_anonymous_form(&name_addr.uri) {
+            // The network asserts that nobody is to know who it is.
+            originator.anonymous = true;
+            continue;
+        }
         if is_expected(&originator.identities, &name_addr.uri) {
             if originator.identities.is_empty() {
                 originator.display = name_addr.display;
@@ -114,10 +119,7 @@ fn without_identity(request: &Request) -> Result<Originator, IdentityError> {
         .get::<Privacy>()
         .map_err(IdentityError::Privacy)?
         .unwrap_or_default();
-    let hides = from.uri().host().is_some_and(|host| {
-        host.trim_end_matches('.')
-            .eq_ignore_ascii_case("anonymous.invalid")
-    });
+    let hides = is_anonymous_form(from.uri());
     Ok(Originator {
         identities: Vec::new(),
         display: None,

@@ -5,12 +5,15 @@
 //! impersonated.
 
 mod asserted;
+mod boundary;
+mod history;
 mod privacy;
 mod service;
 
 pub use asserted::{IdentityError, Originator, Trust, asserted_by_authentication, asserted_identity};
-pub use privacy::{anonymise, cross_boundary, cross_boundary_response, wants_anonymity};
-pub use service::{PrivacyError, serve_privacy};
+pub use boundary::{Crossing, cross_boundary, cross_boundary_response, crossing};
+pub use privacy::{anonymise, anonymous_from, anonymous_uri, is_anonymous_form, wants_anonymity};
+pub use service::{PrivacyError, check_privacy, serve_privacy};
 
 #[cfg(test)]
 mod tests;

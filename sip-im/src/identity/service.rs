@@ -1,6 +1,7 @@
 //! What a privacy service does (RFC 3323 5).
 
-use super::privacy::{anonymise, hide_history, remove_all};
+use super::history::{History, hide_history};
+use super::privacy::{anonymise_user_level, remove_all};
 use crate::error::{BuildError, HeaderError};
 use crate::header::{HeaderName, Privacy, PrivacyValue, ProxyRequire};
 use crate::{Request, StatusCode};
@@ -77,29 +78,12 @@ pub fn serve_privacy(
     if asked == [PrivacyValue::None] {
         return Ok(Vec::new());
     }
-    let is_wish = |value: &&PrivacyValue| !matches!(value, PrivacyValue::Critical | PrivacyValue::None);
-    let is_done = |value: &&PrivacyValue| match value {
-        PrivacyValue::User | PrivacyValue::History => true,
-        PrivacyValue::Id => false,
-        other => provided.contains(other),
-    };
-    let wishes = || asked.iter().filter(is_wish);
-    let missing: Vec<PrivacyValue> = wishes()
-        .filter(|value| **value != PrivacyValue::Id && !is_done(value))
-        .cloned()
-        .collect();
-    //= https://www.rfc-editor.org/rfc/rfc3323#section-5
-    //# If the
-    //# 'critical' privacy level is present in the Privacy header of a
-    //# request, then if the privacy service is incapable of performing all
-    //# of the levels of privacy specified in the Privacy header then it MUST
-    //# fail the request with a 500 (Server Error) response code.
-    if !missing.is_empty() && asked.contains(&PrivacyValue::Critical) {
-        return Err(PrivacyError::NotProvided(missing));
-    }
+    let is_done = |value: &&PrivacyValue| is_provided(value, provided);
+    let wishes = || asked.iter().filter(|value| is_wish(value));
+    check(&asked, provided)?;
     let done: Vec<PrivacyValue> = wishes().filter(is_done).cloned().collect();
     if done.contains(&PrivacyValue::User) {
-        anonymise(request).map_err(PrivacyError::From)?;
+        anonymise_user_level(request).map_err(PrivacyError::From)?;
     }
     let headers = request.headers_mut();
     if done.contains(&PrivacyValue::Header) {
@@ -110,7 +94,7 @@ pub fn serve_privacy(
         .iter()
         .any(|value| done.contains(value))
     {
-        hide_history(headers, true);
+        hide_history(headers, History::OfAll);
     }
     let left: Vec<PrivacyValue> = asked
         .iter()
@@ -119,6 +103,50 @@ pub fn serve_privacy(
         .collect();
     settle(request, &done, left);
     Ok(done)
+}
+
+/// Whether a request may go on to where nobody provides more privacy than `provided`, and this library `user`, `id` and
+/// `history`: a sender may rather have it fail.
+///
+/// # Errors
+///
+/// As [`serve_privacy`].
+pub fn check_privacy(request: &Request, provided: &[PrivacyValue]) -> Result<(), PrivacyError> {
+    match request.headers().get::<Privacy>() {
+        Ok(Some(Privacy(asked))) => check(&asked, provided),
+        Ok(None) => Ok(()),
+        Err(error) => Err(PrivacyError::Malformed(error)),
+    }
+}
+
+//= https://www.rfc-editor.org/rfc/rfc3323#section-5
+//# If the
+//# 'critical' privacy level is present in the Privacy header of a
+//# request, then if the privacy service is incapable of performing all
+//# of the levels of privacy specified in the Privacy header then it MUST
+//# fail the request with a 500 (Server Error) response code.
+fn check(asked: &[PrivacyValue], provided: &[PrivacyValue]) -> Result<(), PrivacyError> {
+    let missing: Vec<PrivacyValue> = asked
+        .iter()
+        .filter(|value| is_wish(value) && **value != PrivacyValue::Id && !is_provided(value, provided))
+        .cloned()
+        .collect();
+    if !missing.is_empty() && asked.contains(&PrivacyValue::Critical) {
+        return Err(PrivacyError::NotProvided(missing));
+    }
+    Ok(())
+}
+
+fn is_wish(value: &PrivacyValue) -> bool {
+    !matches!(value, PrivacyValue::Critical | PrivacyValue::None)
+}
+
+fn is_provided(value: &PrivacyValue, provided: &[PrivacyValue]) -> bool {
+    match value {
+        PrivacyValue::User | PrivacyValue::History => true,
+        PrivacyValue::Id => false,
+        other => provided.contains(other),
+    }
 }
 
 //= https://www.rfc-editor.org/rfc/rfc3323#section-5

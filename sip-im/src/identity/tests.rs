@@ -1,5 +1,7 @@
 use bytes::Bytes;
 
+mod boundary;
+
 use super::*;
 use crate::codec::{Limits, parse_datagram};
 use crate::header::{HeaderName, PrivacyValue};

@@ -266,6 +266,21 @@ impl Uri {
         Self::from_text(ByteStr::from(self.text_without(|_| true))).unwrap_or_else(|_| self.clone())
     }
 
+    /// The same URI with those of its headers for which `keep` holds, given name and value with their escapes.
+    #[must_use]
+    pub fn with_headers_that(&self, keep: impl Fn(&str, &str) -> bool) -> Self {
+        let mut text = self.text_without(|_| false);
+        let mut separator = '?';
+        for (name, value) in self.headers().filter(|(name, value)| keep(name, value)) {
+            text.push(separator);
+            text.push_str(name);
+            text.push('=');
+            text.push_str(value);
+            separator = '&';
+        }
+        Self::from_text(ByteStr::from(text)).unwrap_or_else(|_| self.clone())
+    }
+
     /// Are they equivalent by RFC 3261 19.1.4 (for `tel`: RFC 3966 4)?
     ///
     /// The relation is not transitive, so it never decides where something is looked up.
