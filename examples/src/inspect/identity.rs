@@ -4,7 +4,9 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use sip_im::codec::{Limits, parse_datagram};
 use sip_im::header::PrivacyValue;
-use sip_im::identity::{Trust, anonymise, asserted_identity, check_privacy, cross_boundary, wants_anonymity};
+use sip_im::identity::{
+    PrivacyError, Trust, anonymise, asserted_identity, check_privacy, cross_boundary, wants_anonymity,
+};
 use sip_im::{Message, Request};
 
 use super::sip::refusal;
