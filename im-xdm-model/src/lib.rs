@@ -33,6 +33,8 @@
 //! | messages that wait | reconstructed, see there | [`document::deferred`] |
 //! | recipients and histories | RFC 5363 to RFC 5366 | [`list`] |
 //! | requests on documents | RFC 4825 | [`xcap`] |
+//! | patches | RFC 5261 | [`xcap::patch`] |
+//! | reports of changes | RFC 5874 | [`xcap::diff`] |
 //!
 //! With the feature `serde` the documents can be serialised, to JSON and the like; XML never goes that way.
 #![forbid(unsafe_code)]

@@ -167,12 +167,9 @@ impl Target<'_> {
         let text = std::str::from_utf8(body).map_err(|_| Condition::NotUtf8)?;
         let text = text.trim_matches(is_space);
         let scope = self.index.scope(parent);
-        let kind_of = |kind| match kind {
+        let kind_of = |kind: XmlErrorKind| match kind {
             XmlErrorKind::TooLarge => EditError::TooLarge,
-            XmlErrorKind::TooDeep
-            | XmlErrorKind::TooManyElements
-            | XmlErrorKind::TooManyAttributes
-            | XmlErrorKind::TooManyNamespaces => Condition::ConstraintFailure.into(),
+            kind if kind.is_limit() => Condition::ConstraintFailure.into(),
             _ => Condition::NotXmlFrag.into(),
         };
         let mut reader =

@@ -4,10 +4,12 @@
 //! [`ResourceUri`] names, calls [`apply`], stores the [`Change`] and sends the [`Outcome`].
 
 mod caps;
+pub mod diff;
 mod edit;
 mod error;
 mod etag;
 mod index;
+pub mod patch;
 mod selector;
 mod uri;
 mod usage;

@@ -253,7 +253,7 @@ impl fmt::Display for Terminal {
 }
 
 /// Splits at the slashes that are not inside quotes.
-fn split_steps(text: &str) -> Vec<&str> {
+pub(crate) fn split_steps(text: &str) -> Vec<&str> {
     let mut parts = Vec::new();
     let mut quote = None;
     let mut start = 0;

@@ -56,14 +56,9 @@ impl From<Violation> for XcapError {
             Violation::Xml(XmlErrorKind::NotUtf8 | XmlErrorKind::UnsupportedEncoding) => {
                 Condition::NotUtf8.into()
             }
-            Violation::Xml(
-                kind @ (XmlErrorKind::TooLarge
-                | XmlErrorKind::TooDeep
-                | XmlErrorKind::TooManyElements
-                | XmlErrorKind::TooManyAttributes
-                | XmlErrorKind::TooManyNamespaces
-                | XmlErrorKind::DocumentType),
-            ) => Self::new(Condition::ConstraintFailure).with_phrase(kind.to_string()),
+            Violation::Xml(kind) if kind.is_limit() || kind == XmlErrorKind::DocumentType => {
+                Self::new(Condition::ConstraintFailure).with_phrase(kind.to_string())
+            }
             Violation::Xml(kind) => Self::new(Condition::NotWellFormed).with_phrase(kind.to_string()),
             Violation::Schema => Condition::SchemaValidationError.into(),
             Violation::Unique(exists) => Condition::UniquenessFailure { exists }.into(),

@@ -133,3 +133,18 @@ pub enum XmlErrorKind {
     #[error("no root element")]
     NoRoot,
 }
+
+impl XmlErrorKind {
+    /// Tells whether a limit is exceeded, and nothing else is wrong so far.
+    pub const fn is_limit(self) -> bool {
+        matches!(
+            self,
+            Self::TooLarge
+                | Self::TextTooLong
+                | Self::TooManyAttributes
+                | Self::TooManyNamespaces
+                | Self::TooDeep
+                | Self::TooManyElements
+        )
+    }
+}

@@ -28,6 +28,6 @@ pub use name::{Name, NameError, XML_NAMESPACE, XMLNS_NAMESPACE};
 pub use reader::{Declaration, Event, Reader, StartTag, TagAttribute};
 pub use writer::Writer;
 
-pub(crate) use chars::{attribute_value, is_space, split_qname};
+pub(crate) use chars::{attribute_value, is_space, resolve_reference, split_qname};
 pub(crate) use error::place;
 pub(crate) use tree::{AttributeRef, NameRef, Node as TreeNode, Placed, Tree};
