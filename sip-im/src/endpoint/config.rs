@@ -44,6 +44,14 @@ pub struct Config {
     pub flow_idle: Duration,
     /// How long the rest of a message that has begun on a stream may take. 10 s.
     pub message_timeout: Duration,
+    /// How long the answer to a keep-alive on a stream may take; then the flow has failed. 10 s.
+    ///
+    //= https://www.rfc-editor.org/rfc/rfc5626#section-4.4.1
+    //# If a pong is not received within 10 seconds after sending a ping (or
+    //# immediately after processing any incoming message being received when
+    //# that 10 seconds expires), then the client MUST treat the flow as
+    //# failed.
+    pub pong_timeout: Duration,
     /// The host name for the sent-by of our Via; without one it is the address that the flow is bound to.
     ///
     /// The host has to accept messages that arrive for this name.
@@ -71,6 +79,7 @@ impl Default for Config {
             retry_after: Duration::from_secs(5),
             flow_idle: Duration::from_secs(7200),
             message_timeout: Duration::from_secs(10),
+            pong_timeout: Duration::from_secs(10),
             host_name: None,
             resolve: resolve::Config::default(),
             sessions: session::Config::default(),

@@ -255,6 +255,12 @@ pub enum Event {
         /// Which.
         flow: FlowId,
     },
+    /// A datagram flow or a WebSocket that is [kept alive](super::Endpoint::keep_alive) is due for a keep-alive of the host's: a STUN
+    /// Binding request, or a WebSocket ping. If that fails, the host [closes](super::Endpoint::close) the flow.
+    KeepAliveDue {
+        /// Which.
+        flow: FlowId,
+    },
     /// A flow is gone.
     FlowClosed {
         /// Which.

@@ -4,6 +4,7 @@
 //! nobody else waiting and an idle poll costs nothing.
 
 use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
@@ -57,6 +58,8 @@ pub(super) struct Flow {
     pub(super) active: Instant,
     /// Server transactions that answer here.
     pub(super) servers: usize,
+    /// The longest time between keep-alives, if any are sent.
+    pub(super) keep_alive: Option<Duration>,
     authority: Option<Authority>,
     queue: VecDeque<Bytes>,
     queued_octets: usize,
@@ -144,6 +147,7 @@ impl Flows {
                 decoder,
                 active: now,
                 servers: 0,
+                keep_alive: None,
                 authority,
                 queue: VecDeque::new(),
                 queued_octets: 0,

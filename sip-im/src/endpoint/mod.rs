@@ -14,6 +14,7 @@
 //! | `client` | client transactions |
 //! | `server` | server transactions, ACK and CANCEL |
 //! | `flows` | flows, and what waits on them |
+//! | `keep_alive` | keep-alives of flows |
 //! | `via` | what the endpoint reads and writes of a Via |
 //! | `sessions` | sessions, as [`crate::session`] has them: optional, for a host that does not keep its dialogs itself |
 //! | `schedule` | the timers |
@@ -26,6 +27,7 @@ mod config;
 mod error;
 mod event;
 mod flows;
+mod keep_alive;
 mod schedule;
 mod server;
 mod sessions;
@@ -226,7 +228,7 @@ impl Endpoint {
     /// Closes a flow behind what is queued for it. Client transactions on it fail.
     pub fn close(&mut self, flow: FlowId, now: Instant) {
         if self.flows.close(flow) {
-            self.schedule.disarm(Key::Flow(flow, FlowTimer::Idle));
+            self.schedule.disarm_flow(flow);
             self.schedule.arm(
                 Key::Flow(flow, FlowTimer::Message),
                 now,
@@ -348,7 +350,13 @@ impl Endpoint {
                 //# When a server receives a double CRLF sequence between SIP messages on
                 //# a connection-oriented transport such as TCP or SCTP, it MUST
                 //# immediately respond with a single CRLF over the same connection.
-                Ok(Some(StreamItem::Ping)) => self.transmit(flow, Bytes::from_static(b"\r\n"), now),
+                Ok(Some(StreamItem::Pong)) => self.schedule.disarm(Key::Flow(flow, FlowTimer::Pong)),
+                // Two pongs with nothing in between look like a ping, so one that is awaited may be this; the answer that it
+                // gets is a single CRLF, which asks for nothing.
+                Ok(Some(StreamItem::Ping)) => {
+                    self.schedule.disarm(Key::Flow(flow, FlowTimer::Pong));
+                    self.transmit(flow, Bytes::from_static(b"\r\n"), now);
+                }
                 Ok(Some(_)) => {}
                 Ok(None) => break,
                 Err(error) => {
@@ -418,11 +426,9 @@ impl Endpoint {
                         .arm(Key::Flow(flow, FlowTimer::Idle), now, rest.max(SHORTEST));
                 }
             }
-            FlowTimer::Message => {
-                self.close(flow, now);
-                self.flows.abandon(flow);
-                self.schedule.disarm_flow(flow);
-            }
+            FlowTimer::Message => self.fail_flow(flow, now),
+            FlowTimer::KeepAlive => self.send_keep_alive(flow, now),
+            FlowTimer::Pong => self.pong_missed(flow, now),
         }
     }
 

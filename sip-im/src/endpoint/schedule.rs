@@ -41,6 +41,10 @@ pub(super) enum FlowTimer {
     Idle,
     /// `Config::message_timeout`.
     Message,
+    /// The next keep-alive (RFC 5626 section 4.4).
+    KeepAlive,
+    /// `Config::pong_timeout`.
+    Pong,
 }
 
 /// What a deadline is of.
@@ -117,6 +121,8 @@ impl Schedule {
     pub(super) fn disarm_flow(&mut self, flow: FlowId) {
         self.disarm(Key::Flow(flow, FlowTimer::Idle));
         self.disarm(Key::Flow(flow, FlowTimer::Message));
+        self.disarm(Key::Flow(flow, FlowTimer::KeepAlive));
+        self.disarm(Key::Flow(flow, FlowTimer::Pong));
     }
 
     pub(super) fn next(&self) -> Option<Instant> {

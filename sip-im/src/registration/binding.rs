@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use crate::StatusCode;
 use crate::error::BuildError;
 use crate::flow::FlowId;
-use crate::header::{Contact, HeaderName, MinExpires, NameAddr, Path, Require, Unsupported};
+use crate::header::{Contact, FlowTimer, HeaderName, MinExpires, NameAddr, Path, Require, Unsupported};
 use crate::message::{Request, Response};
 use crate::uri::Uri;
+use crate::{ByteStr, StatusCode};
 
 /// One place where a user can be reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +21,12 @@ pub struct Binding {
     pub path: Vec<NameAddr>,
     /// When the binding ends.
     pub expires: Instant,
-    pub(super) call_id: String,
+    pub(super) call_id: Box<str>,
     pub(super) sequence: u32,
+    /// Of the contact, kept when it is renewed.
+    pub(super) id: u64,
+    /// Of the latest REGISTER that renewed it; the greatest is the latest.
+    pub(super) version: u64,
 }
 
 impl Binding {
@@ -85,6 +89,8 @@ pub struct RegisterOutcome {
     pub path: Vec<Path>,
     /// Whether the contact was registered as a flow (RFC 5626).
     pub outbound: bool,
+    /// What the client is told of how long keep-alives are waited for, in seconds.
+    pub flow_timer: Option<u32>,
     /// What a 423 tells.
     pub min_expires: Option<u32>,
     /// Whether the user is registered now and was not before.
@@ -124,6 +130,9 @@ impl RegisterOutcome {
         if self.outbound {
             builder = builder.header_typed(&Require::new(["outbound"]));
         }
+        if let Some(seconds) = self.flow_timer {
+            builder = builder.header_typed(&FlowTimer(seconds));
+        }
         if self.status == StatusCode::BAD_EXTENSION {
             builder = builder.header_typed(&Unsupported::new(["path"]));
         }
@@ -136,9 +145,15 @@ impl RegisterOutcome {
             contacts: Vec::new(),
             path: Vec::new(),
             outbound: false,
+            flow_timer: None,
             min_expires: None,
             first: false,
             gone: false,
         }
     }
+}
+
+/// A binding outlives the request that it came in, so it doesn't share that one's buffer.
+pub(super) fn detached(address: &NameAddr) -> NameAddr {
+    NameAddr::parse(&ByteStr::from(address.to_string())).unwrap_or_else(|_| address.clone())
 }

@@ -3,8 +3,11 @@
 use core::time::Duration;
 use std::time::Instant;
 
-use crate::error::BuildError;
-use crate::header::{CSeq, Contact, Expires, MinExpires, NameAddr};
+use crate::error::{BuildError, ParseError};
+use crate::header::{
+    CSeq, Contact, Expires, FlowTimer, HeaderName, MinExpires, NameAddr, PAssociatedUri, Require, Route,
+    ServiceRoute, Supported,
+};
 use crate::message::{Request, Response};
 use crate::uri::Uri;
 use crate::{Method, StatusCode};
@@ -22,6 +25,8 @@ pub enum RegistrationState {
     },
     /// The registrar asked for a longer duration; the next request has it.
     TooBrief,
+    /// The first hop can't keep the flow (439, RFC 5626 section 11.6); the next request asks for a contact without one.
+    NoOutbound,
     /// The registrar wants credentials; to be answered with [`Authentication`](crate::auth::Authentication).
     Challenged,
     /// Refused.
@@ -44,6 +49,21 @@ pub struct Registration {
     expires: u32,
     state: RegistrationState,
     renew: Option<Instant>,
+    until: Option<Instant>,
+    /// Routes that the REGISTER takes.
+    routes: Vec<Uri>,
+    learnt: Learnt,
+}
+
+/// What the registrar has told with its latest 2xx.
+#[derive(Clone, Debug, Default)]
+struct Learnt {
+    service_route: Vec<Uri>,
+    associated: Vec<Uri>,
+    public_gruu: Option<Uri>,
+    temporary_gruu: Option<Uri>,
+    flow_timer: Option<u32>,
+    outbound: bool,
 }
 
 impl Registration {
@@ -59,7 +79,95 @@ impl Registration {
             expires,
             state: RegistrationState::Idle,
             renew: None,
+            until: None,
+            routes: Vec::new(),
+            learnt: Learnt::default(),
         }
+    }
+
+    /// Names the instance that registers, by a URN such as `urn:uuid:…` (RFC 5626 section 4.1), so that it gets GRUUs.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the URN can't be written.
+    pub fn with_instance(mut self, urn: &str) -> Result<Self, ParseError> {
+        self.contact
+            .params
+            .set("+sip.instance", Some(&format!("<{urn}>")))?;
+        Ok(self)
+    }
+
+    /// Registers the flow that the REGISTER is sent over, as one of those of the instance (RFC 5626 section 4.2.1): each has another
+    /// number, the same each time the instance starts.
+    ///
+    /// # Errors
+    ///
+    /// Does not fail for any number.
+    pub fn with_flow(mut self, reg_id: u32) -> Result<Self, ParseError> {
+        self.contact.params.set("reg-id", Some(&reg_id.to_string()))?;
+        Ok(self)
+    }
+
+    /// Adds a media feature tag to the contact (RFC 3840), such as `+g.oma.sip-im`, with a value or as a flag.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the tag can't be written.
+    pub fn with_feature(mut self, tag: &str, value: Option<&str>) -> Result<Self, ParseError> {
+        self.contact.params.set(tag, value)?;
+        Ok(self)
+    }
+
+    /// Sends the REGISTER through these first: an outbound proxy, or the P-CSCF.
+    #[must_use]
+    pub fn with_routes(mut self, routes: Vec<Uri>) -> Self {
+        self.routes = routes;
+        self
+    }
+
+    /// Until when the binding is there, even if the latest renewal was refused.
+    pub fn registered_until(&self) -> Option<Instant> {
+        self.until
+    }
+
+    /// The routes that requests of the user take from now on (RFC 3608), in their order.
+    ///
+    //= https://www.rfc-editor.org/rfc/rfc3608#section-6.1
+    //# The UA MUST preserve the order, in case there is more than one
+    //# Service-Route header field or header field value.
+    pub fn service_route(&self) -> &[Uri] {
+        &self.learnt.service_route
+    }
+
+    /// The identities that were registered along with the user's (RFC 7315); the first is the default one.
+    pub fn associated_uris(&self) -> &[Uri] {
+        &self.learnt.associated
+    }
+
+    /// The address that leads to this instance (RFC 5627), to be used as Contact while registered.
+    pub fn public_gruu(&self) -> Option<&Uri> {
+        self.learnt.public_gruu.as_ref()
+    }
+
+    /// An address that leads to this instance and does not tell whose it is.
+    pub fn temporary_gruu(&self) -> Option<&Uri> {
+        self.learnt.temporary_gruu.as_ref()
+    }
+
+    /// How long the server waits for keep-alives, in seconds, if it said so (RFC 5626 section 10).
+    pub fn flow_timer(&self) -> Option<u32> {
+        self.learnt.flow_timer
+    }
+
+    /// Whether the flow is registered, and so is to be kept alive.
+    ///
+    //= https://www.rfc-editor.org/rfc/rfc5626#section-4.2.1
+    //# If outbound registration succeeded, as indicated by the presence of
+    //# the outbound option-tag in the Require header field of a successful
+    //# registration response, the UA begins sending keep-alives as described
+    //# in Section 4.4.
+    pub fn is_outbound(&self) -> bool {
+        self.learnt.outbound
     }
 
     /// How far it has come.
@@ -117,6 +225,14 @@ impl Registration {
                 }
                 _ => RegistrationState::Refused(status),
             },
+            //= https://www.rfc-editor.org/rfc/rfc5626#section-4.2.1
+            //# If the registering UA receives a 439 (First Hop Lacks Outbound
+            //# Support) response to a REGISTER request, it MAY re-attempt
+            //# registration without using the outbound mechanism (subject to local
+            //# policy at the client).
+            StatusCode::FIRST_HOP_LACKS_OUTBOUND_SUPPORT if self.contact.params.remove("reg-id") => {
+                RegistrationState::NoOutbound
+            }
             _ if status.is_success() => self.granted(response, now),
             _ => RegistrationState::Refused(status),
         };
@@ -136,7 +252,9 @@ impl Registration {
             .headers()
             .all::<Contact>()
             .flatten()
-            .find(|contact| contact.uri().is_some_and(|uri| uri.equivalent(&self.contact.uri)));
+            .find(|contact| self.is_ours(contact));
+        self.until = None;
+        self.learn(response, ours.as_ref());
         let Some(ours) = ours else {
             return RegistrationState::Idle;
         };
@@ -155,15 +273,72 @@ impl Registration {
         // long one.
         let early = (granted / 2).min(Duration::from_secs(600));
         self.renew = now.checked_add(granted.saturating_sub(early));
-        now.checked_add(granted)
+        self.until = now.checked_add(granted);
+        self.until
             .map_or(RegistrationState::Idle, |until| RegistrationState::Registered {
                 until,
             })
     }
 
+    /// Whether a contact in the response is the one that was registered: by instance and flow if it has them.
+    fn is_ours(&self, contact: &Contact) -> bool {
+        let same = |name: &str| {
+            let theirs = contact.params().and_then(|params| params.unquoted(name));
+            self.contact.params.unquoted(name) == theirs
+        };
+        let named = self.contact.params.contains("+sip.instance") && self.contact.params.contains("reg-id");
+        (named && same("+sip.instance") && same("reg-id"))
+            || contact.uri().is_some_and(|uri| uri.equivalent(&self.contact.uri))
+    }
+
+    fn learn(&mut self, response: &Response, ours: Option<&Contact>) {
+        let headers = response.headers();
+        let copy = |uri: &Uri| Uri::parse(uri.as_str()).unwrap_or_else(|_| uri.clone());
+        let gruu = |name: &str| {
+            let text = ours.and_then(Contact::params)?.unquoted(name)?;
+            Uri::parse(&text).ok()
+        };
+        let required = headers.get::<Require>().ok().flatten();
+        let flow_timer = headers.get::<FlowTimer>().ok().flatten();
+        self.learnt = Learnt {
+            service_route: headers
+                .all::<ServiceRoute>()
+                .flatten()
+                .take(MAX_LEARNT)
+                .map(|route| copy(route.uri()))
+                .collect(),
+            associated: headers
+                .all::<PAssociatedUri>()
+                .flatten()
+                .take(MAX_LEARNT)
+                .map(|one| copy(one.uri()))
+                .collect(),
+            public_gruu: gruu("pub-gruu"),
+            temporary_gruu: gruu("temp-gruu"),
+            flow_timer: flow_timer.map(|timer| timer.0),
+            outbound: required.is_some_and(|list| list.contains("outbound")),
+        };
+    }
+
     fn request(&mut self, expires: u32) -> Result<Request, BuildError> {
         self.sequence = self.sequence.saturating_add(1);
-        Request::builder(Method::Register, self.registrar.clone())
+        let mut supported = vec!["path", "gruu"];
+        //= https://www.rfc-editor.org/rfc/rfc5626#section-4.2.1
+        //# UAs that support this
+        //# specification MUST include the outbound option tag in a Supported
+        //# header field in a REGISTER request.
+        if self.contact.params.contains("reg-id") {
+            supported.push("outbound");
+        }
+        let mut builder = Request::builder(Method::Register, self.registrar.clone());
+        for route in &self.routes {
+            builder = builder.header(
+                &HeaderName::ROUTE,
+                &Route::new(route.clone()).name_addr.to_string(),
+            )?;
+        }
+        builder
+            .header_typed(&Supported::new(supported))
             .from(&self.aor, None, &self.tag)
             .to(&self.aor, None)
             .call_id(&self.call_id)
@@ -173,6 +348,9 @@ impl Registration {
             .build()
     }
 }
+
+/// Routes and identities that are learnt from one response.
+const MAX_LEARNT: usize = 32;
 
 /// The longest duration, in seconds, that a registrar is believed to mean: one day.
 const LONGEST: u32 = 86_400;

@@ -5,56 +5,15 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
-use super::binding::{Binding, RegisterOutcome};
-use crate::StatusCode;
+use super::binding::{self, Binding, RegisterOutcome};
+use super::config::{Config, ContactChange, RegistrarEvent};
+use super::gruu::Gruus;
+use super::rules;
 use crate::flow::FlowId;
-use crate::header::{CSeq, CallId, Contact, Expires, NameAddr, Path, Supported, Via};
+use crate::header::{CSeq, CallId, Contact, Expires, NameAddr, Path};
 use crate::message::Request;
 use crate::uri::{Identity, Uri};
-
-/// What a [`Registrar`] grants and holds.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Config {
-    /// The shortest duration granted; a shorter wish is answered 423. 60 s.
-    pub min_expires: u32,
-    /// The duration granted when none is wished for. 3600 s.
-    pub default_expires: u32,
-    /// The longest duration granted; a longer wish is shortened. 7200 s.
-    pub max_expires: u32,
-    /// Contacts of one address of record; one more is answered 403. 10.
-    pub max_contacts: usize,
-    /// Addresses of record with a binding; one more is answered 503. 100 000.
-    pub max_aors: usize,
-    /// Octets of one contact with its Path; a longer one is answered 403. 4096.
-    pub max_contact_octets: usize,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            min_expires: 60,
-            default_expires: 3600,
-            max_expires: 7200,
-            max_contacts: 10,
-            max_aors: 100_000,
-            max_contact_octets: 4096,
-        }
-    }
-}
-
-/// News of a registrar that no REGISTER brought about.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RegistrarEvent {
-    /// Bindings ended, by time or with their flow.
-    Expired {
-        /// Whose.
-        aor: Identity,
-        /// Whether the user is not registered any more.
-        gone: bool,
-    },
-}
+use crate::{Entropy, StatusCode};
 
 /// The bindings of the users of a domain.
 ///
@@ -83,12 +42,14 @@ pub enum RegistrarEvent {
 /// ```
 #[derive(Debug)]
 pub struct Registrar {
-    config: Config,
-    bindings: BTreeMap<Identity, Vec<Binding>>,
+    pub(super) config: Config,
+    pub(super) bindings: BTreeMap<Identity, Vec<Binding>>,
     /// The earliest end of each user's bindings.
     deadlines: BTreeSet<(Instant, Identity)>,
     flows: BTreeMap<FlowId, BTreeSet<Identity>>,
-    events: VecDeque<RegistrarEvent>,
+    pub(super) gruus: Option<Gruus>,
+    next_id: u64,
+    pub(super) events: VecDeque<RegistrarEvent>,
 }
 
 impl Registrar {
@@ -99,8 +60,17 @@ impl Registrar {
             bindings: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             flows: BTreeMap::new(),
+            gruus: None,
+            next_id: 0,
             events: VecDeque::new(),
         }
+    }
+
+    /// Gives each instance that registers its addresses (RFC 5627).
+    #[must_use]
+    pub fn with_gruus(mut self, entropy: Entropy) -> Self {
+        self.gruus = Some(Gruus::new(self.config.max_temporary_gruus, entropy));
+        self
     }
 
     /// Takes a REGISTER for an address of record, wholly or not at all.
@@ -125,7 +95,13 @@ impl Registrar {
         let aor = aor.borrow();
         match self.updated(request, aor, flow, now) {
             Err(refusal) => *refusal,
-            Ok(update) => self.commit(aor, update, now),
+            Ok(update) => {
+                let mut outcome = self.commit(aor, update, now);
+                if rules::supports(request, "gruu") {
+                    self.add_gruus(request, aor, &mut outcome);
+                }
+                outcome
+            }
         }
     }
 
@@ -180,7 +156,8 @@ impl Registrar {
             }
             let ended = kept.len() < before;
             let gone = kept.is_empty();
-            self.store(&aor, kept);
+            let old = self.store(&aor, kept);
+            self.tell_changes(&aor, &old, ContactChange::Deactivated);
             if ended {
                 self.events.push_back(RegistrarEvent::Expired { aor, gone });
             }
@@ -196,7 +173,8 @@ impl Registrar {
             let mut kept = self.bindings.get(&aor).cloned().unwrap_or_default();
             kept.retain(|binding| binding.expires > now);
             let gone = kept.is_empty();
-            self.store(&aor, kept);
+            let old = self.store(&aor, kept);
+            self.tell_changes(&aor, &old, ContactChange::Expired);
             self.events.push_back(RegistrarEvent::Expired { aor, gone });
         }
     }
@@ -240,7 +218,7 @@ impl Registrar {
         //# The recommended
         //# policy is for the registrar to reject the request with a 420 "Bad
         //# Extension" response indicating the Path extension.
-        if !path.is_empty() && !supports_path(request) {
+        if !path.is_empty() && !rules::supports_path(request) {
             return Err(refused(StatusCode::BAD_EXTENSION));
         }
         let mut bindings: Vec<Binding> = self
@@ -252,7 +230,8 @@ impl Registrar {
             .cloned()
             .collect();
         // What an earlier request of the same client has done is not undone by one that was overtaken.
-        let is_late = |binding: &Binding| binding.call_id == call_id.as_str() && binding.sequence >= cseq.seq;
+        let is_late =
+            |binding: &Binding| *binding.call_id == *call_id.as_str() && binding.sequence >= cseq.seq;
         if contacts.iter().any(|contact| matches!(contact, Contact::Star)) {
             //= https://www.rfc-editor.org/rfc/rfc3261#section-10.3
             //# If the request has additional Contact
@@ -271,14 +250,14 @@ impl Registrar {
                 outbound: false,
             });
         }
-        let outbound = outbound(request, &contacts, &path).map_err(refused)?;
+        let outbound = rules::outbound(request, &contacts, &path).map_err(refused)?;
         for contact in &contacts {
             let Contact::Addr(address) = contact else { continue };
             let mut address = address.clone();
             if !outbound {
                 address.params.remove("reg-id");
             }
-            let address = &address;
+            let address = &self.admissible(address, request).map_err(refused)?;
             let wished = contact
                 .expires()
                 .or(expires)
@@ -309,7 +288,11 @@ impl Registrar {
                 .ok_or_else(|| refused(StatusCode::FORBIDDEN))?;
             let full = bindings.len() >= self.config.max_contacts;
             match known.and_then(|at| bindings.get_mut(at)) {
-                Some(old) => *old = binding,
+                Some(old) => {
+                    let id = old.id;
+                    *old = binding;
+                    old.id = id;
+                }
                 None if full => return Err(refused(StatusCode::FORBIDDEN)),
                 None => bindings.push(binding),
             }
@@ -325,6 +308,21 @@ impl Registrar {
             path,
             outbound,
         })
+    }
+
+    /// Takes a contact as it may be bound.
+    //= https://www.rfc-editor.org/rfc/rfc5627#section-5.1
+    //# If the contact URI is equivalent (based on URI equivalence in RFC
+    //# 3261 [1]) to the AOR, the registrar MUST reject the request with a
+    //# 403, since this would cause a routing loop.
+    fn admissible(&self, contact: NameAddr, request: &Request) -> Result<NameAddr, StatusCode> {
+        if self.gruus.is_some() && contact.params.contains("+sip.instance") {
+            let loops = request.to().is_ok_and(|to| to.uri().equivalent(&contact.uri));
+            if loops || !contact.uri.is_sip() {
+                return Err(StatusCode::FORBIDDEN);
+            }
+        }
+        Ok(contact)
     }
 
     #[expect(clippy::too_many_arguments, reason = "a binding is made of just these")]
@@ -347,23 +345,38 @@ impl Registrar {
         }
         let granted = wished.min(self.config.max_expires);
         let mut contact = contact.clone();
-        contact.params.remove("expires");
+        for name in ["expires", "pub-gruu", "temp-gruu"] {
+            contact.params.remove(name);
+        }
         Some(Binding {
-            contact,
+            contact: binding::detached(&contact),
             flow: Some(flow),
-            path: path.iter().map(|path| path.name_addr.clone()).collect(),
+            path: path
+                .iter()
+                .map(|path| binding::detached(&path.name_addr))
+                .collect(),
             expires: now.checked_add(Duration::from_secs(u64::from(granted)))?,
-            call_id: call_id.to_owned(),
+            call_id: call_id.into(),
             sequence,
+            // Both are given when the request is done as a whole.
+            id: NEW,
+            version: NEW,
         })
     }
 
     fn commit(&mut self, aor: &Identity, update: Update, now: Instant) -> RegisterOutcome {
         let Update {
-            bindings,
+            mut bindings,
             path,
             outbound,
         } = update;
+        for binding in bindings.iter_mut().filter(|binding| binding.version == NEW) {
+            self.next_id = self.next_id.saturating_add(1);
+            binding.version = self.next_id;
+            if binding.id == NEW {
+                binding.id = self.next_id;
+            }
+        }
         let before = self.is_registered(aor, now);
         let after = !bindings.is_empty();
         let contacts = bindings
@@ -373,21 +386,24 @@ impl Registrar {
                 (binding.contact.clone(), u32::try_from(left).unwrap_or(u32::MAX))
             })
             .collect();
-        self.store(aor, bindings);
+        let old = self.store(aor, bindings);
+        self.tell_changes(aor, &old, ContactChange::Unregistered);
         RegisterOutcome {
             status: StatusCode::OK,
             contacts,
             path,
             outbound,
+            flow_timer: self.config.flow_timer.filter(|_| outbound),
             min_expires: None,
             first: after && !before,
             gone: before && !after,
         }
     }
 
-    /// Puts a user's bindings in place of what was there, and keeps the deadlines and the flows right.
-    fn store(&mut self, aor: &Identity, bindings: Vec<Binding>) {
-        if let Some(old) = self.bindings.remove(aor) {
+    /// Puts a user's bindings in place of what was there, which it gives, and keeps the deadlines and the flows right.
+    fn store(&mut self, aor: &Identity, bindings: Vec<Binding>) -> Vec<Binding> {
+        let old = self.bindings.remove(aor).unwrap_or_default();
+        if !old.is_empty() {
             if let Some(first) = first_end(&old) {
                 self.deadlines.remove(&(first, aor.clone()));
             }
@@ -407,6 +423,7 @@ impl Registrar {
             }
             self.bindings.insert(aor.clone(), bindings);
         }
+        old
     }
 }
 
@@ -421,59 +438,5 @@ struct Update {
     outbound: bool,
 }
 
-/// Whether the contacts are flows (RFC 5626), or the status to answer.
-///
-//= https://www.rfc-editor.org/rfc/rfc5626#section-6
-//# If the Path header field is missing or it exists but
-//# the first URI does not have an "ob" URI parameter, then outbound
-//# processing MUST NOT be applied to the registration.
-fn outbound(request: &Request, contacts: &[Contact], path: &[Path]) -> Result<bool, StatusCode> {
-    let is_flow = |contact: &&Contact| {
-        contact
-            .params()
-            .is_some_and(|params| params.contains("reg-id") && params.contains("+sip.instance"))
-    };
-    if contacts.iter().find(is_flow).is_none() {
-        return Ok(false);
-    }
-    let supported = supports(request, "outbound");
-    let first_hop = request.headers().all::<Via>().count() == 1;
-    let through_edge = path
-        .first()
-        .is_some_and(|path| path.uri().parameter("ob").is_some());
-    if !first_hop && !through_edge {
-        return if supported {
-            Err(StatusCode::FIRST_HOP_LACKS_OUTBOUND_SUPPORT)
-        } else {
-            Ok(false)
-        };
-    }
-    //= https://www.rfc-editor.org/rfc/rfc5626#section-6
-    //# Therefore, if the Contact header field contains
-    //# more than one header field value with a non-zero expiration and any
-    //# of these header field values contain a "reg-id" Contact header field
-    //# parameter, the entire registration SHOULD be rejected with a 400 (Bad
-    //# Request) response.
-    if contacts
-        .iter()
-        .filter(|contact| contact.expires() != Some(0))
-        .count()
-        > 1
-    {
-        return Err(StatusCode::BAD_REQUEST);
-    }
-    Ok(supported)
-}
-
-fn supports_path(request: &Request) -> bool {
-    supports(request, "path")
-}
-
-fn supports(request: &Request, option: &str) -> bool {
-    request
-        .headers()
-        .get::<Supported>()
-        .ok()
-        .flatten()
-        .is_some_and(|supported| supported.contains(option))
-}
+/// The number of what has none yet.
+const NEW: u64 = 0;
