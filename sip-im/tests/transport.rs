@@ -4,7 +4,7 @@
 mod machines;
 
 use bytes::Bytes;
-use machines::talk::{SECOND, acked, answered, failed, received, respond, send, wire, with_body};
+use machines::talk::{SECOND, acked, answered, failed, methods, received, respond, send, wire, with_body};
 use machines::{FINE, Pair, answer, request};
 use sip_im::endpoint::{Config, Event, Input, RequestFailure, Transmit};
 use sip_im::header::{HeaderName, Via};
@@ -369,4 +369,54 @@ fn a_ping_gets_its_pong() {
     };
     assert_eq!(endpoint.poll_transmit(now), Some(pong));
     assert_eq!(endpoint.poll_transmit(now), None);
+}
+
+#[test]
+fn a_request_that_came_on_two_ways_is_taken_once() {
+    //= https://www.rfc-editor.org/rfc/rfc3261#section-8.2.2.2
+    //= type=test
+    //# If the From tag,
+    //# Call-ID, and CSeq exactly match those associated with an ongoing
+    //# transaction, but the request does not match that transaction (based
+    //# on the matching rules in Section 17.2.3), the UAS core SHOULD
+    //# generate a 482 (Loop Detected) response and pass it to the server
+    //# transaction.
+    for (refuses, expected) in [(true, vec!["482"]), (false, vec![])] {
+        let config = move || {
+            let mut config = Config::default();
+            config.refuse_merged = refuses;
+            config
+        };
+        let mut pair = Pair::with(config, FINE, 31);
+        let flow = pair.datagram_flow(1);
+        let now = pair.now;
+        for branch in ["z9hG4bKone", "z9hG4bKone", "z9hG4bKtwo"] {
+            let data = wire("MESSAGE", branch, "192.0.2.1:5060;rport");
+            pair.ends[1]
+                .endpoint
+                .handle_input(Input::Received { flow, data }, now);
+            pair.settle();
+        }
+        assert_eq!(methods(&pair.ends[1].sent), expected);
+        let (id, request) = pair.wait(1, 0 * SECOND, received).expect("received");
+        respond(&mut pair, id, &request, StatusCode::OK);
+        // Inside a dialog the sequence of requests tells.
+        let data = String::from_utf8(wire("BYE", "z9hG4bKthree", "192.0.2.1:5060;rport").to_vec());
+        let data = data
+            .expect("text")
+            .replace("To: <sip:bob@b.test>", "To: <sip:bob@b.test>;tag=b");
+        for branch in ["z9hG4bKthree", "z9hG4bKfour"] {
+            let data = Bytes::from(data.replace("z9hG4bKthree", branch));
+            pair.ends[1]
+                .endpoint
+                .handle_input(Input::Received { flow, data }, now);
+        }
+        pair.settle();
+        let refused = methods(&pair.ends[1].sent);
+        assert_eq!(
+            refused.iter().filter(|code| *code == "482").count(),
+            expected.len()
+        );
+        pair.assert_nothing_left();
+    }
 }

@@ -56,6 +56,9 @@ pub struct Config {
     ///
     /// The host has to accept messages that arrive for this name.
     pub host_name: Option<String>,
+    /// Whether a request that came on two ways is refused the second time with 482 (RFC 3261 section 8.2.2.2), as a user agent
+    /// does and a proxy must not. No.
+    pub refuse_merged: bool,
     /// How the destination of a request to a URI is found.
     pub resolve: resolve::Config,
     /// Sessions.
@@ -81,6 +84,7 @@ impl Default for Config {
             message_timeout: Duration::from_secs(10),
             pong_timeout: Duration::from_secs(10),
             host_name: None,
+            refuse_merged: false,
             resolve: resolve::Config::default(),
             sessions: session::Config::default(),
             user_agent: None,

@@ -28,6 +28,7 @@ mod error;
 mod event;
 mod flows;
 mod keep_alive;
+mod random;
 mod schedule;
 mod server;
 mod sessions;
@@ -42,6 +43,7 @@ use bytes::Bytes;
 
 use self::client::{Client, Looking};
 use self::flows::{Flows, Waiting};
+use self::random::derived;
 use self::schedule::{FlowTimer, Key, Schedule};
 use self::server::Server;
 use self::sessions::Sessions;
@@ -50,13 +52,15 @@ use crate::codec::{self, StreamDecoder, StreamItem};
 use crate::flow::{FlowId, Transport};
 use crate::message::Message;
 use crate::resolve::{LookupId, Resolver};
-use crate::transaction::{ClientKey, DialogKey, ServerKey};
+use crate::transaction::{ClientKey, DialogKey, MergeKey, ServerKey};
 
+pub(crate) use client::MARK;
 pub use config::Config;
 pub use error::{CancelError, RespondError, SendError};
 pub use event::{
     ClientTransaction, Event, FlowInfo, Input, OpenId, RequestFailure, ServerTransaction, Target, Transmit,
 };
+pub(crate) use random::random_hex;
 
 /// Flows and transactions of one host.
 ///
@@ -102,6 +106,8 @@ pub struct Endpoint {
     server_keys: BTreeMap<ServerKey, ServerTransaction>,
     /// The 2xx of ours that an ACK is awaited for.
     dialogs: BTreeMap<DialogKey, ServerTransaction>,
+    /// The requests outside dialogs that are under way, if merged ones are refused.
+    merging: BTreeMap<MergeKey, ServerTransaction>,
     resolver: Resolver,
     looking: BTreeMap<LookupId, Looking>,
     sessions: Sessions,
@@ -131,6 +137,7 @@ impl Endpoint {
             server_keys: BTreeMap::new(),
             dialogs: BTreeMap::new(),
             sessions: Sessions::default(),
+            merging: BTreeMap::new(),
             schedule: Schedule::default(),
             events: VecDeque::new(),
             next_client: 0,
@@ -218,6 +225,7 @@ impl Endpoint {
             && self.servers.is_empty()
             && self.server_keys.is_empty()
             && self.dialogs.is_empty()
+            && self.merging.is_empty()
             && self.looking.is_empty()
             && self.resolver.is_drained()
             && self.sessions.is_empty()
@@ -357,7 +365,6 @@ impl Endpoint {
                     self.schedule.disarm(Key::Flow(flow, FlowTimer::Pong));
                     self.transmit(flow, Bytes::from_static(b"\r\n"), now);
                 }
-                Ok(Some(_)) => {}
                 Ok(None) => break,
                 Err(error) => {
                     if let Some(reply) = error.error.into_reply() {
@@ -484,32 +491,3 @@ impl fmt::Debug for Endpoint {
 
 /// No timer is armed for less, so that a configuration of zeros can't make a host spin.
 const SHORTEST: core::time::Duration = core::time::Duration::from_millis(1);
-
-/// Randomness for choices that nobody gains from guessing: which of several equal servers comes first.
-fn derived(entropy: &mut Entropy) -> Entropy {
-    let mut seed = [0; 8];
-    entropy(&mut seed);
-    let mut state = u64::from_be_bytes(seed);
-    Box::new(move |buffer| {
-        for octet in buffer {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            *octet = state.to_be_bytes()[0];
-        }
-    })
-}
-
-/// Random octets as text.
-pub(crate) fn random_hex(entropy: &mut Entropy, octets: usize) -> String {
-    use fmt::Write as _;
-    let mut buffer = vec![0; octets];
-    entropy(&mut buffer);
-    buffer.iter().fold(
-        String::with_capacity(octets.saturating_mul(2)),
-        |mut text, octet| {
-            let _ = write!(text, "{octet:02x}");
-            text
-        },
-    )
-}

@@ -9,7 +9,7 @@ use crate::error::HeaderError;
 use crate::flow::Transport;
 use crate::header::{CSeq, CallId, From, HeaderName, Headers, To, Via};
 use crate::message::{Request, Response};
-use crate::transaction::{DialogKey, Parts, ServerKey};
+use crate::transaction::{DialogKey, MergeKey, Parts, ServerKey};
 use crate::uri::{Host, Uri};
 
 /// What we write as sent-by: our name, or the address that a flow is bound to.
@@ -102,6 +102,17 @@ impl Facts {
             from_tag: self.from_tag.as_deref(),
             to_tag: self.to_tag.as_deref(),
             sequence: self.sequence,
+        })
+    }
+
+    /// What another copy of the request would have in common with it; none inside a dialog.
+    pub(super) fn merge_key(&self, method: &Method) -> Option<MergeKey> {
+        let outside = self.to_tag.is_none() && *method != Method::Cancel;
+        outside.then(|| MergeKey {
+            call_id: self.call_id.clone(),
+            from_tag: self.from_tag.clone(),
+            sequence: self.sequence,
+            method: method.clone(),
         })
     }
 

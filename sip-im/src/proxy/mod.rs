@@ -1,6 +1,7 @@
-//! What a proxy does to the requests that it passes on (RFC 3261 section 16).
+//! Proxies (RFC 3261 section 16).
 //!
-//! Functions over messages, without state: the transactions are the [endpoint](crate::endpoint)'s, where to go is the host's.
+//! [`Proxy`] passes requests on and their responses back; where to is the host's to say. What it does to a message is here as functions
+//! without state, for hosts that keep the state themselves, such as a back-to-back user agent.
 //!
 //! ```
 //! use sip_im::proxy;
@@ -19,6 +20,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod config;
+mod context;
+mod forward;
+mod stateful;
+
 use thiserror::Error;
 
 use crate::dialog::is_loose;
@@ -27,6 +33,10 @@ use crate::header::{HeaderName, MaxForwards, ProxyRequire, RecordRoute, Route, U
 use crate::message::{Request, Response, ResponseBuilder};
 use crate::uri::Uri;
 use crate::{ByteStr, StatusCode};
+
+pub use config::{Config, Event, ForwardError};
+pub use context::Branch;
+pub use stateful::Proxy;
 
 /// Why a request is not passed on.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -132,6 +132,15 @@ pub(crate) struct DialogKey {
     pub(crate) sequence: u32,
 }
 
+/// What two requests have in common that are one request which came on two ways.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct MergeKey {
+    pub(crate) call_id: String,
+    pub(crate) from_tag: Option<String>,
+    pub(crate) sequence: u32,
+    pub(crate) method: Method,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -27,7 +27,7 @@ mod timer;
 pub use client::{NonInviteClient, NonInviteClientInput};
 pub use invite_client::{InviteClient, InviteClientInput};
 pub use invite_server::{InviteServer, InviteServerInput};
-pub(crate) use key::{ClientKey, DialogKey, MAGIC_COOKIE, Parts, ServerKey};
+pub(crate) use key::{ClientKey, DialogKey, MAGIC_COOKIE, MergeKey, Parts, ServerKey};
 pub use server::{NonInviteServer, NonInviteServerInput};
 pub use timer::Timers;
 

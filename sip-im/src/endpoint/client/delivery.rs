@@ -57,6 +57,7 @@ impl Endpoint {
     pub(super) fn send_to_uri(
         &mut self,
         request: Request,
+        branch: String,
         uri: &Uri,
         now: Instant,
     ) -> Result<ClientTransaction, SendError> {
@@ -67,7 +68,6 @@ impl Endpoint {
                     current: None,
                     rest: VecDeque::new(),
                 };
-                let branch = self.mint_branch();
                 let way = Way {
                     place: Place::Resolving(lookup),
                     fallback: None,
@@ -88,7 +88,6 @@ impl Endpoint {
                                 current: Some(destination),
                                 rest,
                             };
-                            let branch = self.mint_branch();
                             let way = Way {
                                 place,
                                 fallback,
@@ -227,8 +226,9 @@ impl Endpoint {
         fallback: Option<crate::endpoint::flows::Authority>,
         now: Instant,
     ) {
-        let branch = self.mint_branch();
         let interval = self.config.timers.t1.max(SHORTEST);
+        let old = self.clients.get(&id).map(|client| client.branch.clone());
+        let branch = self.mint_branch_like(&old.unwrap_or_default());
         let Some(client) = self.clients.get_mut(&id) else {
             return;
         };

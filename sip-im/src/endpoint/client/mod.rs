@@ -1,6 +1,7 @@
 //! Client transactions: requests that went out, until nothing more can come back (RFC 3261 sections 9.1, 17.1 and 18.1).
 
 mod delivery;
+mod place;
 mod progress;
 
 use core::time::Duration;
@@ -11,14 +12,14 @@ use bytes::Bytes;
 use super::error::{CancelError, SendError};
 use super::event::OpenId;
 use super::event::{ClientTransaction, Event, RequestFailure, Target};
-use super::flows::{Authority, Place, Unreachable, Waiting};
+use super::flows::{Authority, Place, Waiting};
 use super::schedule::{ClientTimer, Key};
 use super::{Endpoint, SHORTEST, random_hex, via};
 use crate::Method;
-use crate::flow::{FlowId, Transport};
+use crate::flow::FlowId;
 use crate::header::HeaderName;
 use crate::message::Request;
-use crate::resolve::{Destination, Outcome, ResolveError};
+use crate::resolve::Outcome;
 use crate::transaction::{
     Action, ClientKey, InviteClient, InviteClientInput, MAGIC_COOKIE, NonInviteClient, NonInviteClientInput,
 };
@@ -28,6 +29,9 @@ pub(super) use delivery::Looking;
 
 /// The most that one UDP datagram carries over IPv4.
 pub(super) const LARGEST_DATAGRAM: usize = 65_507;
+
+/// What stands before the mark in a branch.
+pub(crate) const MARK: char = '.';
 
 #[derive(Clone, Copy, Debug)]
 enum State {
@@ -99,11 +103,43 @@ impl Endpoint {
         if let Some(product) = &self.config.user_agent {
             via::name_product(request.headers_mut(), &HeaderName::USER_AGENT, product);
         }
+        let branch = self.mint_branch();
+        self.send_on(request, branch, target, now)
+    }
+
+    /// Sends on the request of somebody else, with a mark in the branch by which this host knows the request if it comes back: the
+    /// "second part" of RFC 5393 section 4.2.1.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::send`].
+    pub(crate) fn send_marked(
+        &mut self,
+        request: Request,
+        target: Target,
+        mark: &str,
+        now: Instant,
+    ) -> Result<ClientTransaction, SendError> {
+        if self.clients.len() >= self.config.max_client_transactions {
+            return Err(SendError::TableFull);
+        }
+        let mut branch = self.mint_branch();
+        branch.push(MARK);
+        branch.push_str(mark);
+        self.send_on(request, branch, target, now)
+    }
+
+    fn send_on(
+        &mut self,
+        request: Request,
+        branch: String,
+        target: Target,
+        now: Instant,
+    ) -> Result<ClientTransaction, SendError> {
         if let Target::Uri(uri) = &target {
-            return self.send_to_uri(request, uri, now);
+            return self.send_to_uri(request, branch, uri, now);
         }
         let (place, fallback) = self.place(&request, target)?;
-        let branch = self.mint_branch();
         let way = Way {
             place,
             fallback,
@@ -168,67 +204,20 @@ impl Endpoint {
         }
     }
 
+    /// Makes a branch with the mark of another.
+    fn mint_branch_like(&mut self, old: &str) -> String {
+        let mut branch = self.mint_branch();
+        if let Some((_, mark)) = old.split_once(MARK) {
+            branch.push(MARK);
+            branch.push_str(mark);
+        }
+        branch
+    }
+
     fn mint_branch(&mut self) -> String {
         let mut branch = String::from(MAGIC_COOKIE);
         branch.push_str(&random_hex(&mut self.entropy, 10));
         branch
-    }
-
-    /// Finds the way to a target, and the way to try if that one fails.
-    fn place(&mut self, request: &Request, target: Target) -> Result<(Place, Option<Authority>), SendError> {
-        match target {
-            Target::Flow(flow) => {
-                let info = self.flow_info(flow).ok_or(SendError::UnknownFlow)?;
-                let size = || via::size_with_via(request, &self.local_name(info.local, info.transport));
-                if !info.transport.is_reliable() && size() > LARGEST_DATAGRAM {
-                    return Err(SendError::TooLarge);
-                }
-                Ok((Place::Open(flow), None))
-            }
-            Target::Uri(_) => Err(SendError::NotResolved(ResolveError::NotFound)),
-            Target::Destination(Destination {
-                transport,
-                host,
-                port,
-                domain,
-            }) => self.place_at(request, (transport, host, port, domain)),
-            Target::Address {
-                transport,
-                host,
-                port,
-            } => self.place_at(request, (transport, host, port, None)),
-        }
-    }
-
-    fn place_at(
-        &mut self,
-        request: &Request,
-        authority: Authority,
-    ) -> Result<(Place, Option<Authority>), SendError> {
-        let (transport, host, port, domain) = authority;
-        let mut chosen = transport;
-        let mut fallback = None;
-        if transport == Transport::Udp {
-            let size = via::size_with_via(request, &via::SentBy::longest(self.config.host_name.as_deref()));
-            if size > self.config.max_datagram {
-                chosen = Transport::Tcp;
-                //= https://www.rfc-editor.org/rfc/rfc3428#section-8
-                //# The size of MESSAGE requests outside of a media session MUST NOT
-                //# exceed 1300 bytes, unless the UAC has positive knowledge that the
-                //# message will not traverse a congestion-unsafe link at any hop,
-                let may_fall_back = *request.method() != Method::Message && size <= LARGEST_DATAGRAM;
-                fallback = may_fall_back.then(|| (transport, host.clone(), port, domain.clone()));
-            }
-        }
-        let limits = self.limits();
-        let place = self
-            .flows
-            .reach((chosen, host, port, domain), limits)
-            .map_err(|error| match error {
-                Unreachable::WaitingFull => SendError::WaitingFull,
-                Unreachable::TooManyFlows => SendError::TooManyFlows,
-            })?;
-        Ok((place, fallback))
     }
 
     fn start(

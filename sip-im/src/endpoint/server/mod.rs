@@ -17,7 +17,8 @@ use crate::flow::{FlowId, Transport};
 use crate::header::HeaderName;
 use crate::message::Request;
 use crate::transaction::{
-    Action, DialogKey, InviteServer, InviteServerInput, NonInviteServer, NonInviteServerInput, ServerKey,
+    Action, DialogKey, InviteServer, InviteServerInput, MergeKey, NonInviteServer, NonInviteServerInput,
+    ServerKey,
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +45,7 @@ pub(super) struct Server {
     /// The key of its ACK, where that is another.
     ack_key: Option<ServerKey>,
     dialog: Option<DialogKey>,
+    merge: Option<Box<MergeKey>>,
     /// Without body, until a response is sent.
     request: Option<Box<Request>>,
     call_id: String,
@@ -103,9 +105,32 @@ impl Endpoint {
             self.refuse(flow, &request, StatusCode::SERVICE_UNAVAILABLE, &extra, now);
             return;
         }
+        //= https://www.rfc-editor.org/rfc/rfc3261#section-8.2.2.2
+        //# If the From tag,
+        //# Call-ID, and CSeq exactly match those associated with an ongoing
+        //# transaction, but the request does not match that transaction (based
+        //# on the matching rules in Section 17.2.3), the UAS core SHOULD
+        //# generate a 482 (Loop Detected) response and pass it to the server
+        //# transaction.
+        let merge = facts
+            .merge_key(request.method())
+            .filter(|_| self.config.refuse_merged);
+        if merge
+            .as_ref()
+            .is_some_and(|merge| self.merging.contains_key(merge))
+        {
+            self.refuse(flow, &request, StatusCode::LOOP_DETECTED, &[], now);
+            return;
+        }
         let invite =
             (*request.method() == Method::Cancel).then(|| facts.key(&request, Some(&Method::Invite)));
         let id = self.admit(flow, &info, key, &request, &facts, now);
+        if let Some(merge) = merge {
+            if let Some(server) = self.servers.get_mut(&id) {
+                server.merge = Some(Box::new(merge.clone()));
+            }
+            self.merging.insert(merge, id);
+        }
         match invite {
             Some(invite) => self.cancel_received(id, &invite, &request, &facts, now),
             None => self.emit(Event::RequestReceived {
@@ -157,6 +182,7 @@ impl Endpoint {
                 key,
                 ack_key: None,
                 dialog: None,
+                merge: None,
                 request: Some(Box::new(head)),
                 call_id: facts.call_id.clone(),
                 sequence: facts.sequence,
@@ -320,6 +346,9 @@ impl Endpoint {
         self.server_keys.remove(&server.key);
         if let Some(key) = &server.ack_key {
             self.server_keys.remove(key);
+        }
+        if let Some(merge) = &server.merge {
+            self.merging.remove(merge);
         }
         if let Some(dialog) = &server.dialog
             && self.dialogs.get(dialog) == Some(&id)
