@@ -7,9 +7,9 @@
 use std::ops::Range;
 
 use super::error::{Condition, XcapError};
-use super::index::{Index, IndexNode, Matched, Selected, choose, is_attribute, is_named};
+use super::index::{Index, IndexNode, Matched, Selected, Tag, choose};
 use super::selector::{NameTest, NodeSelector, SelectorName, Step, Terminal};
-use crate::xml::{Event, Limits, Reader, StartTag, XML_NAMESPACE, XmlErrorKind, attribute_value, is_space};
+use crate::xml::{Limits, XML_NAMESPACE, XmlErrorKind, attribute_value, is_space};
 
 /// A changed text, and whether something new is in it.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl From<Condition> for EditError {
 /// A stored text with what is needed to change it.
 pub(crate) struct Target<'a> {
     pub(crate) text: &'a str,
-    pub(crate) index: &'a Index,
+    pub(crate) index: &'a Index<'a>,
     /// The default document namespace.
     pub(crate) default: &'a str,
     pub(crate) limits: &'a Limits,
@@ -73,56 +73,36 @@ impl Target<'_> {
                     .map_err(|missed| EditError::NoParent(missed.steps))?,
             ),
         };
-        let (element, tag) = self.fragment(parent, body)?;
+        let (element, inner) = self.fragment(parent, body)?;
+        let tag = inner
+            .node(0)
+            .map(|root| inner.tag(root))
+            .ok_or(EditError::NotFound)?;
         match self.index.step(parent, target, self.default) {
             Matched::One(known) => {
-                self.keeps_selecting(parent, known, &tag, target)?;
+                self.check_found(tag, target)?;
                 let node = self.index.node(known).ok_or(EditError::NotFound)?;
-                self.splice(node.span.clone(), &[element], false)
+                self.splice(node.span(), &[element], false)
             }
             // After the insertion the selector would still find more than one.
             Matched::Many => Err(Condition::CannotInsert.into()),
             Matched::None => {
                 let parent = parent.ok_or(Condition::CannotInsert)?;
-                self.insert(parent, target, element, &tag)
+                self.insert(parent, target, element, tag)
             }
         }
     }
 
-    fn insert(
-        &self,
-        parent: usize,
-        target: &Step,
-        element: &str,
-        tag: &StartTag,
-    ) -> Result<Edited, EditError> {
+    fn insert(&self, parent: usize, target: &Step, element: &str, tag: Tag<'_>) -> Result<Edited, EditError> {
         let place = self.place(parent, target)?;
-        let mut children: Vec<(usize, &StartTag)> = Vec::new();
-        for (at, known) in self.index.children(Some(parent)) {
-            if matches!(place, Place::Before(next) if next == at) {
-                children.push((NEW, tag));
-            }
-            children.push((at, known));
-            if matches!(place, Place::After(before) if before == at) {
-                children.push((NEW, tag));
-            }
-        }
-        if matches!(place, Place::Last) {
-            children.push((NEW, tag));
-        }
-        //= https://www.rfc-editor.org/rfc/rfc4825#section-8.2.3
-        //# If this happens, the server MUST NOT perform the
-        //# insertion, and MUST reject the request with a 409 response.
-        if choose(children.into_iter(), target, self.default) != Matched::One(NEW) {
-            return Err(Condition::CannotInsert.into());
-        }
+        self.check_found(tag, target)?;
         let node = self.index.node(parent).ok_or(EditError::NotFound)?;
-        let span_of = |sibling| self.index.node(sibling).map(|node| &node.span);
+        let span_of = |sibling| self.index.node(sibling).map(IndexNode::span);
         let at = match place {
             Place::Before(next) => span_of(next).map(|span| span.start),
             Place::After(before) => span_of(before).map(|span| span.end),
-            Place::Last if node.tag.empty => return self.open_up(node, element),
-            Place::Last => Some(node.content_end),
+            Place::Last if node.is_empty() => return self.open_up(node, element),
+            Place::Last => Some(node.content_end()),
         };
         let at = at.ok_or(EditError::NotFound)?;
         self.splice(at..at, &[element], true)
@@ -134,7 +114,7 @@ impl Target<'_> {
         let mut siblings = self
             .index
             .children(Some(parent))
-            .filter(|(_, tag)| is_named(tag, &target.test, self.default))
+            .filter(|(_, tag)| tag.is_named(&target.test, self.default))
             .map(|(at, _)| at);
         let place = match target.position {
             Some(0) => None,
@@ -151,19 +131,19 @@ impl Target<'_> {
     }
 
     /// Turns an empty-element tag into a pair of tags around the new element.
-    fn open_up(&self, node: &IndexNode, element: &str) -> Result<Edited, EditError> {
-        let tag = self.text.get(node.tag.span.clone()).ok_or(EditError::NotFound)?;
+    fn open_up(&self, node: &IndexNode<'_>, element: &str) -> Result<Edited, EditError> {
+        let tag = self.text.get(node.tag()).ok_or(EditError::NotFound)?;
         let name = tag
             .trim_start_matches('<')
             .split(|c: char| is_space(c) || c == '/')
             .next()
             .unwrap_or_default();
-        let slash = node.tag.span.end.saturating_sub(2);
-        self.splice(slash..node.tag.span.end, &[">", element, "</", name, ">"], true)
+        let slash = node.tag().end.saturating_sub(2);
+        self.splice(slash..node.tag().end, &[">", element, "</", name, ">"], true)
     }
 
-    /// Checks that a body is one element, given the bindings of where it goes; gives it with its start tag.
-    fn fragment<'b>(&self, parent: Option<usize>, body: &'b [u8]) -> Result<(&'b str, StartTag), EditError> {
+    /// Checks that a body is one element, given the bindings of where it goes.
+    fn fragment<'b>(&self, parent: Option<usize>, body: &'b [u8]) -> Result<(&'b str, Index<'b>), EditError> {
         let text = std::str::from_utf8(body).map_err(|_| Condition::NotUtf8)?;
         let text = text.trim_matches(is_space);
         let scope = self.index.scope(parent);
@@ -172,21 +152,10 @@ impl Target<'_> {
             kind if kind.is_limit() => Condition::ConstraintFailure.into(),
             _ => Condition::NotXmlFrag.into(),
         };
-        let mut reader =
-            Reader::fragment(text.as_bytes(), self.limits, &scope).map_err(|e| kind_of(e.kind))?;
-        let (mut first, mut end) = (None, 0);
-        while let Some(event) = reader.next_event().map_err(|e| kind_of(e.kind))? {
-            match event {
-                Event::Start(tag) => {
-                    first.get_or_insert(tag);
-                }
-                Event::End { span } => end = span.end,
-                Event::Text(_) => {}
-            }
-        }
+        let index = Index::fragment(text.as_bytes(), self.limits, &scope).map_err(|e| kind_of(e.kind))?;
         // Comments and instructions around the element are no part of it.
-        match first {
-            Some(tag) if tag.span.start == 0 && end == text.len() => Ok((text, tag)),
+        match index.node(0) {
+            Some(root) if root.span() == (0..text.len()) => Ok((text, index)),
             _ => Err(Condition::NotXmlFrag.into()),
         }
     }
@@ -206,13 +175,13 @@ impl Target<'_> {
             .trim_matches(is_space);
         let value = quoted_value(text).ok_or(Condition::NotXmlAttValue)?;
         let node = self.index.node(element).ok_or(EditError::NotFound)?;
-        let mut tag = node.tag.clone();
-        if let Some(known) = tag.attributes.iter_mut().find(|a| is_attribute(a, name)) {
-            known.value = value;
-            let range = known.value_span.clone();
+        let tag = self.index.tag(node);
+        if let Some(known) = tag.attribute(name) {
             let (target, _) = selector.steps().split_last().ok_or(EditError::NotFound)?;
-            self.keeps_selecting(node.parent, element, &tag, target)?;
-            return self.splice(range, &[text], false);
+            self.check_found(tag.with(known, &value), target)?;
+            let attributes = self.index.attributes(node);
+            let known = attributes.get(known).ok_or(EditError::NotFound)?;
+            return self.splice(known.value_span(), &[text], false);
         }
         // The step found the element without the attribute, so it is not about it.
         let written = self.new_attribute(element, name, text)?;
@@ -257,16 +226,16 @@ impl Target<'_> {
     }
 
     /// Finds the end of the last attribute of a start tag, or of the name.
-    fn end_of_attributes(&self, node: &IndexNode) -> Result<usize, EditError> {
-        let tag = self.text.get(node.tag.span.clone()).ok_or(EditError::NotFound)?;
+    fn end_of_attributes(&self, node: &IndexNode<'_>) -> Result<usize, EditError> {
+        let tag = self.text.get(node.tag()).ok_or(EditError::NotFound)?;
         let inner = tag.strip_suffix('>').unwrap_or(tag);
-        let inner = if node.tag.empty {
+        let inner = if node.is_empty() {
             inner.strip_suffix('/').unwrap_or(inner)
         } else {
             inner
         };
         let inner = inner.trim_end_matches(is_space);
-        Ok(node.tag.span.start.saturating_add(inner.len()))
+        Ok(node.tag().start.saturating_add(inner.len()))
     }
 
     /// Removes what the selector names.
@@ -281,59 +250,34 @@ impl Target<'_> {
         match selected.map_err(|_| EditError::NotFound)? {
             Selected::Element(known) => {
                 let node = self.index.node(known).ok_or(EditError::NotFound)?;
-                let others = self.index.children(node.parent).filter(|(at, _)| *at != known);
-                match choose(others, target, self.default) {
-                    Matched::None => self.splice(node.span.clone(), &[], false),
-                    _ => Err(Condition::CannotDelete.into()),
+                // Without a position nothing else was found; with one, what comes after moves up.
+                if target.position.is_some() {
+                    let others = self.index.children(node.parent()).filter(|(at, _)| *at != known);
+                    if choose(others, target, self.default) != Matched::None {
+                        return Err(Condition::CannotDelete.into());
+                    }
                 }
+                self.splice(node.span(), &[], false)
             }
+            // The element keeps its name and place, so that the step finds it or, without the attribute, nothing.
             Selected::Attribute(element, at) => {
                 let node = self.index.node(element).ok_or(EditError::NotFound)?;
-                let mut tag = node.tag.clone();
-                if at >= tag.attributes.len() {
-                    return Err(EditError::NotFound);
-                }
-                let removed = tag.attributes.remove(at);
-                let found = choose(
-                    self.children_with(node.parent, element, &tag),
-                    target,
-                    self.default,
-                );
-                let other = match found {
-                    Matched::One(other) if other != element => self.index.node(other),
-                    _ => None,
-                };
-                if other.is_some_and(|o| o.tag.attributes.iter().any(|a| a.name == removed.name)) {
-                    return Err(Condition::CannotDelete.into());
-                }
-                self.splice(removed.span, &[], false)
+                let removed = self.index.attributes(node).get(at).ok_or(EditError::NotFound)?;
+                self.splice(removed.span(), &[], false)
             }
             Selected::Namespaces(_) => Err(EditError::NotFound),
         }
     }
 
-    /// The children of an element as they would be with another start tag for one of them.
-    fn children_with<'s>(
-        &'s self,
-        parent: Option<usize>,
-        changed: usize,
-        tag: &'s StartTag,
-    ) -> impl Iterator<Item = (usize, &'s StartTag)> {
-        self.index
-            .children(parent)
-            .map(move |(at, known)| (at, if at == changed { tag } else { known }))
-    }
-
-    /// Checks that the last step still finds the same element once that has another start tag.
-    fn keeps_selecting(
-        &self,
-        parent: Option<usize>,
-        element: usize,
-        tag: &StartTag,
-        target: &Step,
-    ) -> Result<(), EditError> {
-        let children = self.children_with(parent, element, tag);
-        if choose(children, target, self.default) == Matched::One(element) {
+    /// Checks that a step finds the element that is put.
+    ///
+    /// Nothing else can be found: without a position, nothing or only what is replaced was found before; with one, the
+    /// element is put at that position.
+    fn check_found(&self, tag: Tag<'_>, target: &Step) -> Result<(), EditError> {
+        //= https://www.rfc-editor.org/rfc/rfc4825#section-8.2.3
+        //# If this happens, the server MUST NOT perform the
+        //# insertion, and MUST reject the request with a 409 response.
+        if tag.is_named(&target.test, self.default) && tag.has_attribute(target) {
             Ok(())
         } else {
             Err(Condition::CannotInsert.into())
@@ -359,9 +303,6 @@ impl Target<'_> {
         Ok(Edited { text, created })
     }
 }
-
-/// Stands for the element that is not there yet among those that are.
-const NEW: usize = usize::MAX;
 
 /// Reads the body of an attribute, which is a value in quotes.
 fn quoted_value(text: &str) -> Option<String> {

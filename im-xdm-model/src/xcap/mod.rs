@@ -342,12 +342,12 @@ fn get(request: &Request, stored: Option<&Stored>, usage: &Usage, limits: &Limit
     let answer = match index.select(selector, &usage.namespace) {
         Ok(Selected::Element(element)) => index
             .node(element)
-            .and_then(|n| slice(n.span.clone()))
+            .and_then(|n| slice(n.span()))
             .map(|body| found(body, ELEMENT_MEDIA_TYPE)),
         Ok(Selected::Attribute(element, at)) => index
             .node(element)
-            .and_then(|n| n.tag.attributes.get(at))
-            .and_then(|a| slice(a.value_span.clone()))
+            .and_then(|n| index.attributes(n).get(at))
+            .and_then(|a| slice(a.value_span()))
             .map(|body| found(body, ATTRIBUTE_MEDIA_TYPE)),
         Ok(Selected::Namespaces(element)) => index
             .bindings(element)

@@ -11,7 +11,7 @@ use crate::document::{
     resource_lists as lists,
 };
 use crate::error::{DocumentError, DocumentErrorKind};
-use crate::xml::{Element, Limits, Reader};
+use crate::xml::{self, Element, Limits};
 
 /// The namespace of services of resource lists.
 pub(crate) const RLS_NAMESPACE: &str = "urn:ietf:params:xml:ns:rls-services";
@@ -30,17 +30,15 @@ impl From<DocumentError> for Violation {
     }
 }
 
-impl From<crate::xml::XmlError> for Violation {
-    fn from(error: crate::xml::XmlError) -> Self {
+impl From<xml::XmlError> for Violation {
+    fn from(error: xml::XmlError) -> Self {
         Self::Xml(error.kind)
     }
 }
 
 /// Anything well-formed.
 pub(crate) fn anything(_: &ResourceUri, text: &[u8], limits: &Limits) -> Check {
-    let mut reader = Reader::new(text, limits)?;
-    while reader.next_event()?.is_some() {}
-    Ok(())
+    Ok(xml::check(text, limits)?)
 }
 
 //= https://www.rfc-editor.org/rfc/rfc4826#section-3.4.5
@@ -87,7 +85,7 @@ pub(crate) fn rls_services(uri: &ResourceUri, text: &[u8], limits: &Limits) -> C
             if child.is(RLS_NAMESPACE, "list") {
                 // The content of the list has the type that resource lists define.
                 let mut inner = child.clone();
-                inner.rename(crate::xml::Name::known(lists::NAMESPACE, "list"));
+                inner.rename(xml::Name::known(lists::NAMESPACE, "list"));
                 let mut wrapper = Element::known(lists::NAMESPACE, "resource-lists");
                 wrapper.push(inner);
                 let inner = ResourceLists::from_element(&wrapper)?;
@@ -327,8 +325,13 @@ struct Unique<'v> {
 
 impl<'v> Unique<'v> {
     fn new(suggest: Option<Suggest>) -> Self {
+        Self::of(0, suggest)
+    }
+
+    /// Makes room for so many values.
+    fn of(count: usize, suggest: Option<Suggest>) -> Self {
         Self {
-            seen: HashSet::new(),
+            seen: HashSet::with_capacity(count),
             suggest,
             again: Vec::new(),
         }

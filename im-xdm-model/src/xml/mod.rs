@@ -30,4 +30,6 @@ pub use writer::Writer;
 
 pub(crate) use chars::{attribute_value, is_space, resolve_reference, split_qname};
 pub(crate) use error::place;
+pub(crate) use parser::{Parser, Token, check};
+pub(crate) use scope::{NamespaceId, Namespaces};
 pub(crate) use tree::{AttributeRef, NameRef, Node as TreeNode, Placed, Tree};

@@ -19,13 +19,13 @@ use super::token::{check_comment, check_declaration, check_instruction};
     clippy::struct_excessive_bools,
     reason = "each tells something of its own about the text or the place in it"
 )]
-pub(super) struct Parser<'a> {
+pub(crate) struct Parser<'a> {
     pub(super) text: &'a str,
     pub(super) at: usize,
     /// Where the text begins, after a mark of byte order.
     base: usize,
     pub(super) limits: Limits,
-    pub(super) scope: Scope<'a>,
+    pub(crate) scope: Scope<'a>,
     open: Vec<Open<'a>>,
     elements: usize,
     seen_root: bool,
@@ -35,8 +35,8 @@ pub(super) struct Parser<'a> {
     has_returns: bool,
     /// Whether `]]>` is anywhere, so that text needs a look.
     has_cdata_end: bool,
-    pub(super) attributes: Vec<RawAttribute<'a>>,
-    pub(super) declarations: Vec<(&'a str, NamespaceId)>,
+    pub(crate) attributes: Vec<RawAttribute<'a>>,
+    pub(crate) declarations: Vec<(&'a str, NamespaceId)>,
 }
 
 /// An element that has not ended yet.
@@ -49,7 +49,7 @@ struct Open<'a> {
 
 /// A token; comments, instructions and white space outside the root are checked and left out.
 #[derive(Debug)]
-pub(super) enum Token<'a> {
+pub(crate) enum Token<'a> {
     Start(Head<'a>),
     End { span: Range<usize> },
     Text(Cow<'a, str>),
@@ -57,17 +57,24 @@ pub(super) enum Token<'a> {
 
 /// The name of a start tag, and where the tag stands.
 #[derive(Debug)]
-pub(super) struct Head<'a> {
-    pub(super) prefix: &'a str,
-    pub(super) local: &'a str,
-    pub(super) namespace: NamespaceId,
-    pub(super) span: Range<usize>,
-    pub(super) empty: bool,
+pub(crate) struct Head<'a> {
+    pub(crate) prefix: &'a str,
+    pub(crate) local: &'a str,
+    pub(crate) namespace: NamespaceId,
+    pub(crate) span: Range<usize>,
+    pub(crate) empty: bool,
+}
+
+/// Checks that a document is well-formed and within the limits.
+pub(crate) fn check(input: &[u8], limits: &Limits) -> Result<(), XmlError> {
+    let mut parser = Parser::new(input, limits, None)?;
+    while parser.next()?.is_some() {}
+    Ok(())
 }
 
 impl<'a> Parser<'a> {
     /// Begins to read a document, or a fragment of one element in the scope of the given bindings.
-    pub(super) fn new(
+    pub(crate) fn new(
         input: &'a [u8],
         limits: &Limits,
         fragment: Option<&[(Box<str>, Arc<str>)]>,
@@ -118,12 +125,17 @@ impl<'a> Parser<'a> {
         })
     }
 
+    /// Returns the whole text.
+    pub(crate) fn text(&self) -> &'a str {
+        self.text
+    }
+
     pub(super) fn depth(&self) -> usize {
         self.open.len()
     }
 
     /// Reads the next token, `None` at the end.
-    pub(super) fn next(&mut self) -> Result<Option<Token<'a>>, XmlError> {
+    pub(crate) fn next(&mut self) -> Result<Option<Token<'a>>, XmlError> {
         self.advance().map_err(|error| error.within(self.text))
     }
 

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
-use std::sync::Arc;
 
 use super::error::XmlError;
 use super::limits::Limits;
@@ -94,15 +93,6 @@ impl<'a> Reader<'a> {
     /// Fails when the input is too large, is not UTF-8 or holds a forbidden character.
     pub fn new(input: &'a [u8], limits: &Limits) -> Result<Self, XmlError> {
         Parser::new(input, limits, None).map(Self)
-    }
-
-    /// Begins to read a fragment of exactly one element, with prefixes bound by what surrounds it.
-    pub(crate) fn fragment(
-        input: &'a [u8],
-        limits: &Limits,
-        bindings: &[(Box<str>, Arc<str>)],
-    ) -> Result<Self, XmlError> {
-        Parser::new(input, limits, Some(bindings)).map(Self)
     }
 
     /// Returns the next event, `None` at the end of the document.

@@ -17,7 +17,7 @@ pub(crate) struct NamespaceId(u32);
 #[derive(Debug, Clone)]
 pub(crate) struct Scope<'a> {
     bindings: Vec<Binding<'a>>,
-    pub(super) namespaces: Namespaces,
+    pub(crate) namespaces: Namespaces,
 }
 
 #[derive(Debug, Clone)]
@@ -33,11 +33,13 @@ impl NamespaceId {
     const XML: Self = Self(1);
 }
 
-impl Namespaces {
-    fn new() -> Self {
+impl Default for Namespaces {
+    fn default() -> Self {
         Self(vec![Arc::from(""), Arc::from(XML_NAMESPACE)])
     }
+}
 
+impl Namespaces {
     /// The name, empty when there is none.
     pub(crate) fn name(&self, id: NamespaceId) -> &str {
         self.get(id).map(|name| &**name).unwrap_or_default()
@@ -71,7 +73,7 @@ impl<'a> Scope<'a> {
     pub(crate) fn new() -> Self {
         Self {
             bindings: Vec::new(),
-            namespaces: Namespaces::new(),
+            namespaces: Namespaces::default(),
         }
     }
 

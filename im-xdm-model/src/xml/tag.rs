@@ -12,15 +12,15 @@ use super::scope::{NamespaceId, Scope};
 
 /// An attribute with its name resolved.
 #[derive(Debug)]
-pub(super) struct RawAttribute<'a> {
-    pub(super) prefix: &'a str,
-    pub(super) local: &'a str,
-    pub(super) namespace: NamespaceId,
-    pub(super) value: Cow<'a, str>,
+pub(crate) struct RawAttribute<'a> {
+    pub(crate) prefix: &'a str,
+    pub(crate) local: &'a str,
+    pub(crate) namespace: NamespaceId,
+    pub(crate) value: Cow<'a, str>,
     /// From the white space before the attribute to its closing quote.
-    pub(super) span: Range<usize>,
+    pub(crate) span: Range<usize>,
     /// The value with its quotes.
-    pub(super) value_span: Range<usize>,
+    pub(crate) value_span: Range<usize>,
     name_at: usize,
 }
 

@@ -4,7 +4,7 @@ use super::names::{self, Context};
 use super::selector::{Expanded, Located, Selector};
 use super::tree::{self, DOCUMENT, Tree};
 use super::{Addition, Change, Limits, Operation, PatchError, PatchErrorKind as Kind, WhiteSpace, tag};
-use crate::xml::{Reader, XML_NAMESPACE, XMLNS_NAMESPACE, XmlErrorKind, is_space, split_qname};
+use crate::xml::{self, XML_NAMESPACE, XMLNS_NAMESPACE, XmlErrorKind, is_space, split_qname};
 
 /// Applies a patch to a document, all of it or nothing.
 ///
@@ -30,12 +30,7 @@ pub fn apply(document: &str, operations: &[Operation], limits: &Limits) -> Resul
     let last = operations.len().saturating_sub(1);
     let text = patcher.tree.write(DOCUMENT);
     // Whatever the operations did together, what comes out is a document within the limits.
-    let check = || {
-        let mut reader = Reader::new(text.as_bytes(), &limits.xml)?;
-        while reader.next_event()?.is_some() {}
-        Ok(())
-    };
-    check().map_err(|error: crate::xml::XmlError| {
+    xml::check(text.as_bytes(), &limits.xml).map_err(|error| {
         let kind = match kind_of(error.kind) {
             Kind::TooLarge => Kind::TooLarge,
             _ => Kind::InvalidPatchDirective,

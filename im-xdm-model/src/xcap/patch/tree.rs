@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::tag;
-use crate::xml::{Limits, Placed, Reader, XmlError, is_space, resolve_reference, split_qname};
+use crate::xml::{self, Limits, Placed, XmlError, is_space, resolve_reference, split_qname};
 
 /// A node of the tree; the first is the document itself.
 #[derive(Debug, Clone)]
@@ -54,8 +54,7 @@ pub(in crate::xcap) struct Tree<'t> {
 impl<'t> Tree<'t> {
     /// Reads a document.
     pub(in crate::xcap) fn parse(text: &'t str, limits: &Limits) -> Result<Self, XmlError> {
-        let mut reader = Reader::new(text.as_bytes(), limits)?;
-        while reader.next_event()?.is_some() {}
+        xml::check(text.as_bytes(), limits)?;
         Ok(Self::of_well_formed(text))
     }
 
@@ -202,7 +201,7 @@ impl<'t> Tree<'t> {
     /// Returns the namespace that a prefix, empty for none, is bound to at an element.
     pub(in crate::xcap) fn namespace(&self, at: usize, prefix: &str) -> Option<String> {
         if prefix == "xml" {
-            return Some(crate::xml::XML_NAMESPACE.to_owned());
+            return Some(xml::XML_NAMESPACE.to_owned());
         }
         let found = self.path(at).find_map(|start| {
             let mut declared = tag::declarations(start);
