@@ -58,6 +58,15 @@ impl TransactionId {
         Self { octets, length }
     }
 
+    /// Returns the number that an identifier was minted with, if it may have been and the number was not 0.
+    pub(crate) fn minted_number(&self) -> Option<u64> {
+        let digits = self.as_bytes().get(16..).filter(|digits| !digits.is_empty())?;
+        digits.iter().rev().try_fold(0_u64, |number, digit| {
+            let digit = ALPHABET.iter().position(|letter| letter == digit)?;
+            number.checked_mul(32)?.checked_add(u64::try_from(digit).ok()?)
+        })
+    }
+
     /// Returns the text.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(self.as_bytes()).unwrap_or_default()
@@ -352,6 +361,14 @@ mod tests {
         for (at, id) in ids.iter().enumerate() {
             assert!(TransactionId::new(id.as_str()).is_ok());
             assert!(!ids[..at].contains(id));
+        }
+        let numbers = ids.iter().map(TransactionId::minted_number);
+        assert_eq!(
+            numbers.collect::<Vec<_>>(),
+            [None, Some(1), Some(31), Some(32), Some(u64::MAX)]
+        );
+        for foreign in ["abcd", "aaaaaaaaaaaaaaaa1", "aaaaaaaaaaaaaaaa9999999999999999"] {
+            assert_eq!(TransactionId::new(foreign).unwrap().minted_number(), None);
         }
     }
 }

@@ -9,6 +9,7 @@
 //! | framing, heads, end-lines | [`codec`] | RFC 4975 sections 5, 7 and 9 |
 //! | headers | [`header`] | RFC 4975 section 7, RFC 4976 section 6, RFC 7701 section 7 |
 //! | connections and sessions | [`endpoint`] | RFC 4975 sections 5.4, 7.1 to 7.3, RFC 6135, 6714, 7977 |
+//! | relays | [`relay`] | RFC 4976, RFC 7977 |
 //! | the envelope of messages in rooms | [`cpim`] | RFC 3862, RFC 5438 |
 //! | certificates of peers | [`tls`] | RFC 4975 sections 5.4 and 14.4, RFC 8122 |
 //! | digest authentication, which SIP and HTTP use too | [`digest`] | RFC 7616 |
@@ -25,6 +26,7 @@ mod error;
 pub mod header;
 mod id;
 mod method;
+pub mod relay;
 mod status;
 mod text;
 pub mod tls;

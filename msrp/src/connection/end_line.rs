@@ -7,25 +7,25 @@ use crate::codec::DASHES;
 
 /// The last octets of a chunk, as many as may be the beginning of an end-line.
 #[derive(Debug)]
-pub(super) struct Tail {
+pub(crate) struct Tail {
     octets: [u8; PATTERN],
     length: usize,
 }
 
 impl Tail {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             octets: [0; PATTERN],
             length: 0,
         }
     }
 
-    pub(super) fn octets(&self) -> &[u8] {
+    pub(crate) fn octets(&self) -> &[u8] {
         self.octets.get(..self.length).unwrap_or_default()
     }
 
     /// Notes octets behind those that are here.
-    pub(super) fn push(&mut self, piece: &[u8]) {
+    pub(crate) fn push(&mut self, piece: &[u8]) {
         let piece = piece
             .get(piece.len().saturating_sub(PATTERN)..)
             .unwrap_or_default();
@@ -48,7 +48,7 @@ const PATTERN: usize = DASHES.len() + TransactionId::MAX - 1;
 //# If the request contains a body, the sender MUST ensure that the end-
 //# line (seven hyphens, the transaction identifier, and a continuation
 //# flag) is not present in the body.
-pub(super) fn without_end_line(
+pub(crate) fn without_end_line(
     dashes: &Finder<'_>,
     transaction: &TransactionId,
     tail: &[u8],

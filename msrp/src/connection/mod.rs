@@ -1,6 +1,6 @@
 //! One connection: what has arrived and what goes out, for all its sessions.
 
-mod end_line;
+pub(crate) mod end_line;
 pub(crate) mod outgoing;
 pub(crate) mod receive;
 pub(crate) mod report;

@@ -344,7 +344,7 @@ impl Connection {
 }
 
 /// Writes the value of a `Byte-Range`.
-fn put_range(out: &mut BytesMut, start: u64, end: Option<u64>, total: Option<u64>) {
+pub(crate) fn put_range(out: &mut BytesMut, start: u64, end: Option<u64>, total: Option<u64>) {
     put_decimal(out, start);
     for (separator, number) in [(b'-', end), (b'/', total)] {
         out.put_u8(separator);
@@ -378,7 +378,12 @@ fn put_decimal(out: &mut BytesMut, number: u64) {
 //= https://www.rfc-editor.org/rfc/rfc4975#section-7.1
 //# If a body is present, the end-line MUST
 //# be preceded by a CRLF that is not part of the body.
-fn put_end_line(out: &mut BytesMut, transaction: &TransactionId, end: Continuation, has_body: bool) {
+pub(crate) fn put_end_line(
+    out: &mut BytesMut,
+    transaction: &TransactionId,
+    end: Continuation,
+    has_body: bool,
+) {
     if has_body {
         out.put_slice(b"\r\n");
     }

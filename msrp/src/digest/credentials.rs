@@ -97,7 +97,17 @@ impl Credentials {
 
     /// As [`verify`](Self::verify), with the URI that the protocol prescribes: in MSRP the rightmost of To-Path.
     pub fn verify_uri(&self, ha1: &Ha1, method: &str, uri: &str, body: &[u8]) -> bool {
-        let computation = Computation {
+        let expected = self.computation(method, uri, body).response(ha1);
+        equal_in_constant_time(expected.as_bytes(), self.response.to_ascii_lowercase().as_bytes())
+    }
+
+    pub(super) fn computation<'a>(
+        &'a self,
+        method: &'a str,
+        uri: &'a str,
+        body: &'a [u8],
+    ) -> Computation<'a> {
+        Computation {
             algorithm: self.algorithm.unwrap_or_default(),
             nonce: &self.nonce,
             method,
@@ -106,9 +116,7 @@ impl Credentials {
             cnonce: self.cnonce.as_deref().unwrap_or_default(),
             nc: self.nc.unwrap_or_default(),
             body,
-        };
-        let expected = computation.response(ha1);
-        equal_in_constant_time(expected.as_bytes(), self.response.to_ascii_lowercase().as_bytes())
+        }
     }
 }
 
@@ -150,7 +158,7 @@ impl fmt::Display for Credentials {
 
 //= https://www.rfc-editor.org/rfc/rfc2617#section-3.2.2
 //# nc-value         = 8LHEX
-fn nonce_count(digits: &str) -> Option<u32> {
+pub(super) fn nonce_count(digits: &str) -> Option<u32> {
     if digits.len() != 8 || !digits.bytes().all(|octet| octet.is_ascii_hexdigit()) {
         return None;
     }

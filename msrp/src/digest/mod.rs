@@ -1,6 +1,6 @@
 //! Digest access authentication: the one implementation, for SIP, MSRP and HTTP (RFC 7616, 8760, 4976 9.1).
 //!
-//! Values in, values out: nonces and their counts are kept by whoever challenges.
+//! Values in, values out; [`Nonces`] is what whoever challenges keeps of nonces and their counts.
 //!
 //! ```
 //! use msrp::digest::{Algorithm, Challenge, Credentials, Ha1};
@@ -17,6 +17,8 @@
 
 mod challenge;
 mod credentials;
+mod info;
+mod nonce;
 mod params;
 
 use std::fmt;
@@ -26,6 +28,8 @@ use sha2::{Sha256, Sha512_256};
 
 pub use challenge::Challenge;
 pub use credentials::Credentials;
+pub use info::AuthenticationInfo;
+pub use nonce::{Issued, Nonces};
 pub use params::{AuthParams, DigestError};
 
 /// The digest algorithm (RFC 7616 3.3, RFC 8760 2.1), each with its session variant.

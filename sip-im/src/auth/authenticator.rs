@@ -4,9 +4,8 @@ use core::fmt;
 use core::time::Duration;
 use std::time::Instant;
 
-use super::nonce::Nonces;
 use crate::Entropy;
-use crate::digest::{Algorithm, Challenge, Credentials, Ha1};
+use crate::digest::{Algorithm, Challenge, Credentials, Ha1, Nonces};
 
 /// What an [`Authenticator`] asks for and holds.
 #[derive(Clone, Debug)]

@@ -5,7 +5,6 @@
 
 mod authenticator;
 mod client;
-mod nonce;
 
 pub use authenticator::{Authenticator, Config, Refusal, Verdict};
 pub use client::{Authentication, AuthenticationError};

@@ -3,9 +3,9 @@
 //! A nonce tells when it was made and proves that this server made it, so that a flood of requests without credentials leaves
 //! nothing behind. Only after a right answer is it remembered which of its counts were used.
 
-use core::time::Duration;
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::fmt;
+use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
 
@@ -17,15 +17,30 @@ const RANDOM: usize = 8;
 const PROOF: usize = 16;
 
 /// A nonce that this server made: when, and what makes it unlike the others of that moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Issued {
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Issued {
     /// Milliseconds since the first one.
     at: u64,
     random: [u8; RANDOM],
 }
 
 /// Makes and recognises nonces, and accepts each count of each once.
-pub(super) struct Nonces {
+///
+/// ```
+/// use std::time::{Duration, Instant};
+/// use msrp::digest::Nonces;
+///
+/// let mut entropy: msrp::Entropy = Box::new(|octets| octets.fill(7));
+/// let now = Instant::now();
+/// let mut nonces = Nonces::new(Duration::from_secs(300), 1000, &mut entropy);
+/// let text = nonces.mint(&mut entropy, now);
+/// let nonce = nonces.recognise(&text).ok_or("foreign")?;
+/// assert!(nonces.is_fresh(nonce, now));
+/// assert!(nonces.accept(nonce, 1, now));
+/// assert!(!nonces.accept(nonce, 1, now), "a count is good once");
+/// # Ok::<(), &str>(())
+/// ```
+pub struct Nonces {
     secret: [u8; 32],
     epoch: Option<Instant>,
     lifetime: Duration,
@@ -43,7 +58,9 @@ struct Window {
 }
 
 impl Nonces {
-    pub(super) fn new(lifetime: Duration, max_used: usize, entropy: &mut Entropy) -> Self {
+    /// Takes how long a nonce may be used, and of how many the used counts are remembered at the most: of those beyond,
+    /// the oldest become stale.
+    pub fn new(lifetime: Duration, max_used: usize, entropy: &mut Entropy) -> Self {
         let mut secret = [0; 32];
         entropy(&mut secret);
         Self {
@@ -56,7 +73,8 @@ impl Nonces {
         }
     }
 
-    pub(super) fn mint(&mut self, entropy: &mut Entropy, now: Instant) -> String {
+    /// Makes a nonce.
+    pub fn mint(&mut self, entropy: &mut Entropy, now: Instant) -> String {
         let at = self.elapsed(now).max(self.floor);
         let mut random = [0; RANDOM];
         entropy(&mut random);
@@ -68,7 +86,7 @@ impl Nonces {
     }
 
     /// Recognises a nonce of this server, of whatever age.
-    pub(super) fn recognise(&self, text: &str) -> Option<Issued> {
+    pub fn recognise(&self, text: &str) -> Option<Issued> {
         let octets = from_hex::<{ TIME + RANDOM + PROOF }>(text)?;
         let (at, rest) = octets.split_first_chunk::<TIME>()?;
         let (random, proof) = rest.split_first_chunk::<RANDOM>()?;
@@ -82,7 +100,8 @@ impl Nonces {
         (difference == 0).then_some(Issued { at, random: *random })
     }
 
-    pub(super) fn is_fresh(&self, nonce: Issued, now: Instant) -> bool {
+    /// Whether a nonce may still be used.
+    pub fn is_fresh(&self, nonce: Issued, now: Instant) -> bool {
         let age = self.since_epoch(now).saturating_sub(nonce.at);
         nonce.at >= self.floor && u128::from(age) <= self.lifetime.as_millis()
     }
@@ -90,7 +109,7 @@ impl Nonces {
     /// Whether a count was not used yet, which it is from now on.
     ///
     /// Only to be asked once the response is known to be right.
-    pub(super) fn accept(&mut self, nonce: Issued, count: u32, now: Instant) -> bool {
+    pub fn accept(&mut self, nonce: Issued, count: u32, now: Instant) -> bool {
         let oldest = self
             .since_epoch(now)
             .saturating_sub(u64::try_from(self.lifetime.as_millis()).unwrap_or(u64::MAX));
@@ -119,7 +138,8 @@ impl Nonces {
         self.used.entry(nonce).or_default().accept(count)
     }
 
-    pub(super) fn remembered(&self) -> usize {
+    /// How many nonces something is remembered of.
+    pub fn remembered(&self) -> usize {
         self.used.len()
     }
 
@@ -185,6 +205,15 @@ impl Window {
         }
         self.below |= mark;
         true
+    }
+}
+
+/// Tells nothing of the secret.
+impl fmt::Debug for Nonces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Nonces")
+            .field("remembered", &self.used.len())
+            .finish_non_exhaustive()
     }
 }
 
