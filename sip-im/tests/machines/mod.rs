@@ -268,6 +268,16 @@ impl Pair {
         flow
     }
 
+    /// An end is replaced by a new one, which knows nothing. Datagrams reach it, streams are gone.
+    pub(crate) fn restart(&mut self, at: usize, config: Config) {
+        let seed = self.next_letter;
+        let end = &mut self.ends[at];
+        end.endpoint = Endpoint::new(config, entropy(seed));
+        end.events.clear();
+        end.datagrams.clear();
+        end.flows.clear();
+    }
+
     /// A stream between the ends breaks.
     pub(crate) fn break_stream(&mut self, at: usize, flow: FlowId) {
         if let Some(peer) = self.peers.remove(&(at, flow)) {
@@ -502,6 +512,10 @@ pub(crate) fn answer(request: &Request, status: StatusCode) -> Response {
         .contact(&Contact::new(uri("sip:bob@192.0.2.2")))
         .build()
         .expect("a response")
+}
+
+pub(crate) fn contact_of(text: &str) -> Contact {
+    Contact::new(uri(text))
 }
 
 pub(crate) fn uri(text: &str) -> Uri {
