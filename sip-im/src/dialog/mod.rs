@@ -103,7 +103,7 @@ pub struct Dialog {
     remote: NameAddr,
     local_sequence: Option<u32>,
     remote_sequence: Option<u32>,
-    routes: Vec<NameAddr>,
+    routes: Box<[NameAddr]>,
     target: Uri,
     secure: bool,
 }
@@ -439,7 +439,7 @@ fn tag(tag: Option<&str>) -> Result<String, DialogError> {
     tag.map(str::to_owned).ok_or(DialogError::NoTag)
 }
 
-fn routes(headers: &crate::header::Headers) -> Result<Vec<NameAddr>, DialogError> {
+fn routes(headers: &crate::header::Headers) -> Result<Box<[NameAddr]>, DialogError> {
     let mut routes = Vec::new();
     for route in headers.all::<RecordRoute>() {
         if routes.len() >= MAX_ROUTES {
@@ -447,7 +447,7 @@ fn routes(headers: &crate::header::Headers) -> Result<Vec<NameAddr>, DialogError
         }
         routes.push(detached(&route?.name_addr));
     }
-    Ok(routes)
+    Ok(routes.into_boxed_slice())
 }
 
 fn contact(headers: &crate::header::Headers) -> Result<Option<Uri>, HeaderError> {
@@ -455,15 +455,20 @@ fn contact(headers: &crate::header::Headers) -> Result<Option<Uri>, HeaderError>
     Ok(contact.as_ref().and_then(Contact::uri).map(copy))
 }
 
-/// A dialog outlives the messages it was read from, so it doesn't share their buffers.
+/// A dialog outlives the messages it was read from, so it doesn't share their buffers: each address has one of its own.
 fn detached(address: &NameAddr) -> NameAddr {
-    let mut copied = address.clone();
-    copied.uri = copy(&address.uri);
-    copied.display = address.display.as_ref().map(ByteStr::detached);
-    copied
+    let mut text = String::new();
+    // A string takes everything.
+    let _ = address.write(&mut text);
+    NameAddr::parse(&exact(text)).unwrap_or_else(|_| address.clone())
 }
 
 fn copy(uri: &Uri) -> Uri {
     // What was read once is read again.
-    Uri::parse(uri.as_str()).unwrap_or_else(|_| uri.clone())
+    Uri::from_text(exact(uri.as_str().to_owned())).unwrap_or_else(|_| uri.clone())
+}
+
+/// A text with no room to spare.
+pub(crate) fn exact(text: String) -> ByteStr {
+    ByteStr::from(text.into_boxed_str().into_string())
 }

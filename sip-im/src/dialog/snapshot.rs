@@ -146,7 +146,7 @@ impl Dialog {
         }
         let call_id = ByteStr::from(snapshot.call_id.clone());
         CallId::parse(&call_id).map_err(|_| SnapshotError::Value("call-id"))?;
-        let routes: Result<Vec<_>, _> = snapshot
+        let routes: Result<Box<[_]>, _> = snapshot
             .routes
             .iter()
             .map(|route| address(route, "route"))

@@ -203,7 +203,7 @@ impl OfferAnswer {
     //# increment by one from the previous SDP.
     pub(crate) fn fit(&self, description: &sdp::Session) -> Result<Bytes, DescriptionError> {
         let Some(before) = self.local.as_ref() else {
-            return Ok(description.write());
+            return Ok(exact(description));
         };
         let before = sdp::Session::parse(before)?;
         //= https://www.rfc-editor.org/rfc/rfc3264#section-8
@@ -218,7 +218,7 @@ impl OfferAnswer {
             let version = before.origin.version.parse::<u64>().unwrap_or(0);
             fitted.origin.version = version.saturating_add(1).to_string().into();
         }
-        Ok(fitted.write())
+        Ok(exact(&fitted))
     }
 
     /// This end offers.
@@ -342,6 +342,11 @@ pub(crate) fn refusal(offer: &sdp::Session) -> sdp::Session {
         lines: offer.lines.clone(),
         media: offer.media.iter().map(sdp::Media::refused).collect(),
     }
+}
+
+/// The text with no room to spare, since it is kept as long as the session.
+fn exact(description: &sdp::Session) -> Bytes {
+    Bytes::copy_from_slice(&description.write())
 }
 
 fn count(description: &sdp::Session) -> u32 {

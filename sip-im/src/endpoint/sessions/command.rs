@@ -277,7 +277,7 @@ impl Endpoint {
 
     fn find_session(&self, dialog: &crate::dialog::DialogId) -> Option<(SessionId, SessionState, Side)> {
         let id = self.sessions.by_dialog.get(dialog)?;
-        let session = self.sessions.table.get(id)?;
+        let session = self.sessions.get(*id)?;
         Some((*id, session.state(), session.side()))
     }
 
@@ -288,27 +288,27 @@ impl Endpoint {
 
     /// The state of a session.
     pub fn session_state(&self, session: SessionId) -> Option<SessionState> {
-        self.sessions.table.get(&session).map(Session::state)
+        self.sessions.get(session).map(Session::state)
     }
 
     /// The dialog of a session.
     pub fn session_dialog(&self, session: SessionId) -> Option<&Dialog> {
-        self.sessions.table.get(&session).map(|session| &session.dialog)
+        self.sessions.get(session).map(|session| &session.dialog)
     }
 
     /// Whose turn it is in a session to describe the media.
     pub fn session_negotiation(&self, session: SessionId) -> Option<Negotiation> {
-        self.sessions.table.get(&session).map(Session::negotiation)
+        self.sessions.get(session).map(Session::negotiation)
     }
 
     /// This end's description as it was agreed on.
     pub fn session_description(&self, session: SessionId) -> Option<&Bytes> {
-        self.sessions.table.get(&session)?.local()
+        self.sessions.get(session)?.local()
     }
 
     /// The timer of a session.
     pub fn session_timer(&self, session: SessionId) -> Option<&SessionTimer> {
-        self.sessions.table.get(&session).map(Session::timer)
+        self.sessions.get(session).map(Session::timer)
     }
 
     /// What to keep of a session to go on with it after a restart or elsewhere.
@@ -321,7 +321,7 @@ impl Endpoint {
         session: SessionId,
         now: Instant,
     ) -> Result<SessionSnapshot, SessionError> {
-        let found = self.sessions.table.get(&session).ok_or(SessionError::Unknown)?;
+        let found = self.sessions.get(session).ok_or(SessionError::Unknown)?;
         found.snapshot(now).ok_or(SessionError::Pending)
     }
 

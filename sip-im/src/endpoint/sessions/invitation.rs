@@ -440,11 +440,7 @@ impl Endpoint {
             return;
         };
         for session in invitation.branches {
-            let unanswered = self
-                .sessions
-                .table
-                .get(&session)
-                .is_some_and(Session::is_unanswered);
+            let unanswered = self.sessions.get(session).is_some_and(Session::is_unanswered);
             if unanswered {
                 self.branch_news(session, id, transaction, Err(Failure::Ended), now);
             }

@@ -50,7 +50,8 @@ enum Letter {
 /// The sessions of an endpoint.
 #[derive(Default)]
 pub(super) struct Sessions {
-    table: BTreeMap<SessionId, Session>,
+    /// Boxed, since a tree has room for more than it holds.
+    table: BTreeMap<SessionId, Box<Session>>,
     by_dialog: BTreeMap<DialogId, SessionId>,
     invitations: BTreeMap<InviteId, Invitation>,
     by_server: BTreeMap<ServerTransaction, SessionId>,
@@ -64,6 +65,10 @@ pub(super) struct Sessions {
 impl Sessions {
     pub(super) fn len(&self) -> usize {
         self.table.len()
+    }
+
+    fn get(&self, id: SessionId) -> Option<&Session> {
+        self.table.get(&id).map(Box::as_ref)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -249,7 +254,7 @@ impl Endpoint {
         match owner {
             Owner::Invite(invite) => self.send_invite(invite, again, now).is_ok(),
             Owner::Session(id) => {
-                let Some(session) = self.sessions.table.get(&id) else {
+                let Some(session) = self.sessions.get(id) else {
                     return false;
                 };
                 // Other requests may have gone out in the meantime.
@@ -342,7 +347,7 @@ impl Endpoint {
 
     /// Where the requests of a session go: the flow that it lives on while that is open, the next hop of its dialog otherwise.
     fn session_target(&self, id: SessionId) -> Option<Target> {
-        let session = self.sessions.table.get(&id)?;
+        let session = self.sessions.get(id)?;
         Some(match &session.hop {
             Some(Target::Flow(flow)) if self.flows.get(*flow).is_none() => {
                 Target::Uri(session.dialog.next_hop())
@@ -383,7 +388,7 @@ impl Endpoint {
         let id = SessionId(self.sessions.next_session);
         self.sessions.next_session = self.sessions.next_session.saturating_add(1);
         self.sessions.by_dialog.insert(session.dialog.id().clone(), id);
-        self.sessions.table.insert(id, session);
+        self.sessions.table.insert(id, Box::new(session));
         id
     }
 }
