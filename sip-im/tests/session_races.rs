@@ -886,7 +886,7 @@ fn the_route_set_is_that_of_the_2xx_and_stays() {
     let ours = pair.ends[0].events.iter().find_map(progress).expect("early");
     let known = |pair: &Pair| -> Vec<String> {
         let dialog = pair.ends[0].endpoint.session_dialog(ours).expect("a dialog");
-        dialog.route_set().map(ToString::to_string).collect()
+        dialog.route_set().map(|route| route.to_string()).collect()
     };
     assert_eq!(known(&pair), ["sip:192.0.2.2:5060;lr;x=1"]);
     branch(&mut pair, &sent, "b1", StatusCode::OK, |response| {

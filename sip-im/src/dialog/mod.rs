@@ -99,13 +99,16 @@ pub const MAX_ROUTES: usize = 32;
 pub struct Dialog {
     id: DialogId,
     state: DialogState,
-    local: NameAddr,
-    remote: NameAddr,
+    secure: bool,
+    /// As From has it, without tag; read when it is needed, since most dialogs are idle most of the time.
+    local: ByteStr,
+    /// As To has it, without tag.
+    remote: ByteStr,
+    /// As Route has them, a line each.
+    routes: ByteStr,
+    target: Uri,
     local_sequence: Option<u32>,
     remote_sequence: Option<u32>,
-    routes: Box<[NameAddr]>,
-    target: Uri,
-    secure: bool,
 }
 
 impl Dialog {
@@ -122,7 +125,7 @@ impl Dialog {
     pub fn from_uas(request: &Request, response: &Response) -> Result<Self, DialogError> {
         let state = state_of(response)?;
         let local_tag = tag(response.headers().require::<To>()?.tag())?;
-        Self::answering(request, local_tag, state)
+        Self::answering(request, &local_tag, state)
     }
 
     /// The dialog at the end that subscribed, when it is made by the first NOTIFY.
@@ -135,9 +138,14 @@ impl Dialog {
     //# Because the dialog usage is established by the NOTIFY request, the
     //# route set at the subscriber is taken from the NOTIFY request itself,
     pub fn from_notify(subscribe: &Request, notify: &Request) -> Result<Self, DialogError> {
+        Self::of_notify(subscribe.headers().require::<CSeq>()?.seq, notify)
+    }
+
+    /// The same, by the number of the SUBSCRIBE.
+    pub(crate) fn of_notify(sequence: u32, notify: &Request) -> Result<Self, DialogError> {
         let local_tag = tag(notify.headers().require::<To>()?.tag())?;
-        let mut dialog = Self::answering(notify, local_tag, DialogState::Confirmed)?;
-        dialog.local_sequence = Some(subscribe.headers().require::<CSeq>()?.seq);
+        let mut dialog = Self::answering(notify, &local_tag, DialogState::Confirmed)?;
+        dialog.local_sequence = Some(sequence);
         Ok(dialog)
     }
 
@@ -156,45 +164,38 @@ impl Dialog {
         let headers = request.headers();
         let from = headers.require::<From>()?;
         let to = response.headers().require::<To>()?;
-        let id = DialogId::new(
-            headers.require::<CallId>()?.0.detached(),
-            tag(from.tag())?,
-            to.tag().unwrap_or_default().to_owned(),
-        );
-        let mut routes = routes(response.headers())?;
-        routes.reverse();
-        Ok(Self {
-            id,
-            state,
-            local: detached(&from.name_addr),
-            remote: detached(&to.name_addr),
-            local_sequence: Some(headers.require::<CSeq>()?.seq),
-            remote_sequence: None,
-            routes,
-            target: contact(response.headers())?.ok_or(DialogError::NoContact)?,
-            secure: request.uri().scheme() == Scheme::Sips,
-        })
+        let call_id = headers.require::<CallId>()?;
+        let parts = Parts {
+            call_id: call_id.as_str(),
+            local_tag: &tag(from.tag())?,
+            remote_tag: to.tag().unwrap_or_default(),
+            local: &from.name_addr,
+            remote: &to.name_addr,
+            routes: &routes(response.headers(), true)?,
+        };
+        let target = contact(response.headers())?.ok_or(DialogError::NoContact)?;
+        let mut dialog = parts.dialog(state, target, request.uri().scheme() == Scheme::Sips);
+        dialog.local_sequence = Some(headers.require::<CSeq>()?.seq);
+        Ok(dialog)
     }
 
-    fn answering(request: &Request, local_tag: String, state: DialogState) -> Result<Self, DialogError> {
+    fn answering(request: &Request, local_tag: &str, state: DialogState) -> Result<Self, DialogError> {
         let headers = request.headers();
         let from = headers.require::<From>()?;
         let to = headers.require::<To>()?;
-        Ok(Self {
-            id: DialogId::new(
-                headers.require::<CallId>()?.0.detached(),
-                local_tag,
-                from.tag().unwrap_or_default().to_owned(),
-            ),
-            state,
-            local: detached(&to.name_addr),
-            remote: detached(&from.name_addr),
-            local_sequence: None,
-            remote_sequence: Some(headers.require::<CSeq>()?.seq),
-            routes: routes(headers)?,
-            target: contact(headers)?.ok_or(DialogError::NoContact)?,
-            secure: request.uri().scheme() == Scheme::Sips,
-        })
+        let call_id = headers.require::<CallId>()?;
+        let parts = Parts {
+            call_id: call_id.as_str(),
+            local_tag,
+            remote_tag: from.tag().unwrap_or_default(),
+            local: &to.name_addr,
+            remote: &from.name_addr,
+            routes: &routes(headers, false)?,
+        };
+        let target = contact(headers)?.ok_or(DialogError::NoContact)?;
+        let mut dialog = parts.dialog(state, target, request.uri().scheme() == Scheme::Sips);
+        dialog.remote_sequence = Some(headers.require::<CSeq>()?.seq);
+        Ok(dialog)
     }
 
     /// Its name at this end.
@@ -208,13 +209,13 @@ impl Dialog {
     }
 
     /// The address that this end was called by or called itself.
-    pub fn local_uri(&self) -> &Uri {
-        &self.local.uri
+    pub fn local_uri(&self) -> Uri {
+        self.address(&self.local).uri
     }
 
     /// The address of the other end.
-    pub fn remote_uri(&self) -> &Uri {
-        &self.remote.uri
+    pub fn remote_uri(&self) -> Uri {
+        self.address(&self.remote).uri
     }
 
     /// Where the other end is reached: its Contact.
@@ -223,8 +224,18 @@ impl Dialog {
     }
 
     /// The routes that requests take.
-    pub fn route_set(&self) -> impl Iterator<Item = &Uri> {
-        self.routes.iter().map(|route| &route.uri)
+    pub fn route_set(&self) -> impl Iterator<Item = Uri> {
+        self.routes().map(|route| route.uri)
+    }
+
+    fn routes(&self) -> impl Iterator<Item = NameAddr> {
+        let lines = self.routes.as_str().lines();
+        lines.map(|line| self.address(&self.routes.slice_of(line)))
+    }
+
+    /// What was an address when it was written down.
+    fn address(&self, text: &ByteStr) -> NameAddr {
+        NameAddr::parse(text).unwrap_or_else(|_| NameAddr::new(self.target.clone()))
     }
 
     /// Whether it was made by a SIPS URI.
@@ -251,12 +262,11 @@ impl Dialog {
     /// Fails, and changes nothing, when the response lacks what makes a dialog.
     pub fn confirm(&mut self, response: &Response) -> Result<(), DialogError> {
         if state_of(response)? == DialogState::Confirmed && self.state == DialogState::Early {
-            let mut routes = routes(response.headers())?;
-            routes.reverse();
+            let routes = routes(response.headers(), true)?;
             if let Some(target) = contact(response.headers())? {
                 self.target = target;
             }
-            self.routes = routes;
+            self.routes = exact(routes);
             self.state = DialogState::Confirmed;
         }
         Ok(())
@@ -375,35 +385,35 @@ impl Dialog {
 
     /// Where requests are sent first: the first route, or the other end itself.
     pub fn next_hop(&self) -> Uri {
-        self.routes
-            .first()
-            .map_or(&self.target, |route| &route.uri)
-            .clone()
+        self.route_set().next().unwrap_or_else(|| self.target.clone())
     }
 
     fn begin(&self, method: Method, sequence: u32) -> RequestBuilder {
-        let strict = self.routes.first().filter(|route| !is_loose(&route.uri));
+        let strict = self.routes().next().filter(|route| !is_loose(&route.uri));
         //= https://www.rfc-editor.org/rfc/rfc3261#section-12.2.1.1
         //# If the route set is not empty, and its first URI does not contain the
         //# lr parameter, the UAC MUST place the first URI from the route set
         //# into the Request-URI, stripping any parameters that are not allowed
         //# in a Request-URI.
-        let uri = strict.map_or(&self.target, |route| &route.uri).clone();
-        let mut builder = Request::builder(method, uri);
         let skipped = usize::from(strict.is_some());
-        for route in self.routes.iter().skip(skipped) {
+        let is_strict = strict.is_some();
+        let uri = strict.map_or_else(|| self.target.clone(), |route| route.uri);
+        let mut builder = Request::builder(method, uri);
+        for route in self.routes().skip(skipped) {
             let mut value = Route::new(route.uri.clone());
-            value.name_addr = route.clone();
+            value.name_addr = route;
             builder = builder.header_typed(&value);
         }
-        if strict.is_some() {
+        if is_strict {
             builder = builder.header_typed(&Route::new(self.target.clone()));
         }
-        let mut from = From::new(self.local.uri.clone());
-        from.name_addr = self.local.clone();
+        let local = self.address(&self.local);
+        let mut from = From::new(local.uri.clone());
+        from.name_addr = local;
         from.tag = Some(self.id.local_tag.clone()).filter(|tag| !tag.is_empty());
-        let mut to = To::new(self.remote.uri.clone());
-        to.name_addr = self.remote.clone();
+        let remote = self.address(&self.remote);
+        let mut to = To::new(remote.uri.clone());
+        to.name_addr = remote;
         to.tag = Some(self.id.remote_tag.clone()).filter(|tag| !tag.is_empty());
         builder
             .header_typed(&from)
@@ -439,15 +449,19 @@ fn tag(tag: Option<&str>) -> Result<String, DialogError> {
     tag.map(str::to_owned).ok_or(DialogError::NoTag)
 }
 
-fn routes(headers: &crate::header::Headers) -> Result<Box<[NameAddr]>, DialogError> {
+/// The routes that a message records, a line each.
+fn routes(headers: &crate::header::Headers, reversed: bool) -> Result<String, DialogError> {
     let mut routes = Vec::new();
     for route in headers.all::<RecordRoute>() {
         if routes.len() >= MAX_ROUTES {
             return Err(DialogError::TooManyRoutes);
         }
-        routes.push(detached(&route?.name_addr));
+        routes.push(written(&route?.name_addr));
     }
-    Ok(routes.into_boxed_slice())
+    if reversed {
+        routes.reverse();
+    }
+    Ok(routes.join("\n"))
 }
 
 fn contact(headers: &crate::header::Headers) -> Result<Option<Uri>, HeaderError> {
@@ -455,12 +469,56 @@ fn contact(headers: &crate::header::Headers) -> Result<Option<Uri>, HeaderError>
     Ok(contact.as_ref().and_then(Contact::uri).map(copy))
 }
 
-/// A dialog outlives the messages it was read from, so it doesn't share their buffers: each address has one of its own.
-fn detached(address: &NameAddr) -> NameAddr {
+/// What a dialog is made of.
+struct Parts<'a> {
+    call_id: &'a str,
+    local_tag: &'a str,
+    remote_tag: &'a str,
+    local: &'a NameAddr,
+    remote: &'a NameAddr,
+    routes: &'a str,
+}
+
+impl Parts<'_> {
+    /// Puts them into one buffer: a dialog outlives the messages it was read from, so it doesn't share theirs.
+    fn dialog(&self, state: DialogState, target: Uri, secure: bool) -> Dialog {
+        let (local, remote) = (written(self.local), written(self.remote));
+        let parts = [
+            self.call_id,
+            self.local_tag,
+            self.remote_tag,
+            &local,
+            &remote,
+            self.routes,
+        ];
+        let whole = exact(parts.concat());
+        let mut start = 0_usize;
+        let [call_id, local_tag, remote_tag, local, remote, routes] = parts.map(|part| {
+            let end = start.saturating_add(part.len());
+            let slice = whole.as_str().get(start..end).unwrap_or_default();
+            start = end;
+            whole.slice_of(slice)
+        });
+        Dialog {
+            id: DialogId::new(call_id, local_tag, remote_tag),
+            state,
+            secure,
+            local,
+            remote,
+            routes,
+            target,
+            local_sequence: None,
+            remote_sequence: None,
+        }
+    }
+}
+
+/// An address as it is written in From, To and Route.
+fn written(address: &NameAddr) -> String {
     let mut text = String::new();
     // A string takes everything.
     let _ = address.write(&mut text);
-    NameAddr::parse(&exact(text)).unwrap_or_else(|_| address.clone())
+    text
 }
 
 fn copy(uri: &Uri) -> Uri {

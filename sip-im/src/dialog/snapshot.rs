@@ -1,6 +1,6 @@
 //! A dialog as a value that survives a restart.
 
-use super::{Dialog, DialogId, DialogState, MAX_ROUTES, MAX_SEQUENCE};
+use super::{Dialog, DialogState, MAX_ROUTES, MAX_SEQUENCE, Parts, written};
 use crate::ByteStr;
 use crate::header::{CallId, Header, NameAddr};
 use crate::snapshot::{Reader, SnapshotError, Writer};
@@ -126,12 +126,12 @@ impl Dialog {
             remote_tag: self.id.remote_tag.to_string(),
             confirmed: self.state == DialogState::Confirmed,
             secure: self.secure,
-            local: written(&self.local),
-            remote: written(&self.remote),
+            local: self.local.to_string(),
+            remote: self.remote.to_string(),
             target: self.target.as_str().to_owned(),
             local_sequence: self.local_sequence,
             remote_sequence: self.remote_sequence,
-            routes: self.routes.iter().map(written).collect(),
+            routes: self.routes.as_str().lines().map(str::to_owned).collect(),
         }
     }
 
@@ -146,49 +146,40 @@ impl Dialog {
         }
         let call_id = ByteStr::from(snapshot.call_id.clone());
         CallId::parse(&call_id).map_err(|_| SnapshotError::Value("call-id"))?;
-        let routes: Result<Box<[_]>, _> = snapshot
-            .routes
-            .iter()
-            .map(|route| address(route, "route"))
-            .collect();
-        Ok(Self {
-            id: DialogId::new(
-                call_id,
-                tag(&snapshot.local_tag, "local-tag")?,
-                tag(&snapshot.remote_tag, "remote-tag")?,
-            ),
-            state: if snapshot.confirmed {
-                DialogState::Confirmed
-            } else {
-                DialogState::Early
-            },
-            local: address(&snapshot.local, "local")?,
-            remote: address(&snapshot.remote, "remote")?,
-            local_sequence: sequence(snapshot.local_sequence, "local-sequence")?,
-            remote_sequence: sequence(snapshot.remote_sequence, "remote-sequence")?,
-            routes: routes?,
-            target: Uri::parse(&snapshot.target).map_err(|_| SnapshotError::Value("target"))?,
-            secure: snapshot.secure,
-        })
+        let mut routes = Vec::with_capacity(snapshot.routes.len());
+        for route in &snapshot.routes {
+            routes.push(written(&address(route, "route")?));
+        }
+        tag(&snapshot.local_tag, "local-tag")?;
+        tag(&snapshot.remote_tag, "remote-tag")?;
+        let parts = Parts {
+            call_id: &call_id,
+            local_tag: &snapshot.local_tag,
+            remote_tag: &snapshot.remote_tag,
+            local: &address(&snapshot.local, "local")?,
+            remote: &address(&snapshot.remote, "remote")?,
+            routes: &routes.join("\n"),
+        };
+        let target = Uri::parse(&snapshot.target).map_err(|_| SnapshotError::Value("target"))?;
+        let state = if snapshot.confirmed {
+            DialogState::Confirmed
+        } else {
+            DialogState::Early
+        };
+        let mut dialog = parts.dialog(state, target, snapshot.secure);
+        dialog.local_sequence = sequence(snapshot.local_sequence, "local-sequence")?;
+        dialog.remote_sequence = sequence(snapshot.remote_sequence, "remote-sequence")?;
+        Ok(dialog)
     }
-}
-
-fn written(address: &NameAddr) -> String {
-    let mut text = String::new();
-    // A string takes everything.
-    let _ = address.write(&mut text);
-    text
 }
 
 fn address(text: &str, key: &'static str) -> Result<NameAddr, SnapshotError> {
     NameAddr::parse(&ByteStr::from(text.to_owned())).map_err(|_| SnapshotError::Value(key))
 }
 
-fn tag(text: &str, key: &'static str) -> Result<ByteStr, SnapshotError> {
+fn tag(text: &str, key: &'static str) -> Result<(), SnapshotError> {
     let plain = text.bytes().all(crate::header::cursor::is_token_byte);
-    plain
-        .then(|| ByteStr::from(text.to_owned()))
-        .ok_or(SnapshotError::Value(key))
+    plain.then_some(()).ok_or(SnapshotError::Value(key))
 }
 
 fn sequence(number: Option<u32>, key: &'static str) -> Result<Option<u32>, SnapshotError> {

@@ -27,6 +27,14 @@ impl Event {
         }
     }
 
+    /// The same in a buffer of its own, for a value that outlives its message.
+    pub(crate) fn detached(&self) -> Self {
+        let mut text = String::new();
+        // A string takes everything, and what was read is read again.
+        let _ = self.write(&mut text);
+        Self::parse(&crate::dialog::exact(text)).unwrap_or_else(|_| self.clone())
+    }
+
     /// Tells several subscriptions in one dialog apart.
     pub fn id(&self) -> Option<&str> {
         self.params.get("id").flatten()

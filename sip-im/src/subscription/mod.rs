@@ -4,8 +4,11 @@
 //! [endpoint](crate::endpoint)'s.
 
 mod notifier;
+mod snapshot;
 mod subscriber;
+mod template;
 
 pub(crate) use notifier::ends_usage;
 pub use notifier::{Notifier, NotifierConfig, NotifierState, SubscribeRefused};
+pub use snapshot::{NotifierSnapshot, SubscriberSnapshot};
 pub use subscriber::{Again, Subscriber, SubscriberEvent, SubscriberState};

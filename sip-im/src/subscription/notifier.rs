@@ -107,24 +107,24 @@ impl SubscribeRefused {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Notifier {
-    dialog: Dialog,
-    event: Event,
-    contact: Uri,
-    config: NotifierConfig,
-    expires: Option<Instant>,
-    state: NotifierState,
+    pub(super) dialog: Dialog,
+    pub(super) event: Event,
+    pub(super) contact: Uri,
+    pub(super) config: NotifierConfig,
+    pub(super) expires: Option<Instant>,
+    pub(super) state: NotifierState,
     /// The last NOTIFY has been made.
-    said_so: bool,
-    news: News,
+    pub(super) said_so: bool,
+    pub(super) news: News,
     /// When the latest NOTIFY was made.
-    last: Option<Instant>,
+    pub(super) last: Option<Instant>,
     /// What the subscriber asked for with `max-rate`.
-    asked_interval: Option<(ByteStr, Duration)>,
+    pub(super) asked_interval: Option<(ByteStr, Duration)>,
 }
 
 /// What the subscriber has not been told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum News {
+pub(super) enum News {
     None,
     /// The state has changed; it is told when it may be.
     Later,
@@ -148,7 +148,7 @@ impl Notifier {
         config: &NotifierConfig,
         now: Instant,
     ) -> Result<(Self, Response), SubscribeRefused> {
-        let event = event_of(request)?;
+        let event = event_of(request)?.detached();
         let seconds = granted(request, config)?;
         let response = response(request, local_tag, contact, seconds)?;
         let bad = |_| SubscribeRefused::with(StatusCode::BAD_REQUEST);
@@ -177,7 +177,7 @@ impl Notifier {
     /// Fails with what to answer, and changes nothing.
     pub fn refresh(&mut self, request: &Request, now: Instant) -> Result<Response, SubscribeRefused> {
         let gone = SubscribeRefused::with(StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST);
-        let event = event_of(request)?;
+        let event = event_of(request)?.detached();
         if self.is_over() || !same_event(&self.event, &event) {
             return Err(gone);
         }
@@ -381,7 +381,7 @@ pub(crate) fn ends_usage(status: StatusCode) -> bool {
 }
 
 /// The time between notifications that a `max-rate` stands for (RFC 6446 section 9.2), and its text.
-fn interval_of(event: &Event) -> Option<(ByteStr, Duration)> {
+pub(super) fn interval_of(event: &Event) -> Option<(ByteStr, Duration)> {
     let text = event.params.get("max-rate").flatten()?;
     let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |text: &str, most: usize| {

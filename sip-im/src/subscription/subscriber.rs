@@ -6,12 +6,10 @@ use std::time::Instant;
 
 use super::ends_usage;
 use super::notifier::same_event;
+use super::template::Template;
 use crate::dialog::{Dialog, DialogId};
 use crate::error::BuildError;
-use crate::header::{
-    CSeq, CallId, Contact, Event, Expires, From, HeaderName, MinExpires, SubscriptionState,
-    SubscriptionStateValue,
-};
+use crate::header::{Event, Expires, HeaderName, MinExpires, SubscriptionState, SubscriptionStateValue};
 use crate::message::{Request, Response};
 use crate::{ByteStr, Method, StatusCode};
 
@@ -88,20 +86,20 @@ impl Again {
 /// One subscription, from its SUBSCRIBE to the NOTIFY that ends it.
 #[derive(Clone, Debug)]
 pub struct Subscriber {
-    subscribe: Request,
-    event: Event,
-    local_tag: ByteStr,
-    dialog: Option<Dialog>,
-    state: SubscriberState,
-    timer_n: Duration,
-    expires: u32,
+    pub(super) template: Template,
+    /// The Call-ID and the tag of this end, until the dialog has them.
+    pub(super) call: Option<(ByteStr, ByteStr)>,
+    pub(super) dialog: Option<Dialog>,
+    pub(super) state: SubscriberState,
+    pub(super) timer_n: Duration,
+    pub(super) expires: u32,
     /// Timer N: by then a NOTIFY has to come.
-    notify_by: Option<Instant>,
-    refresh_at: Option<Instant>,
-    ends_at: Option<Instant>,
-    events: VecDeque<SubscriberEvent>,
+    pub(super) notify_by: Option<Instant>,
+    pub(super) refresh_at: Option<Instant>,
+    pub(super) ends_at: Option<Instant>,
+    pub(super) events: VecDeque<SubscriberEvent>,
     /// Until then, NOTIFYs from elsewhere are of further subscriptions.
-    forks_until: Option<Instant>,
+    pub(super) forks_until: Option<Instant>,
 }
 
 impl Subscriber {
@@ -110,21 +108,25 @@ impl Subscriber {
     /// # Errors
     ///
     /// Fails when the request lacks Event or a From tag.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a request that goes out is given to what follows it"
+    )]
     pub fn new(
         subscribe: Request,
         timer_n: Duration,
         now: Instant,
     ) -> Result<Self, crate::error::HeaderError> {
-        let event = subscribe.headers().require::<Event>()?;
+        let template = Template::of(&subscribe)?;
+        let call_id = subscribe.call_id()?.0.detached();
         let local_tag = subscribe.from()?.tag().unwrap_or_default().to_owned();
         let expires = subscribe
             .headers()
             .get::<Expires>()?
             .map_or(3600, |expires| expires.0);
         Ok(Self {
-            subscribe,
-            event,
-            local_tag: ByteStr::from(local_tag),
+            template,
+            call: Some((call_id, ByteStr::from(local_tag))),
             dialog: None,
             state: SubscriberState::NotifyWait,
             timer_n,
@@ -138,11 +140,19 @@ impl Subscriber {
     }
 
     /// Notes that the SUBSCRIBE went out again with another number, since it was challenged.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a request that goes out is given to what follows it"
+    )]
     pub fn resent(&mut self, subscribe: Request, now: Instant) {
         if let (Some(dialog), Ok(cseq)) = (&mut self.dialog, subscribe.cseq()) {
             dialog.advance(cseq.seq);
         }
-        self.subscribe = subscribe;
+        if self.dialog.is_none()
+            && let Ok(template) = Template::of(&subscribe)
+        {
+            self.template = template;
+        }
         self.notify_by = now.checked_add(self.timer_n);
         if self.state == SubscriberState::NotifyWait {
             self.forks_until = self.notify_by;
@@ -170,22 +180,17 @@ impl Subscriber {
         let Some(id) = DialogId::of_incoming_request(notify) else {
             return false;
         };
-        let ours = match &self.dialog {
-            Some(dialog) => *dialog.id() == id,
-            None => {
-                id.local_tag == self.local_tag
-                    && self
-                        .subscribe
-                        .call_id()
-                        .is_ok_and(|call_id| call_id.as_str() == id.call_id.as_str())
-            }
+        let ours = match (&self.dialog, &self.call) {
+            (Some(dialog), _) => *dialog.id() == id,
+            (None, Some((call_id, local_tag))) => id.local_tag == *local_tag && id.call_id == *call_id,
+            (None, None) => false,
         };
         ours && notify
             .headers()
             .get::<Event>()
             .ok()
             .flatten()
-            .is_some_and(|event| same_event(&event, &self.event))
+            .is_some_and(|event| same_event(&event, &self.template.event))
     }
 
     /// Takes a NOTIFY, and gives the status to answer; on 200 its body is news.
@@ -204,8 +209,11 @@ impl Subscriber {
                     return error.status();
                 }
             }
-            None => match Dialog::from_notify(&self.subscribe, notify) {
-                Ok(dialog) => self.dialog = Some(dialog),
+            None => match Dialog::of_notify(self.template.sequence, notify) {
+                Ok(dialog) => {
+                    self.dialog = Some(dialog);
+                    self.call = None;
+                }
                 Err(_) => return StatusCode::BAD_REQUEST,
             },
         }
@@ -292,6 +300,7 @@ impl Subscriber {
             return None;
         }
         let other = Self {
+            call: Some((mine.id().call_id.clone(), mine.id().local_tag.clone())),
             dialog: None,
             state: SubscriberState::NotifyWait,
             notify_by: self.forks_until,
@@ -317,23 +326,7 @@ impl Subscriber {
     ///
     /// Fails when the Call-ID or the tag can't be written.
     pub fn anew(&self, call_id: &str, tag: &str) -> Result<Request, BuildError> {
-        let mut request = self.subscribe.clone();
-        let headers = request.headers_mut();
-        for name in [
-            HeaderName::VIA,
-            HeaderName::AUTHORIZATION,
-            HeaderName::PROXY_AUTHORIZATION,
-        ] {
-            headers.remove(&name);
-        }
-        if let Ok(Some(mut from)) = headers.get::<From>() {
-            from.tag = Some(ByteStr::from(tag.to_owned()));
-            headers.set_typed(&from)?;
-        }
-        headers.set_typed(&CallId::new(call_id))?;
-        headers.set_typed(&CSeq::new(1, Method::Subscribe))?;
-        headers.set_typed(&Expires(self.expires))?;
-        Ok(request)
+        self.template.request(call_id, tag, self.expires)
     }
 
     /// Makes the SUBSCRIBE that renews the subscription.
@@ -386,17 +379,15 @@ impl Subscriber {
 
     fn request(&mut self, expires: u32) -> Result<Request, BuildError> {
         let missing = BuildError::Missing(HeaderName::TO);
-        let contact = self.subscribe.headers().get::<Contact>().ok().flatten();
         let dialog = self.dialog.as_mut().ok_or(missing)?;
         let mut builder = dialog
             .request(Method::Subscribe)
-            .header_typed(&self.event)
+            .header_typed(&self.template.event)
             .header_typed(&Expires(expires));
-        if let Some(contact) = &contact {
-            builder = builder.contact(contact);
-        }
-        for value in self.subscribe.headers().values(&HeaderName::ACCEPT) {
-            builder = builder.header(&HeaderName::ACCEPT, &value)?;
+        for (name, value) in self.template.fields() {
+            if name == HeaderName::CONTACT || name == HeaderName::ACCEPT {
+                builder = builder.header(&name, value)?;
+            }
         }
         builder.build()
     }
