@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use im_xdm_model::document::{
-    ConferenceInfo, DeferredList, Group, Imdn, IsComposing, ResourceLists, Ruleset,
+    ConferenceInfo, DeferredList, Group, HistoryList, ImSettings, Imdn, IsComposing, Presence, Reginfo,
+    ResourceLists, RlsServices, Ruleset, UserProfile, Watcherinfo,
 };
 use im_xdm_model::error::{DocumentError, DocumentErrorKind};
 use im_xdm_model::xml::Limits;
@@ -36,9 +37,16 @@ pub(super) const KINDS: &[Kind] = kinds! {
     "conference-info" => ConferenceInfo,
     "deferred-list" => DeferredList,
     "group" => Group,
+    "history-list" => HistoryList,
+    "im-settings" => ImSettings,
     "imdn" => Imdn,
     "is-composing" => IsComposing,
+    "pidf" => Presence,
+    "reginfo" => Reginfo,
     "resource-lists" => ResourceLists,
+    "rls-services" => RlsServices,
+    "user-profile" => UserProfile,
+    "watcherinfo" => Watcherinfo,
 };
 
 fn inspect<T: Serialize>(

@@ -4,13 +4,23 @@
 //! them. Notifications (conference state, disposition notifications, composing indications) are read tolerantly. What
 //! comes from other namespaces is carried along by both.
 
+mod state;
+mod tokens;
+
 pub mod access_rules;
 pub mod conference_info;
 pub mod deferred;
 pub mod group;
+pub mod history;
+pub mod im_settings;
 pub mod imdn;
 pub mod is_composing;
+pub mod pidf;
+pub mod reginfo;
 pub mod resource_lists;
+pub mod rls_services;
+pub mod user_profile;
+pub mod watcherinfo;
 
 pub use access_rules::{
     Action, AllowInvite, Condition, Except, IdentityMatch, Permission, Rule, Ruleset, SubHandling, Validity,
@@ -18,12 +28,21 @@ pub use access_rules::{
 pub use conference_info::ConferenceInfo;
 pub use deferred::DeferredList;
 pub use group::Group;
+pub use history::HistoryList;
+pub use im_settings::ImSettings;
 pub use imdn::Imdn;
 pub use is_composing::IsComposing;
+pub use pidf::Presence;
+pub use reginfo::Reginfo;
 pub use resource_lists::{CopyControl, DisplayName, Entry, EntryRef, External, Item, List, ResourceLists};
 
+pub use rls_services::RlsServices;
+pub use state::{DocumentState, Updated};
+pub use user_profile::UserProfile;
+pub use watcherinfo::Watcherinfo;
+
 use crate::error::{DocumentError, DocumentErrorKind};
-use crate::xml::{Attribute, Element, Limits, NameRef, Tree, TreeNode, is_space};
+use crate::xml::{Attribute, AttributeRef, DateTime, Element, Limits, NameRef, Tree, TreeNode, is_space};
 
 /// Reads a document: its text becomes a tree, and the tree what `read` makes of it.
 pub(crate) fn read<T>(
@@ -141,4 +160,50 @@ pub(crate) fn number_of<T: std::str::FromStr>(
 
 pub(crate) const fn truth(value: bool) -> &'static str {
     if value { "true" } else { "false" }
+}
+
+/// Returns the attributes other than the named ones, which are in no namespace.
+pub(crate) fn other_than(element: TreeNode<'_>, known: &[&str]) -> Vec<Attribute> {
+    element
+        .attributes()
+        .filter(|a| a.name.namespace().is_some() || !known.contains(&a.name.local()))
+        .map(AttributeRef::to_owned)
+        .collect()
+}
+
+/// Reads an attribute that need not be there.
+pub(crate) fn optional<T>(
+    element: TreeNode<'_>,
+    name: &'static str,
+    read: impl FnOnce(&str) -> Option<T>,
+) -> Result<Option<T>, DocumentError> {
+    let bad = || DocumentError::at(element, DocumentErrorKind::BadValue(name));
+    element
+        .attribute(name)
+        .map(|text| read(text).ok_or_else(bad))
+        .transpose()
+}
+
+/// Reads an attribute that must be there.
+pub(crate) fn required_as<T>(
+    element: TreeNode<'_>,
+    name: &'static str,
+    read: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, DocumentError> {
+    let missing = || DocumentError::at(element, DocumentErrorKind::MissingAttribute(name));
+    optional(element, name, read)?.ok_or_else(missing)
+}
+
+/// Reads an `xs:dateTime`.
+pub(crate) fn date(text: &str) -> Option<DateTime> {
+    text.parse().ok()
+}
+
+/// Reads the content of an element as a value.
+pub(crate) fn content_of<T>(
+    element: TreeNode<'_>,
+    place: &'static str,
+    read: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, DocumentError> {
+    read(&element.text()).ok_or_else(|| DocumentError::at(element, DocumentErrorKind::BadValue(place)))
 }

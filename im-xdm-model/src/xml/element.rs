@@ -99,6 +99,11 @@ impl Element {
         Self::new(Name::known(namespace, local))
     }
 
+    /// Makes an empty element of a name that may not be one.
+    pub(crate) fn named_like(namespace: &str, local: &str) -> Option<Self> {
+        Name::new(Some(namespace), local).ok().map(Self::new)
+    }
+
     /// Reads a document.
     ///
     /// # Errors

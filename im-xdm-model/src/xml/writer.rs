@@ -238,5 +238,9 @@ const KNOWN: &[(&str, &str)] = &[
     ("ci", "urn:ietf:params:xml:ns:conference-info"),
     ("xcon", "urn:ietf:params:xml:ns:xcon-conference-info"),
     ("im", "urn:oma:xml:im:history-list"),
+    ("ims", "urn:oma:xml:im:service-settings"),
+    ("dm", "urn:ietf:params:xml:ns:pidf:data-model"),
+    ("rpid", "urn:ietf:params:xml:ns:pidf:rpid"),
+    ("gr", "urn:ietf:params:xml:ns:gruuinfo"),
     ("xsi", "http://www.w3.org/2001/XMLSchema-instance"),
 ];

@@ -5,9 +5,9 @@ mod user;
 
 use bytes::Bytes;
 
-use super::{boolean_of, number, number_of};
+use super::{boolean_of, number, number_of, other_than as others};
 use crate::error::{DocumentError, DocumentErrorKind};
-use crate::xml::{Attribute, AttributeRef, Element, Extensions, Limits, TreeNode};
+use crate::xml::{Element, Extensions, Limits, TreeNode};
 
 pub use merge::{MergeError, Merged};
 pub use user::{
@@ -326,13 +326,4 @@ fn own(element: TreeNode<'_>) -> Option<&str> {
 /// Tells whether an element that is carried along is one of these elements of conference state.
 fn is_own(element: &Element, names: &[&str]) -> bool {
     element.name().is_in(NAMESPACE) && names.contains(&element.name().local())
-}
-
-/// Returns the attributes other than the named ones.
-fn others(element: TreeNode<'_>, known: &[&str]) -> Vec<Attribute> {
-    element
-        .attributes()
-        .filter(|a| a.name.namespace().is_some() || !known.contains(&a.name.local()))
-        .map(AttributeRef::to_owned)
-        .collect()
 }

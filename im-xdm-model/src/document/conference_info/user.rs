@@ -1,7 +1,8 @@
 //! Participants and their endpoints (RFC 4575 sections 5.6 to 5.8).
 
-use super::super::{boolean, once, truth};
-use super::{NAMESPACE, NICKNAME_NAMESPACE, State, is_own, others, own};
+use super::super::tokens::tokens;
+use super::super::{boolean, content_of, once, other_than as others, truth};
+use super::{NAMESPACE, NICKNAME_NAMESPACE, State, is_own, own};
 use crate::error::{DocumentError, DocumentErrorKind};
 use crate::xml::{DateTime, Element, Extensions, Name, TreeNode};
 
@@ -91,31 +92,6 @@ pub struct Media {
     pub status: Option<MediaStatus>,
     /// What else there is.
     pub extensions: Extensions,
-}
-
-macro_rules! tokens {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-        #[cfg_attr(feature = "serde", serde(rename_all = "kebab-case"))]
-        #[non_exhaustive]
-        pub enum $name { $($(#[$variant_doc])* $variant,)* }
-
-        impl $name {
-            /// Returns the value as written in documents.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text,)* }
-            }
-
-            fn read(element: TreeNode<'_>, place: &'static str) -> Result<Self, DocumentError> {
-                match element.trimmed_text().as_str() {
-                    $($text => Ok(Self::$variant),)*
-                    _ => Err(DocumentError::at(element, DocumentErrorKind::BadValue(place))),
-                }
-            }
-        }
-    };
 }
 
 tokens! {
@@ -316,13 +292,13 @@ impl Endpoint {
                 Some("status") => {
                     once(
                         &mut read.status,
-                        EndpointStatus::read(child, "status")?,
+                        content_of(child, "status", EndpointStatus::from_value)?,
                         child,
                         "status",
                     )?;
                 }
                 Some("joining-method") => {
-                    let method = JoiningMethod::read(child, "joining-method")?;
+                    let method = content_of(child, "joining-method", JoiningMethod::from_value)?;
                     once(&mut read.joining_method, method, child, "joining-method")?;
                 }
                 Some("joining-info") => {
@@ -334,7 +310,7 @@ impl Endpoint {
                     )?;
                 }
                 Some("disconnection-method") => {
-                    let method = DisconnectionMethod::read(child, "disconnection-method")?;
+                    let method = content_of(child, "disconnection-method", DisconnectionMethod::from_value)?;
                     once(
                         &mut read.disconnection_method,
                         method,
@@ -450,7 +426,7 @@ impl Media {
                 Some("type") => once(&mut read.kind, child.trimmed_text(), child, "type")?,
                 Some("status") => once(
                     &mut read.status,
-                    MediaStatus::read(child, "status")?,
+                    content_of(child, "status", MediaStatus::from_value)?,
                     child,
                     "status",
                 )?,

@@ -168,7 +168,11 @@ impl DisplayName {
     }
 
     pub(crate) fn to_element(&self, namespace: &'static str) -> Element {
-        let mut element = Element::known(namespace, "display-name");
+        self.to_named(namespace, "display-name")
+    }
+
+    pub(crate) fn to_named(&self, namespace: &'static str, local: &'static str) -> Element {
+        let mut element = Element::known(namespace, local);
         if let Some(lang) = &self.lang {
             element.set_attribute(Name::known(XML_NAMESPACE, "lang"), lang);
         }
@@ -322,7 +326,8 @@ impl List {
         Ok(())
     }
 
-    fn read(element: TreeNode<'_>) -> Result<Self, DocumentError> {
+    /// Reads a list, whatever namespace its own element is in.
+    pub(crate) fn from_node(element: TreeNode<'_>) -> Result<Self, DocumentError> {
         // Lists nest by input, so the ones that are open are on a stack of their own.
         let mut open = vec![(Self::begin(element)?, element.elements())];
         let mut read = Self::default();
@@ -356,7 +361,8 @@ impl List {
         element
     }
 
-    fn to_element(&self) -> Element {
+    /// Writes the list with the name of its own element in one namespace, and what is inside in that of resource lists.
+    pub(crate) fn to_element(&self, namespace: &'static str) -> Element {
         let mut open = vec![(self.head(), self.children.iter(), &self.extensions)];
         let mut written = Element::known(NAMESPACE, "list");
         while let Some((element, children, extensions)) = open.last_mut() {
@@ -376,6 +382,7 @@ impl List {
                 }
             }
         }
+        written.rename(Name::known(namespace, "list"));
         written
     }
 }
@@ -416,7 +423,7 @@ impl ResourceLists {
                     DocumentErrorKind::UnexpectedElement("resource-lists"),
                 ));
             }
-            lists.push(List::read(child)?);
+            lists.push(List::from_node(child)?);
         }
         Ok(Self { lists })
     }
@@ -425,7 +432,7 @@ impl ResourceLists {
     pub fn write(&self) -> Bytes {
         let mut root = Element::known(NAMESPACE, "resource-lists");
         for list in &self.lists {
-            root.push(list.to_element());
+            root.push(list.to_element(NAMESPACE));
         }
         root.to_bytes()
     }
