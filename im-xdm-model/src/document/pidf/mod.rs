@@ -166,7 +166,7 @@ impl Tuple {
             let name = child.name();
             match (name.namespace(), name.local()) {
                 (Some(NAMESPACE), "status") => {
-                    once(&mut status, (), child, "status").and_then(|()| read.status(child))?
+                    once(&mut status, (), child, "status").and_then(|()| read.status(child))?;
                 }
                 (Some(NAMESPACE), "contact") => {
                     let contact = Contact {
