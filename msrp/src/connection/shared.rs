@@ -9,7 +9,7 @@ use bytes::BytesMut;
 use memchr::memmem::Finder;
 
 use crate::codec::DASHES;
-use crate::endpoint::{Config, Event, SessionKey};
+use crate::endpoint::{Config, Event, RelayKey, SessionKey};
 use crate::{ConnectionId, Entropy, MessageId, SessionId, TransactionId};
 
 /// What all connections and sessions of an endpoint have in common.
@@ -52,6 +52,8 @@ pub(crate) enum Timer {
     Owed(SessionKey),
     /// Give up what an interrupted session has left.
     Interrupted(SessionKey),
+    /// Ask for a path through relays again.
+    Renew(RelayKey),
 }
 
 impl Shared {
@@ -94,7 +96,7 @@ impl Shared {
         self.minted
     }
 
-    fn random(&mut self) -> [u8; 16] {
+    pub(crate) fn random(&mut self) -> [u8; 16] {
         if self.random_left < 16 {
             (self.entropy)(&mut self.random);
             self.random_left = RANDOM;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use crate::endpoint::SessionKey;
+use crate::endpoint::{RelayKey, SessionKey};
 use crate::header::FailureReport;
 use crate::{MessageId, TransactionId};
 
@@ -31,6 +31,8 @@ pub(crate) enum Asked {
     Nickname(SessionKey),
     /// For a sign of life, in a session of the connection.
     KeepAlive(SessionKey),
+    /// For a path through relays.
+    Auth(RelayKey),
 }
 
 /// A chunk that has gone out.

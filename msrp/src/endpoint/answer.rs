@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::{CloseReason, EndReason, Endpoint, Event, SessionKey};
+use crate::codec::Head;
 use crate::connection::outgoing::OutgoingState;
 use crate::connection::transaction::{Asked, SentChunk};
 use crate::header::{ByteRange, Status};
@@ -25,6 +26,7 @@ impl Endpoint {
                     self.message_failed(chunk.session, chunk.number, None, now);
                 }
                 Asked::Chunk(chunk) => self.nothing_heard(&chunk),
+                Asked::Auth(key) => self.relay_silent(key, now),
             }
         }
         self.list(id);
@@ -60,13 +62,8 @@ impl Endpoint {
     }
 
     /// The peer has answered.
-    pub(super) fn answered(
-        &mut self,
-        id: ConnectionId,
-        transaction: &TransactionId,
-        status: StatusCode,
-        now: Instant,
-    ) {
+    pub(super) fn answered(&mut self, id: ConnectionId, head: &Head, status: StatusCode, now: Instant) {
+        let transaction = &head.transaction;
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
@@ -80,6 +77,7 @@ impl Endpoint {
             Asked::Bind(key) => self.end_session(key, EndReason::Refused(status), now),
             Asked::Nickname(key) => self.nickname_answered(key, *transaction, status),
             Asked::KeepAlive(key) => self.end_if_refused(key, status, now),
+            Asked::Auth(key) => self.relay_answered(key, head, status, now),
             Asked::Chunk(chunk) if status.is_success() => self.chunk_acknowledged(&chunk, now),
             Asked::Chunk(chunk) => {
                 self.chunk_failed(&chunk, status, now);

@@ -60,9 +60,16 @@ impl Endpoint {
             return Err(OpenSessionError::TooMany);
         }
         self.may_resume(config.resumes)?;
-        let authority = match config.role {
-            Role::Active => Some(Authority::of(&config).ok_or(OpenSessionError::NoAddress)?),
-            Role::Passive | Role::Actpass => None,
+        let relay = match config.relay {
+            Some(relay) => Some(self.usable_relay(relay).ok_or(OpenSessionError::NoRelay)?),
+            None => None,
+        };
+        let authority = match (config.role, relay) {
+            (Role::Active, Some(_)) if config.remote_path.is_empty() => {
+                return Err(OpenSessionError::NoAddress);
+            }
+            (Role::Active, None) => Some(Authority::of(&config).ok_or(OpenSessionError::NoAddress)?),
+            _ => None,
         };
         if authority
             .as_ref()
@@ -72,11 +79,9 @@ impl Endpoint {
         }
         let inbox = self.resume(config.resumes, now);
         let key = SessionKey(self.shared.number());
-        let link = if authority.is_some() {
-            Link::Opening
-        } else {
-            Link::Awaited
-        };
+        let active = config.role == Role::Active;
+        let link = if active { Link::Opening } else { Link::Awaited };
+        let used = config.relay;
         let has_path = !config.remote_path.is_empty();
         self.by_id.insert(id.into(), key);
         self.sessions
@@ -86,6 +91,12 @@ impl Endpoint {
         }
         if let Some(authority) = authority {
             self.connect_to(key, authority, now);
+        }
+        if let (Some(relay), Some(connection)) = (used, relay) {
+            self.use_relay(key, relay);
+            if active {
+                self.bind(key, connection, now);
+            }
         }
         Ok(key)
     }
@@ -107,6 +118,18 @@ impl Endpoint {
         if own.link != Link::Awaited {
             return Ok(());
         }
+        if let Some(relay) = own.config.relay {
+            let connection = self
+                .usable_relay(relay)
+                .filter(|_| !own.config.remote_path.is_empty());
+            let connection = connection.ok_or(ConnectError::NoAddress)?;
+            if let Some(own) = self.sessions.get_mut(&session) {
+                own.link = Link::Opening;
+            }
+            self.start_bind_timer(session, now);
+            self.bind(session, connection, now);
+            return Ok(());
+        }
         let authority = Authority::of(&own.config).ok_or(ConnectError::NoAddress)?;
         if !self.may_connect(&authority) {
             return Err(ConnectError::TooMany);
@@ -119,7 +142,7 @@ impl Endpoint {
         Ok(())
     }
 
-    fn may_connect(&self, authority: &Authority) -> bool {
+    pub(super) fn may_connect(&self, authority: &Authority) -> bool {
         self.by_authority.contains_key(authority)
             || self.connections() < self.shared.config.limits.connections
     }

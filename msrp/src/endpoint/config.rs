@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use super::SessionKey;
+use super::{RelayKey, SessionKey};
 use crate::Uri;
 use crate::codec;
 use crate::tls::Fingerprint;
@@ -157,6 +157,9 @@ pub struct SessionConfig {
     /// The session in whose place this one comes: messages that had begun to arrive there go on here, and those that
     /// had arrived are not delivered again (RFC 4975 section 5.4).
     pub resumes: Option<SessionKey>,
+    /// The path through relays that the session uses, as [`Endpoint::enlist`](super::Endpoint::enlist) has given it: this
+    /// end's requests take it, and it is the relay's connection that the session goes over, whoever connects.
+    pub relay: Option<RelayKey>,
 }
 
 impl SessionConfig {
@@ -176,6 +179,7 @@ impl SessionConfig {
             fingerprints: Vec::new(),
             resumable: false,
             resumes: None,
+            relay: None,
         }
     }
 

@@ -24,6 +24,9 @@ pub enum OpenSessionError {
     /// The peer's path is too long.
     #[error("remote path is too long")]
     PathTooLong,
+    /// The path through relays is not there.
+    #[error("no path through relays")]
+    NoRelay,
 }
 
 /// Why a session does not connect.

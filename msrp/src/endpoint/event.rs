@@ -1,15 +1,17 @@
 //! What goes in and what comes out.
 
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::Octets;
+use super::{Octets, RelayKey};
 use crate::codec::Continuation;
 use crate::header::content::ContentType;
 use crate::header::{ByteRange, FailureReport, Headers, Status};
+use crate::relay::Failure;
 use crate::tls::{ExpectedCertificate, Fingerprint};
-use crate::{ByteStr, ConnectionId, MessageId, StatusCode, TransactionId};
+use crate::{ByteStr, ConnectionId, MessageId, StatusCode, TransactionId, Uri};
 
 /// Names a session of an [`Endpoint`](super::Endpoint); never used again.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -262,6 +264,24 @@ pub enum Event {
         /// What it answered; 408 if it did not.
         status: StatusCode,
     },
+    /// Relays have given this end a path, or renewed it (RFC 4976). After a renewal the peer is to be told the new path in
+    /// an offer: what it was told before expires.
+    RelayReady {
+        /// Which.
+        relay: RelayKey,
+        /// The path as `To-Path` has it, the nearest relay first. SDP has it in the opposite order, and this end's URI
+        /// behind it.
+        path: Vec<Uri>,
+        /// For how long it is good; none if the relays have not said.
+        lifetime: Option<Duration>,
+    },
+    /// Relays have given this end no path, have not renewed it, or the connection to them is gone.
+    RelayFailed {
+        /// Which.
+        relay: RelayKey,
+        /// Why.
+        reason: Failure,
+    },
     /// A connection was closed for what its peer sent or for not reading.
     ConnectionClosed {
         /// Which.
@@ -288,7 +308,7 @@ impl Event {
             | Self::MessageFailed { session, .. }
             | Self::NicknameRequested { session, .. }
             | Self::NicknameAnswered { session, .. } => Some(*session),
-            Self::ConnectionClosed { .. } => None,
+            Self::RelayReady { .. } | Self::RelayFailed { .. } | Self::ConnectionClosed { .. } => None,
         }
     }
 
@@ -323,6 +343,8 @@ impl Event {
             Self::MessageFailed { .. } => "MessageFailed",
             Self::NicknameRequested { .. } => "NicknameRequested",
             Self::NicknameAnswered { .. } => "NicknameAnswered",
+            Self::RelayReady { .. } => "RelayReady",
+            Self::RelayFailed { .. } => "RelayFailed",
             Self::ConnectionClosed { .. } => "ConnectionClosed",
         }
     }
@@ -369,6 +391,10 @@ impl fmt::Debug for Event {
             Self::NicknameAnswered {
                 transaction, status, ..
             } => out.field("transaction", transaction).field("status", status),
+            Self::RelayReady { relay, lifetime, .. } => {
+                out.field("relay", &relay.0).field("lifetime", lifetime)
+            }
+            Self::RelayFailed { relay, reason } => out.field("relay", &relay.0).field("reason", reason),
             Self::ConnectionClosed { connection, reason } => {
                 out.field("connection", connection).field("reason", reason)
             }

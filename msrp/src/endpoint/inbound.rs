@@ -63,7 +63,7 @@ impl Endpoint {
     fn head(&mut self, id: ConnectionId, head: &Head, now: Instant) {
         let inbound = match &head.start {
             StartLine::Response { status, .. } => {
-                self.answered(id, &head.transaction, *status, now);
+                self.answered(id, head, *status, now);
                 Inbound::Skipped
             }
             StartLine::Request(method) => self.request(id, method, head, now),

@@ -2,38 +2,51 @@
 
 use std::time::Instant;
 
+use super::relay::RelayLink;
 use super::session::{Link, Verdict};
 use super::{
     Acknowledge, CloseReason, EndReason, Endpoint, Event, OpenId, Opening, Route, SessionConfig, SessionKey,
     Transmit,
 };
-use crate::ConnectionId;
 use crate::connection::outgoing::OutgoingState;
 use crate::connection::shared::Timer;
 use crate::connection::transaction::Asked;
 use crate::connection::{Authority, Connection};
-use crate::tls::ExpectedCertificate;
+use crate::tls::{ExpectedCertificate, Fingerprint};
+use crate::{ConnectionId, Uri};
+
+fn plain(host: &str) -> String {
+    host.trim_matches(['[', ']']).to_ascii_lowercase()
+}
 
 impl Authority {
     /// What the connection of an active session goes to.
     pub(super) fn of(config: &SessionConfig) -> Option<Self> {
         let first = config.remote_path.first()?;
-        let plain = |host: &str| host.trim_matches(['[', ']']).to_ascii_lowercase();
-        let name = plain(first.host());
         let (host, port) = match &config.connect_to {
             Some((host, port)) => (plain(host), *port),
-            None => (name.clone(), first.port()?),
+            None => (plain(first.host()), first.port()?),
         };
-        let secure = first.is_secure();
-        Some(Self {
+        Some(Self::of_hop(first, host, port, config.fingerprints.clone()))
+    }
+
+    /// What the connection to a relay goes to, by its port or the one of all relays (RFC 4976 section 8).
+    pub(super) fn of_relay(relay: &Uri) -> Self {
+        let port = relay.port().unwrap_or(2855);
+        Self::of_hop(relay, plain(relay.host()), port, Vec::new())
+    }
+
+    fn of_hop(hop: &Uri, host: String, port: u16, fingerprints: Vec<Fingerprint>) -> Self {
+        let secure = hop.is_secure();
+        Self {
             secure,
             host,
             port,
-            websocket: first.transport().eq_ignore_ascii_case("ws"),
+            websocket: hop.transport().eq_ignore_ascii_case("ws"),
             // Sessions that go to one place by different names may share what has no certificate.
-            name: if secure { name } else { String::new() },
-            fingerprints: config.fingerprints.clone(),
-        })
+            name: if secure { plain(hop.host()) } else { String::new() },
+            fingerprints,
+        }
     }
 }
 
@@ -51,28 +64,37 @@ impl Endpoint {
                 }
             }
             None => {
-                let open = OpenId(self.shared.number());
-                let certificate = ExpectedCertificate {
-                    name: authority.name.clone(),
-                    fingerprints: authority.fingerprints.clone(),
-                };
-                self.transmits.push_back(Transmit::Open {
-                    open,
-                    secure: authority.secure,
-                    host: authority.host.clone(),
-                    port: authority.port,
-                    websocket: authority.websocket,
-                    certificate: authority.secure.then_some(certificate),
-                });
-                self.by_authority.insert(authority.clone(), Route::Opening(open));
-                self.opening.insert(
-                    open,
-                    Opening {
-                        authority,
-                        sessions: vec![key],
-                    },
-                );
+                self.open(authority, vec![key]);
             }
+        }
+    }
+
+    /// Asks for a connection.
+    fn open(&mut self, authority: Authority, sessions: Vec<SessionKey>) -> OpenId {
+        let open = OpenId(self.shared.number());
+        let certificate = ExpectedCertificate {
+            name: authority.name.clone(),
+            fingerprints: authority.fingerprints.clone(),
+        };
+        self.transmits.push_back(Transmit::Open {
+            open,
+            secure: authority.secure,
+            host: authority.host.clone(),
+            port: authority.port,
+            websocket: authority.websocket,
+            certificate: authority.secure.then_some(certificate),
+        });
+        self.by_authority.insert(authority.clone(), Route::Opening(open));
+        self.opening.insert(open, Opening { authority, sessions });
+        open
+    }
+
+    /// Finds or asks for a connection to a relay.
+    pub(super) fn connect_relay(&mut self, authority: Authority) -> RelayLink {
+        match self.by_authority.get(&authority) {
+            Some(Route::Open(connection)) => RelayLink::Open(*connection),
+            Some(Route::Opening(open)) => RelayLink::Opening(*open),
+            None => RelayLink::Opening(self.open(authority, Vec::new())),
         }
     }
 
@@ -87,6 +109,7 @@ impl Endpoint {
             return;
         }
         let opening = open.and_then(|open| self.opening.remove(&open));
+        let for_relay = open.filter(|open| self.relays_wait_for(*open));
         // A connection that was asked for counts already.
         if opening.is_none() && self.connections() >= self.shared.config.limits.connections {
             self.transmits.push_back(Transmit::Close { connection: id });
@@ -108,6 +131,9 @@ impl Endpoint {
             for key in opening.sessions.clone() {
                 self.end_session(key, EndReason::OpenFailed, now);
             }
+            if let Some(open) = for_relay {
+                self.relays_not_opened(open, now);
+            }
             return;
         }
         let authority = opening.as_ref().map(|opening| opening.authority.clone());
@@ -115,6 +141,9 @@ impl Endpoint {
         self.connections.insert(id, Box::new(connection));
         if let Some(authority) = authority {
             self.by_authority.insert(authority, Route::Open(id));
+        }
+        if let Some(open) = for_relay {
+            self.relays_opened(open, id);
         }
         for key in opening.map(|opening| opening.sessions).unwrap_or_default() {
             self.bind(key, id, now);
@@ -130,6 +159,7 @@ impl Endpoint {
         for key in opening.sessions {
             self.end_session(key, EndReason::OpenFailed, now);
         }
+        self.relays_not_opened(open, now);
     }
 
     /// Asks the peer to bind an active session, with a SEND that has no body.
@@ -137,7 +167,7 @@ impl Endpoint {
     //# Likewise, the active endpoint MUST immediately issue a SEND request.
     //# This initial SEND request MAY have a body if the sender has content
     //# to send, or it MAY have no body at all.
-    fn bind(&mut self, key: SessionKey, id: ConnectionId, now: Instant) {
+    pub(super) fn bind(&mut self, key: SessionKey, id: ConnectionId, now: Instant) {
         let Some(session) = self.sessions.get_mut(&key) else {
             return;
         };
@@ -192,11 +222,13 @@ impl Endpoint {
 
     /// Starts or stops the time for which a connection may be without a session. One that this end has opened is closed
     /// at once, since nobody but this end opens sessions on it.
-    fn watch_unused(&mut self, id: ConnectionId, now: Instant) {
+    pub(super) fn watch_unused(&mut self, id: ConnectionId, now: Instant) {
+        let for_relay = self.is_for_relay(id);
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        if connection.sessions.is_empty() && connection.authority.is_some() {
+        let unused = connection.sessions.is_empty() && !for_relay;
+        if unused && connection.authority.is_some() {
             connection.closing = true;
             self.forget_route(id);
             self.list(id);
@@ -204,7 +236,7 @@ impl Endpoint {
         let Some(connection) = self.connections.get_mut(&id) else {
             return;
         };
-        match (connection.sessions.is_empty(), connection.unbound) {
+        match (unused, connection.unbound) {
             (true, None) => {
                 let at = now + self.shared.config.bind_timeout;
                 connection.unbound = Some(at);
@@ -289,6 +321,7 @@ impl Endpoint {
         for key in connection.sessions {
             self.end_session(key, EndReason::ConnectionLost, now);
         }
+        self.relays_lost(id, now);
     }
 
     /// Closes a connection for what its peer did.

@@ -57,6 +57,7 @@ mod inbound;
 mod life;
 mod message;
 mod octets;
+mod relay;
 mod report;
 mod resume;
 pub(crate) mod session;
@@ -74,7 +75,9 @@ pub use error::{
 pub use event::{AbortReason, CloseReason, EndReason, Event, Input, OpenId, SessionKey, Transmit};
 pub use message::{OutgoingBody, OutgoingMessage};
 pub use octets::Octets;
+pub use relay::{EnlistError, RelayKey};
 
+use self::relay::Enlisted;
 use self::resume::Interrupted;
 use crate::connection::send::Sessions;
 use crate::connection::shared::{Numbered, Shared};
@@ -93,6 +96,8 @@ pub struct Endpoint {
     /// Connections that the host was asked for.
     opening: BTreeMap<OpenId, Opening>,
     by_authority: BTreeMap<Authority, Route>,
+    /// Paths through relays.
+    relays: BTreeMap<RelayKey, Enlisted>,
     /// What goes out before anything else: requests to open and to close.
     transmits: VecDeque<Transmit>,
     /// Connections that may have something to send, in the order of their turns.
@@ -124,6 +129,7 @@ impl Endpoint {
             connections: Numbered::default(),
             opening: BTreeMap::new(),
             by_authority: BTreeMap::new(),
+            relays: BTreeMap::new(),
             transmits: VecDeque::new(),
             active: VecDeque::new(),
         }

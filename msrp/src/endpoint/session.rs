@@ -18,6 +18,8 @@ use crate::{ConnectionId, MessageId, StatusCode, Uri};
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) config: SessionConfig,
+    /// The path through this end's relays.
+    pub(crate) relay_path: Vec<Uri>,
     /// Whether the peer's path was told, not only inferred from what it sends.
     pub(crate) path_told: bool,
     pub(crate) link: Link,
@@ -297,6 +299,7 @@ impl Session {
     pub(crate) fn new(config: SessionConfig, link: Link, inbox: Inbox) -> Self {
         let mut session = Self {
             path_told: !config.remote_path.is_empty(),
+            relay_path: Vec::new(),
             config,
             link,
             bind_deadline: None,
@@ -314,6 +317,12 @@ impl Session {
         session
     }
 
+    /// Sets the relays on the way to the peer.
+    pub(crate) fn set_relay_path(&mut self, path: Vec<Uri>) {
+        self.relay_path = path;
+        self.write_paths();
+    }
+
     /// Sets the way to the peer.
     pub(crate) fn set_remote_path(&mut self, path: Vec<Uri>) {
         self.config.remote_path = path;
@@ -321,7 +330,13 @@ impl Session {
     }
 
     fn write_paths(&mut self) {
-        self.paths = path_lines(&self.config.remote_path, &self.config.local);
+        //= https://www.rfc-editor.org/rfc/rfc4976#section-5.1
+        //# To form the To-Path header for outgoing
+        //# requests, the client takes the list of URIs in the Use-Path header
+        //# after the outermost authentication and appends the list of URIs
+        //# provided in the path attribute in the peer's session description.
+        let to = [&*self.relay_path, &*self.config.remote_path].concat();
+        self.paths = path_lines(&to, &self.config.local);
     }
 
     pub(crate) fn insert(&mut self, number: u64, digest: u64, message: Outgoing) {

@@ -34,6 +34,7 @@ impl Endpoint {
                 Timer::Answer(id) => self.unanswered(id, now),
                 Timer::Owed(key) => self.parent_is_late(key, now),
                 Timer::Interrupted(key) => self.not_resumed(key),
+                Timer::Renew(key) => self.renew(key),
             }
         }
     }

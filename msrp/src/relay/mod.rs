@@ -43,6 +43,7 @@
 
 mod answer;
 mod auth;
+pub(crate) mod client;
 mod config;
 mod event;
 mod flow;
@@ -64,6 +65,7 @@ use bytes::BytesMut;
 use memchr::memmem::Finder;
 
 pub use crate::endpoint::OpenId;
+pub use client::{Access, Failure};
 pub use config::{Address, Config, Limits};
 pub use event::{Answer, CloseReason, Effect, Event, Input, Password, Peer, QuestionId, Transmit};
 

@@ -2,7 +2,9 @@
 #![cfg(test)]
 
 mod auth;
+mod client;
 mod forward;
 mod laws;
 mod limits;
+mod net;
 mod world;
