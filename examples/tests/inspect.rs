@@ -426,3 +426,85 @@ fn documents_are_told_as_models_and_written_back() {
     assert_eq!(refused["error"]["status"], 400);
     assert!(refused["error"]["code"].is_string());
 }
+
+#[test]
+fn xcap_requests_tell_what_becomes_of_the_document() {
+    const LISTS: &str =
+        "<resource-lists xmlns='urn:ietf:params:xml:ns:resource-lists'><list name='a'/></resource-lists>";
+    let home = "http://xcap.example.com/root/resource-lists/users/sip:joe@example.com/index";
+    let run = |keys: Value| {
+        let mut query = json!({"id": 1, "kind": "xcap"});
+        for (key, value) in keys.as_object().unwrap() {
+            query[key] = value.clone();
+        }
+        let answer = answer(&query.to_string(), &NoMeter);
+        assert_eq!(answer["ok"], true, "{answer}");
+        answer["value"].clone()
+    };
+    let created = run(json!({
+        "method": "PUT", "uri": home, "document": null, "body": LISTS, "content_type": "application/resource-lists+xml",
+    }));
+    assert_eq!(
+        (&created["status"], &created["document"]),
+        (&json!(201), &json!(LISTS))
+    );
+    let put = json!({
+        "method": "PUT", "uri": format!("{home}/~~/resource-lists/list%5b@name=%22a%22%5d/entry"), "document": LISTS,
+        "body": "<entry uri='sip:b@example.com'/>", "content_type": "application/xcap-el+xml", "if_match": created["etag"],
+    });
+    let changed = run(put.clone());
+    assert_eq!(changed["status"], 201);
+    let after = LISTS.replace(
+        "<list name='a'/>",
+        "<list name='a'><entry uri='sip:b@example.com'/></list>",
+    );
+    assert_eq!(changed["document"], after);
+    assert_ne!(changed["etag"], created["etag"]);
+    let mut stale = put;
+    stale["document"] = json!(after);
+    let refused = run(stale);
+    assert_eq!(
+        (&refused["status"], &refused["document"]),
+        (&json!(412), &json!(after))
+    );
+    let fetched =
+        run(json!({"method": "GET", "uri": format!("{home}/~~/*/list/entry/@uri"), "document": after}));
+    assert_eq!(fetched["response"], "'sip:b@example.com'");
+    assert_eq!(fetched["content_type"], "application/xcap-att+xml");
+    let gone = run(json!({"method": "DELETE", "uri": home, "document": after}));
+    assert_eq!((&gone["status"], &gone["document"]), (&json!(200), &Value::Null));
+    let conflict = run(json!({
+        "method": "PUT", "uri": home, "document": null, "body": "<a>", "content_type": "application/resource-lists+xml",
+    }));
+    assert_eq!(
+        (&conflict["status"], &conflict["document"]),
+        (&json!(409), &Value::Null)
+    );
+    let told = ask("xcap-error", conflict["response"].as_str().unwrap(), &json!({}));
+    assert_eq!(told["value"]["condition"], "not-well-formed");
+    let allowed = run(
+        json!({"method": "PUT", "uri": format!("{home}/~~/*/namespace::*"), "document": after, "body": ""}),
+    );
+    assert_eq!(
+        (&allowed["status"], &allowed["allow"]),
+        (&json!(405), &json!("GET, HEAD"))
+    );
+    for (uri, status) in [
+        ("/unknown/users/sip:joe@example.com/index", 404),
+        ("/resource-lists/users/sip:joe@example.com/index/~~/p:a", 400),
+        ("/resource-lists", 404),
+    ] {
+        assert_eq!(
+            run(json!({"method": "GET", "uri": uri, "document": after}))["status"],
+            status
+        );
+    }
+    let caps = run(json!({"method": "GET", "uri": "/xcap-caps/global/index", "document": null}));
+    let told = ask("xcap-caps", caps["response"].as_str().unwrap(), &json!({}));
+    assert!(
+        told["value"]["auids"]
+            .as_array()
+            .unwrap()
+            .contains(&json!("xcap-caps"))
+    );
+}

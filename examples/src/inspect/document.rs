@@ -6,6 +6,8 @@ use im_xdm_model::document::{
     ResourceLists, RlsServices, Ruleset, UserProfile, Watcherinfo,
 };
 use im_xdm_model::error::{DocumentError, DocumentErrorKind};
+use im_xdm_model::xcap::diff::XcapDiff;
+use im_xdm_model::xcap::{Capabilities, Directory, XcapError};
 use im_xdm_model::xml::Limits;
 use serde::Serialize;
 use serde_json::Value;
@@ -47,6 +49,10 @@ pub(super) const KINDS: &[Kind] = kinds! {
     "rls-services" => RlsServices,
     "user-profile" => UserProfile,
     "watcherinfo" => Watcherinfo,
+    "xcap-caps" => Capabilities,
+    "xcap-diff" => XcapDiff,
+    "xcap-directory" => Directory,
+    "xcap-error" => XcapError,
 };
 
 fn inspect<T: Serialize>(

@@ -71,6 +71,9 @@ pub(super) fn parse(query: &Query, octets: &Bytes) {
         "policy" => {
             let _ = black_box(Ruleset::parse(octets, &im_xdm_model::xml::Limits::default()));
         }
+        "xcap" => {
+            let _ = black_box(super::xcap::run(query, octets));
+        }
         other => {
             if let Some(kind) = document::KINDS.iter().find(|kind| kind.name == other) {
                 (kind.parse)(octets);

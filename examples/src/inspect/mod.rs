@@ -16,6 +16,7 @@ mod sdp;
 mod sip;
 mod uri;
 mod uri_list;
+mod xcap;
 
 use std::io::{BufRead, Write};
 use std::time::Instant;
@@ -77,6 +78,17 @@ pub struct Query {
     media: Option<String>,
     /// What is decided when no rule says anything.
     default: Option<String>,
+    /// An XCAP request: its method, what it is about, and its conditions; the body may also come as the octets.
+    method: Option<String>,
+    uri: Option<String>,
+    if_match: Option<String>,
+    if_none_match: Option<String>,
+    body: Option<String>,
+    body_b64: Option<String>,
+    /// The document that is stored, and its entity tag unless that is minted.
+    document: Option<String>,
+    document_b64: Option<String>,
+    etag: Option<String>,
 }
 
 /// Why a parser refused its input.
@@ -172,6 +184,7 @@ const INSPECTORS: &[(&str, Inspector)] = &[
     ("sip-uri", uri::sip),
     ("sip-uri-cmp", uri::compare_sip),
     ("uri-list", uri_list::inspect),
+    ("xcap", xcap::inspect),
 ];
 
 /// The kinds of input, in alphabetical order.
@@ -257,7 +270,7 @@ fn octets_of(query: &Query) -> Result<Bytes, Refusal> {
             Err(error) => Err(Refusal::new("query", error.to_string()).at("file")),
         },
         None if query.a.is_some() && query.b.is_some() => Ok(Bytes::new()),
-        None if query.op.is_some() => Ok(Bytes::new()),
+        None if query.op.is_some() || query.method.is_some() => Ok(Bytes::new()),
         None => Err(Refusal::new("query", "neither data nor file").at("data")),
     }
 }
@@ -317,6 +330,14 @@ fn set_octets(object: &mut Map<String, Value>, key: &str, octets: &[u8]) {
         Ok(text) => object.insert(key.to_owned(), Value::from(text)),
         Err(_) => object.insert(format!("{key}_b64"), Value::from(STANDARD.encode(octets))),
     };
+}
+
+/// Undoes base64.
+fn decoded(text: &str, key: &str) -> Result<Bytes, Refusal> {
+    let octets = STANDARD.decode(text.trim());
+    octets
+        .map(Bytes::from)
+        .map_err(|error| Refusal::new("query", error.to_string()).at(key))
 }
 
 fn base64(octets: &[u8]) -> Value {

@@ -5,6 +5,7 @@
 
 mod caps;
 pub mod diff;
+mod directory;
 mod edit;
 mod error;
 mod etag;
@@ -19,6 +20,7 @@ use bytes::Bytes;
 use sip_im::ContentType;
 
 pub use caps::Capabilities;
+pub use directory::{Directory, DirectoryEntry, Folder};
 pub use error::{Condition, Exists, MEDIA_TYPE as ERROR_MEDIA_TYPE, XcapError};
 pub use etag::ETag;
 pub use selector::{AttributeName, NodeSelector, SelectorError, Step, Terminal};
@@ -31,6 +33,9 @@ use index::{Index, Selected};
 
 /// The usage whose one document tells what the server supports.
 pub const CAPS_AUID: &str = "xcap-caps";
+
+/// The usage whose document, one for each user, lists the documents that he has.
+pub const DIRECTORY_AUID: &str = "org.openmobilealliance.xcap-directory";
 
 /// What a resource allows that only the server changes.
 const READ_ONLY: &str = "GET, HEAD";
@@ -190,7 +195,8 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    fn status(status: u16) -> Self {
+    /// Makes an answer without body: that to a request whose URI cannot be read, say.
+    pub fn of_status(status: u16) -> Self {
         Self {
             status,
             body: Bytes::new(),
@@ -205,7 +211,7 @@ impl Outcome {
         Self {
             body: error.write(),
             content_type: Some(ERROR_MEDIA_TYPE.to_owned()),
-            ..Self::status(409)
+            ..Self::of_status(409)
         }
     }
 
@@ -213,14 +219,14 @@ impl Outcome {
         Self {
             etag: Some(ETag::of(&text)),
             change: Change::Put(text),
-            ..Self::status(if created { 201 } else { 200 })
+            ..Self::of_status(if created { 201 } else { 200 })
         }
     }
 
     fn not_allowed(allow: &'static str) -> Self {
         Self {
             allow: Some(allow),
-            ..Self::status(405)
+            ..Self::of_status(405)
         }
     }
 }
@@ -253,7 +259,7 @@ pub fn apply_within(request: &Request, stored: Option<&Stored>, usages: &Usages,
     //# server, the server MUST reject the request with a 404 (Not Found)
     //# response.
     let Some(usage) = usages.get(request.uri.auid()) else {
-        return Outcome::status(404);
+        return Outcome::of_status(404);
     };
     if usage.auid == CAPS_AUID {
         return capabilities(request, usages, limits);
@@ -263,12 +269,12 @@ pub fn apply_within(request: &Request, stored: Option<&Stored>, usages: &Usages,
 
 fn capabilities(request: &Request, usages: &Usages, limits: &Limits) -> Outcome {
     if request.uri.tree() != &Tree::Global || request.uri.document() != "index" {
-        return Outcome::status(404);
+        return Outcome::of_status(404);
     }
     let stored = Stored::new(Capabilities::of(usages).write());
     match usages.get(CAPS_AUID) {
         Some(usage) => answer(request, Some(&stored), usage, limits),
-        None => Outcome::status(404),
+        None => Outcome::of_status(404),
     }
 }
 
@@ -301,7 +307,7 @@ fn condition(request: &Request, stored: Option<&Stored>, outcome: Outcome) -> Ou
         .as_deref()
         .is_some_and(|value| !etag::if_match_holds(value, current))
     {
-        return Outcome::status(412);
+        return Outcome::of_status(412);
     }
     if request
         .if_none_match
@@ -311,7 +317,7 @@ fn condition(request: &Request, stored: Option<&Stored>, outcome: Outcome) -> Ou
         let status = if request.method == Method::Get { 304 } else { 412 };
         return Outcome {
             etag: current.cloned(),
-            ..Outcome::status(status)
+            ..Outcome::of_status(status)
         };
     }
     outcome
@@ -319,19 +325,19 @@ fn condition(request: &Request, stored: Option<&Stored>, outcome: Outcome) -> Ou
 
 fn get(request: &Request, stored: Option<&Stored>, usage: &Usage, limits: &Limits) -> Outcome {
     let Some(stored) = stored else {
-        return Outcome::status(404);
+        return Outcome::of_status(404);
     };
     let found = |body: Bytes, media_type: &str| Outcome {
         body,
         content_type: Some(media_type.to_owned()),
         etag: Some(stored.etag.clone()),
-        ..Outcome::status(200)
+        ..Outcome::of_status(200)
     };
     let Some(selector) = request.uri.node() else {
         return found(stored.text.clone(), &usage.media_type);
     };
     let Ok(index) = Index::build(&stored.text, limits) else {
-        return Outcome::status(500);
+        return Outcome::of_status(500);
     };
     //= https://www.rfc-editor.org/rfc/rfc4825#section-8.3
     //# If no document is
@@ -354,7 +360,7 @@ fn get(request: &Request, stored: Option<&Stored>, usage: &Usage, limits: &Limit
             .map(|body| found(body.into(), NAMESPACES_MEDIA_TYPE)),
         Err(_) => None,
     };
-    answer.unwrap_or_else(|| Outcome::status(404))
+    answer.unwrap_or_else(|| Outcome::of_status(404))
 }
 
 fn put(request: &Request, stored: Option<&Stored>, usage: &Usage, limits: &Limits) -> Outcome {
@@ -368,7 +374,7 @@ fn put(request: &Request, stored: Option<&Stored>, usage: &Usage, limits: &Limit
         .as_deref()
         .is_some_and(|given| is_media_type(given, expected))
     {
-        return Outcome::status(415);
+        return Outcome::of_status(415);
     }
     let home = || Condition::NoParent {
         ancestor: Some(request.uri.home().to_owned()),
@@ -381,7 +387,7 @@ fn put(request: &Request, stored: Option<&Stored>, usage: &Usage, limits: &Limit
         let text = request.body.clone();
         return match (usage.validate)(&request.uri, &text, limits) {
             Ok(()) => Outcome::stored(text, stored.is_none()),
-            Err(Violation::Xml(XmlErrorKind::TooLarge)) => Outcome::status(413),
+            Err(Violation::Xml(XmlErrorKind::TooLarge)) => Outcome::of_status(413),
             Err(violation) => Outcome::conflict(&violation.into()),
         };
     };
@@ -400,12 +406,12 @@ fn put(request: &Request, stored: Option<&Stored>, usage: &Usage, limits: &Limit
 
 fn delete(request: &Request, stored: Option<&Stored>, usage: &Usage, limits: &Limits) -> Outcome {
     let Some(stored) = stored else {
-        return Outcome::status(404);
+        return Outcome::of_status(404);
     };
     match request.uri.node() {
         None => Outcome {
             change: Change::Delete,
-            ..Outcome::status(200)
+            ..Outcome::of_status(200)
         },
         Some(selector) => edit(request, stored, usage, limits, |target| target.delete(selector)),
     }
@@ -423,7 +429,7 @@ fn edit(
         Index::build(&stored.text, limits),
         std::str::from_utf8(&stored.text),
     ) else {
-        return Outcome::status(500);
+        return Outcome::of_status(500);
     };
     let target = Target {
         text,
@@ -433,8 +439,8 @@ fn edit(
     };
     let edited = match change(&target) {
         Ok(edited) => edited,
-        Err(EditError::NotFound) => return Outcome::status(404),
-        Err(EditError::TooLarge) => return Outcome::status(413),
+        Err(EditError::NotFound) => return Outcome::of_status(404),
+        Err(EditError::TooLarge) => return Outcome::of_status(413),
         Err(EditError::Conflict(error)) => return Outcome::conflict(&error),
         Err(EditError::NoParent(steps)) => {
             let ancestor = Some(request.uri.ancestor(steps));

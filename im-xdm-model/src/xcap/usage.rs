@@ -1,5 +1,6 @@
 //! Application usages: which documents there are, and what they must look like (RFC 4825 section 5).
 
+use super::directory;
 use super::error::{Condition, Exists, XcapError};
 use super::uri::{ResourceUri, Tree};
 use super::validate;
@@ -148,6 +149,10 @@ impl Usages {
     pub fn standard() -> Self {
         use crate::document::{access_rules, deferred, group, resource_lists};
         let mut usages = Self::none();
+        usages.insert(Usage {
+            writable: false,
+            ..Usage::new(super::DIRECTORY_AUID, directory::MEDIA_TYPE, directory::NAMESPACE)
+        });
         for (auid, media_type, namespace, validate) in [
             (
                 "resource-lists",
