@@ -147,7 +147,7 @@ impl Usages {
 
     /// The usages of an instant messaging service.
     pub fn standard() -> Self {
-        use crate::document::{access_rules, deferred, group, resource_lists};
+        use crate::document::{access_rules, deferred, group, resource_lists, rls_services, user_profile};
         let mut usages = Self::none();
         usages.insert(Usage {
             writable: false,
@@ -163,7 +163,7 @@ impl Usages {
             (
                 "rls-services",
                 "application/rls-services+xml",
-                validate::RLS_NAMESPACE,
+                rls_services::NAMESPACE,
                 validate::rls_services,
             ),
             (
@@ -195,6 +195,28 @@ impl Usages {
                 "application/vnd.oma.im.history-list+xml",
                 deferred::NAMESPACE,
                 validate::history_list,
+            ),
+            (
+                "org.openmobilealliance.user-profile",
+                "application/vnd.oma.user-profile+xml",
+                user_profile::NAMESPACE,
+                validate::user_profile,
+            ),
+            (
+                "org.openmobilealliance.pres-rules",
+                "application/auth-policy+xml",
+                access_rules::NAMESPACE,
+                validate::access_rules,
+            ),
+            //= https://www.rfc-editor.org/rfc/rfc5025#section-9.1
+            //# This
+            //# specification defines the "pres-rules" AUID within the IETF tree, via
+            //# the IANA registration in Section 11.
+            (
+                "pres-rules",
+                "application/auth-policy+xml",
+                access_rules::NAMESPACE,
+                validate::access_rules,
             ),
         ] {
             usages.insert(Usage {

@@ -6,15 +6,13 @@ use std::collections::HashSet;
 use super::error::Exists;
 use super::uri::{ResourceUri, Tree, encode};
 use super::usage::Violation;
+use crate::document::rls_services::Resources;
 use crate::document::{
-    DeferredList, Group, Item, List, ResourceLists, Ruleset, access_rules as rules, deferred,
-    resource_lists as lists,
+    DeferredList, Group, HistoryList, Item, List, ResourceLists, RlsServices, Ruleset, UserProfile,
+    access_rules as rules,
 };
 use crate::error::{DocumentError, DocumentErrorKind};
-use crate::xml::{self, Element, Limits};
-
-/// The namespace of services of resource lists.
-pub(crate) const RLS_NAMESPACE: &str = "urn:ietf:params:xml:ns:rls-services";
+use crate::xml::{self, Limits};
 
 /// How many values that are there twice are told at once.
 const TOLD: usize = 16;
@@ -58,49 +56,15 @@ pub(crate) fn resource_lists(_: &ResourceUri, text: &[u8], limits: &Limits) -> C
 //# the path segment corresponding to the AUID.
 /// RFC 4826 section 4.4.5.
 pub(crate) fn rls_services(uri: &ResourceUri, text: &[u8], limits: &Limits) -> Check {
-    let root = Element::parse(text, limits)?;
-    if !root.is(RLS_NAMESPACE, "rls-services") || root.has_text() || !root.attributes().is_empty() {
-        return Err(Violation::Schema);
-    }
-    let mut uris = Unique::new(Some(suggest_uri));
-    for (at, service) in (1_usize..).zip(root.elements()) {
+    let document = RlsServices::parse(text, limits)?;
+    let mut uris = Unique::of(document.services.len(), Some(suggest_uri));
+    for (at, service) in (1_usize..).zip(&document.services) {
         let path = format!("rls-services/service%5B{at}%5D");
-        let address = service.attribute("uri").ok_or(Violation::Schema)?;
-        if !service.is(RLS_NAMESPACE, "service") || service.has_text() {
-            return Err(Violation::Schema);
+        match &service.resources {
+            Resources::List(list) => list_content(list, &format!("{path}/list"))?,
+            Resources::Reference(reference) => own_resource_list(uri, reference)?,
         }
-        // The element decides what comes next: one list or a reference to one, then packages, then what others add.
-        let mut last = 0;
-        for child in service.elements() {
-            let place = match child.name().local() {
-                _ if !child.name().is_in(RLS_NAMESPACE) && child.name().namespace().is_some() => 3,
-                "resource-list" | "list" if last == 0 => 1,
-                "packages" if last == 1 => 2,
-                _ => return Err(Violation::Schema),
-            };
-            if place < last || (last == 0 && place != 1) {
-                return Err(Violation::Schema);
-            }
-            last = place;
-            if child.is(RLS_NAMESPACE, "list") {
-                // The content of the list has the type that resource lists define.
-                let mut inner = child.clone();
-                inner.rename(xml::Name::known(lists::NAMESPACE, "list"));
-                let mut wrapper = Element::known(lists::NAMESPACE, "resource-lists");
-                wrapper.push(inner);
-                let inner = ResourceLists::from_element(&wrapper)?;
-                for list in &inner.lists {
-                    list_content(list, &format!("{path}/list"))?;
-                }
-            }
-            if child.is(RLS_NAMESPACE, "resource-list") {
-                own_resource_list(uri, &child.trimmed_text())?;
-            }
-        }
-        if last == 0 {
-            return Err(Violation::Schema);
-        }
-        uris.add(address, || format!("{path}/@uri"));
+        uris.add(&service.uri, || format!("{path}/@uri"));
     }
     uris.check()
 }
@@ -158,27 +122,19 @@ pub(crate) fn deferred_list(_: &ResourceUri, text: &[u8], limits: &Limits) -> Ch
 }
 
 pub(crate) fn history_list(_: &ResourceUri, text: &[u8], limits: &Limits) -> Check {
-    let root = Element::parse(text, limits)?;
-    if !root.is(deferred::NAMESPACE, "history-list") || root.has_text() {
-        return Err(Violation::Schema);
-    }
+    let list = HistoryList::parse(text, limits)?;
     let mut references = Unique::new(None);
-    for (at, history) in (1_usize..).zip(root.elements().filter(|e| e.name().is_in(deferred::NAMESPACE))) {
-        if history.name().local() != "history" || history.has_text() {
-            return Err(Violation::Schema);
-        }
-        let child = history
-            .child(deferred::NAMESPACE, "history-reference")
-            .map(Element::trimmed_text);
-        let reference = history
-            .attribute("history-reference")
-            .map(str::to_owned)
-            .or(child);
-        references.add(reference.ok_or(Violation::Schema)?, || {
+    for (at, history) in (1_usize..).zip(&list.histories) {
+        references.add(&history.reference, || {
             format!("history-list/history%5B{at}%5D/@history-reference")
         });
     }
     references.check()
+}
+
+pub(crate) fn user_profile(_: &ResourceUri, text: &[u8], limits: &Limits) -> Check {
+    UserProfile::parse(text, limits)?;
+    Ok(())
 }
 
 fn unique_rules(ruleset: &Ruleset, path: &str, query: &str) -> Check {
