@@ -9,11 +9,23 @@
     reason = "a panic is how a fuzz target says that it found something"
 )]
 
+mod identity;
 mod msrp_framer;
+mod multipart;
+mod sdp;
+mod sip_header;
 mod sip_message;
+mod sip_stream;
+mod sip_uri;
 
+pub use identity::identity;
 pub use msrp_framer::msrp_framer;
+pub use multipart::multipart;
+pub use sdp::sdp;
+pub use sip_header::sip_header;
 pub use sip_message::sip_message;
+pub use sip_stream::sip_stream;
+pub use sip_uri::sip_uri;
 
 use bytes::Bytes;
 

@@ -38,8 +38,14 @@ macro_rules! replayed {
 }
 
 replayed! {
+    identity
     msrp_framer
+    multipart
+    sdp
+    sip_header
     sip_message
+    sip_stream
+    sip_uri
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::error::{MessageError, MessageErrorKind, Place};
 use super::head::{Head, content_length};
 use super::limits::Limits;
 use super::lines::Scanner;
+use super::salvage;
 use crate::header::Headers;
 use crate::message::Message;
 
@@ -57,7 +58,7 @@ impl Frame {
             result => {
                 self.head.headers = Headers::received(Bytes::new(), table);
                 let kind = MessageErrorKind::Incomplete;
-                result?;
+                result.map_err(|error| salvage::with_reply(&datagram, error, limits))?;
                 return Err(MessageError::new(kind, Place::HeaderLine, datagram.len()));
             }
         };
@@ -92,6 +93,11 @@ impl Frame {
                 Err(error)
             }
         }
+    }
+
+    /// An error of the message with the answer to it.
+    pub(super) fn refused(&self, error: MessageError) -> MessageError {
+        self.head.with_reply(error)
     }
 
     /// Lets go of the message, and keeps the room.

@@ -86,7 +86,7 @@ impl Head {
 
     /// Adds the answer to an error, if there can be one.
     pub(super) fn with_reply(&self, mut error: MessageError) -> MessageError {
-        error.reply = self.reply(error.status()).map(Box::new);
+        error.reply = self.reply(&error).map(Box::new);
         error
     }
 
@@ -139,7 +139,10 @@ impl Head {
         MessageError::of_header(error, at)
     }
 
-    fn reply(&self, status: StatusCode) -> Option<Response> {
+    //= https://www.rfc-editor.org/rfc/rfc3261#section-21.4.1
+    //# The Reason-Phrase SHOULD identify the syntax problem in more
+    //# detail, for example, "Missing Call-ID header field".
+    fn reply(&self, error: &MessageError) -> Option<Response> {
         let method = self.start_line().split(' ').next().unwrap_or_default();
         let is_response = method
             .get(..4)
@@ -149,7 +152,13 @@ impl Head {
         }
         // Without a Via there is no way back.
         self.headers.view::<Via>().ok().flatten()?;
-        ResponseBuilder::stateless(&self.headers, status).build().ok()
+        let builder = ResponseBuilder::stateless(&self.headers, error.status());
+        let builder = if error.status() == StatusCode::BAD_REQUEST {
+            builder.reason(&format!("Bad Request: {} {}", error.place, error.kind))
+        } else {
+            builder
+        };
+        builder.build().ok()
     }
 }
 

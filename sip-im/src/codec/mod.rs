@@ -1,6 +1,7 @@
 //! From octets to messages.
 //!
-//! [`parse_datagram`] reads what came in one datagram, or in one WebSocket message; [`StreamDecoder`] finds the messages of a
+//! [`parse_datagram`] reads what came in one datagram, [`parse_websocket`] what came in one WebSocket message;
+//! [`StreamDecoder`] finds the messages of a
 //! byte stream. Both take a head apart with the same code and the same strictness: lines end in CRLF and in nothing else, a
 //! message has one `Content-Length`, the fields that every transaction needs are there once and well formed. What else a
 //! message carries is checked when it is read as a type.
@@ -14,10 +15,11 @@ mod frame;
 mod head;
 mod limits;
 mod lines;
+mod salvage;
 mod stream;
 pub mod view;
 
-pub use datagram::parse_datagram;
+pub use datagram::{parse_datagram, parse_websocket};
 pub use error::{MessageError, MessageErrorKind, Place};
 pub use frame::Frame;
 pub(crate) use head::scan_fields;

@@ -395,7 +395,16 @@ impl Endpoint {
         if data.iter().all(|octet| matches!(octet, b'\r' | b'\n' | 0)) {
             return;
         }
-        match codec::parse_datagram(data, &self.config.limits) {
+        let is_websocket = self
+            .flows
+            .get(flow)
+            .is_some_and(|entry| matches!(entry.info.transport, Transport::Ws | Transport::Wss));
+        let read = if is_websocket {
+            codec::parse_websocket(data, &self.config.limits)
+        } else {
+            codec::parse_datagram(data, &self.config.limits)
+        };
+        match read {
             Ok(message) => self.message(flow, message, now),
             Err(error) => {
                 if let Some(reply) = error.reply() {

@@ -246,7 +246,8 @@ impl Uri {
         Self::from_text(ByteStr::from(text))
     }
 
-    /// The same URI without the parameter of this name.
+    /// The same URI without the parameter of this name; what would be no URI without it (the `phone-context` of a local
+    /// number) stays.
     #[must_use]
     pub fn without_parameter(&self, name: &str) -> Self {
         if self.parameter(name).is_none() {
