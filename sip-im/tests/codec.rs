@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 use sip_im::StatusCode;
-use sip_im::codec::{Limits, MessageErrorKind, Place, StreamDecoder, StreamItem, parse_datagram};
+use sip_im::codec::{
+    Limits, MessageErrorKind, Place, StreamDecoder, StreamItem, parse_datagram, parse_websocket,
+};
 use sip_im::error::ParseErrorKind;
 use sip_im::header::{CSeq, HeaderName};
 
@@ -436,4 +438,105 @@ fn reading_is_linear_in_the_length() {
         }
         let _ = read(limits(), octets.chunks(16));
     }
+}
+
+/// The reply to a datagram with these lines in front of a request's own.
+fn answer_to(lines: &str) -> Option<String> {
+    let text = format!(
+        "MESSAGE sip:bob@example.com SIP/2.0\r\n{lines}Via: SIP/2.0/UDP a.example;branch=z9hG4bK1\r\n\
+         From: <sip:alice@example.com>;tag=1\r\nTo: <sip:bob@example.com>\r\nCall-ID: x\r\nCSeq: 1 MESSAGE\r\n\r\n"
+    );
+    let error = parse_datagram(Bytes::from(text), &Limits::default()).unwrap_err();
+    let reply = error.reply()?;
+    assert_eq!(reply.status(), error.status());
+    Some(String::from_utf8(reply.to_bytes().to_vec()).unwrap())
+}
+
+//= https://www.rfc-editor.org/rfc/rfc3261#section-21.4.1
+//= type=test
+//# The Reason-Phrase SHOULD identify the syntax problem in more
+//# detail, for example, "Missing Call-ID header field".
+#[test]
+fn a_request_with_a_line_that_is_none_is_told_so_if_it_can_be() {
+    for (lines, reason) in [
+        ("no colon\r\n", "header line unexpected text"),
+        ("X: a\0b\r\n", "header line control character"),
+        ("X: a\nY: b\r\n", "header line control character"),
+        ("X: a\rY: b\r\n", "header line control character"),
+        (": x\r\n", "header line empty value"),
+        (" folded into nothing\r\n", "header line unexpected text"),
+        ("bad name: x\r\n continued\r\n", "header line unexpected text"),
+        ("Max-Forwards: many\r\n", "Max-Forwards unexpected text"),
+        ("Content-Length: 1, 2\r\n", "Content-Length text after"),
+        ("Via: nonsense\r\n", ""),
+    ] {
+        let reply = answer_to(lines);
+        if reason.is_empty() {
+            assert!(reply.is_none(), "{lines:?}: nobody knows where the answer goes");
+            continue;
+        }
+        let reply = reply.unwrap_or_else(|| panic!("{lines:?} is not answered"));
+        assert!(
+            reply.starts_with(&format!("SIP/2.0 400 Bad Request: {reason}")),
+            "{lines:?}: {reply}"
+        );
+        for part in [
+            "Via: SIP/2.0/UDP a.example;branch=z9hG4bK1\r\n",
+            "From: <sip:alice@example.com>;tag=1\r\n",
+            "To: <sip:bob@example.com>;tag=",
+            "Call-ID: x\r\n",
+            "CSeq: 1 MESSAGE\r\n",
+        ] {
+            assert_eq!(reply.matches(part).count(), 1, "{lines:?}: {reply}");
+        }
+    }
+    let many = "X: y\r\n".repeat(400);
+    assert!(answer_to(&many).is_none_or(|reply| reply.starts_with("SIP/2.0 513 ")));
+}
+
+#[test]
+fn what_cannot_be_answered_is_not() {
+    let refused = |text: &str| parse_datagram(Bytes::from(text.to_owned()), &Limits::default()).unwrap_err();
+    let whole = "Via: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a@a>;tag=1\r\nTo: <sip:b@b>\r\nCall-ID: x\r\nCSeq: 1 X\r\nbad\r\n\r\n";
+    assert!(refused(&format!("X sip:b SIP/2.0\r\n{whole}")).reply().is_some());
+    assert!(
+        refused(&format!("ACK sip:b SIP/2.0\r\n{whole}"))
+            .reply()
+            .is_none()
+    );
+    assert!(refused(&format!("SIP/2.0 200 OK\r\n{whole}")).reply().is_none());
+    for line in ["Via", "From", "To", "Call-ID", "CSeq"] {
+        let without = whole.replace(&format!("{line}:"), "X:");
+        assert!(
+            refused(&format!("X sip:b SIP/2.0\r\n{without}"))
+                .reply()
+                .is_none(),
+            "{line}"
+        );
+        let broken = whole.replace(&format!("{line}: "), &format!("{line}: \0"));
+        assert!(
+            refused(&format!("X sip:b SIP/2.0\r\n{broken}")).reply().is_none(),
+            "{line}"
+        );
+    }
+}
+
+//= https://www.rfc-editor.org/rfc/rfc7118#section-5
+//= type=test
+//# Each SIP message MUST be carried within a single WebSocket message,
+//# and a WebSocket message MUST NOT contain more than one SIP message.
+#[test]
+fn a_websocket_message_is_one_sip_message() {
+    let read = |octets: &Bytes| parse_websocket(octets.clone(), &Limits::default());
+    let one = with_length("Hi");
+    assert_eq!(read(&one).unwrap().to_bytes(), one);
+    let unsaid = message("", "Hi, and no length\r\n\r\nMESSAGE");
+    assert_eq!(read(&unsaid).unwrap().to_bytes(), unsaid);
+    let two = Bytes::from([one.as_ref(), one.as_ref()].concat());
+    let error = read(&two).unwrap_err();
+    assert_eq!((error.offset, error.status().code()), (one.len(), 400));
+    assert!(error.reply().is_some());
+    assert!(parse_datagram(two, &Limits::default()).is_ok());
+    assert!(read(&one.slice(..one.len() - 1)).is_err());
+    assert!(read(&Bytes::new()).is_err());
 }

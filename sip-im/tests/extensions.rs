@@ -73,7 +73,7 @@ values! { extensions_are_read:
 values! { header_fields_of_ims_are_read:
     PAssociatedUri good ["<sip:a@example.com>" "\"A, B\" <tel:+1555>;x=y"] bad ["" "</>" "<sip:a@example.com>;"]
     PCalledPartyId good ["<sip:user1-business@example.com>" "sip:a@example.com"] bad ["" "\"A\""]
-    PRefusedUriList good ["sip:friends-list@example.com;members=\"<cid:an3bt8jf03@example.com>\"" "<sip:a@example.com>"] bad ["" "<sip:a@example.com>;members=\"a"]
+    PRefusedUriList good ["sip:friends-list@example.com;members=\"<cid:an3bt8jf03@example.com>\"" "<sip:a@example.com>"] bad ["" "<sip:a@example.com>;members=\"a" "<sip:a@example.com>;members=x" "<sip:a@example.com>;members=<sip:a@b>" "<sip:a@example.com>;members=<cid:a>;members=<cid:b>"]
     PAssertedService good ["urn:urn-7:3gpp-service.ims.icsi.oma.cpm.msg" "URN:URN-7:a"] bad ["" "urn:urn-7:" "urn:urn-7:a..b" "urn:urn-7:a_b" "urn:x:a" "urn:urn-7:aaaaaaaaaaaaaaaaaaaaaaaaaaaa.b"]
     PPreferredService good ["urn:urn-7:3gpp-service.exampleservice"] bad ["3gpp-service"]
     PAccessNetworkInfo good ["3GPP-UTRAN-TDD; utran-cell-id-3gpp=234151D0FCE11" "IEEE-802.11b" "3GPP-E-UTRAN;utran-cell-id-3gpp=\"x\";network-provided"] bad ["" ";x" "\"x\""]
@@ -112,7 +112,12 @@ fn what_is_read_can_be_asked_for() {
             .is_network_provided()
     );
     let refused: PRefusedUriList = through("sip:l@example.com;members=\"<cid:a@example.com>\"").unwrap();
-    assert_eq!(refused.members().as_deref(), Some("<cid:a@example.com>"));
+    assert_eq!(refused.members.unwrap().as_str(), "cid:a@example.com");
+    let bare: PRefusedUriList =
+        through("<sip:l@example.com;x=y>; a=\"b;c\" ;members=<cid:a@example.com>;z").unwrap();
+    assert_eq!(bare.members.unwrap().as_str(), "cid:a@example.com");
+    assert_eq!(bare.name_addr.params.unquoted("a").as_deref(), Some("b;c"));
+    assert!(bare.name_addr.params.contains("z"));
     let charging: PChargingFunctionAddresses = through("ccf=192.0.8.1; ecf=\"b.example\"").unwrap();
     assert_eq!(
         (charging.collection().as_deref(), charging.event().as_deref()),

@@ -420,3 +420,37 @@ fn a_request_that_came_on_two_ways_is_taken_once() {
         pair.assert_nothing_left();
     }
 }
+
+#[test]
+fn a_datagram_with_a_line_that_is_none_is_answered_with_the_fault() {
+    let mut pair = Pair::new(FINE, 77);
+    let data = String::from_utf8(wire("MESSAGE", "z9hG4bKodd", "192.0.2.1:5060").to_vec()).expect("text");
+    let flow = {
+        send(&mut pair, request(Method::Message, "first"), Transport::Udp);
+        pair.wait(1, SECOND, received).expect("received");
+        pair.flows(1).first().expect("a flow").0
+    };
+    let now = pair.now;
+    let endpoint = &mut pair.ends[1].endpoint;
+    while endpoint.poll_transmit(now).is_some() {}
+    endpoint.handle_input(
+        Input::Received {
+            flow,
+            data: Bytes::from(data.replacen("Via:", "no colon in this\r\nVia:", 1)),
+        },
+        now,
+    );
+    assert!(std::iter::from_fn(|| endpoint.poll_event()).all(|event| received(&event).is_none()));
+    let answers: Vec<Bytes> = std::iter::from_fn(|| endpoint.poll_transmit(now))
+        .filter_map(|transmit| match transmit {
+            Transmit::Send { data, .. } => Some(data),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(answers.len(), 1);
+    assert!(
+        answers[0].starts_with(b"SIP/2.0 400 Bad Request: header line "),
+        "{:?}",
+        answers[0]
+    );
+}

@@ -128,6 +128,7 @@ impl Challenge {
             nc: qop.map(|_| nc),
             opaque: self.opaque.clone(),
             userhash: false,
+            auts: None,
         }
     }
 }

@@ -17,7 +17,7 @@ pub struct Credentials {
     pub nonce: String,
     /// The URI that the response is computed with; MSRP leaves it out (RFC 4976 9.1).
     pub uri: Option<String>,
-    /// The response, in hexadecimal digits.
+    /// The response, in hexadecimal digits; empty where an IMS client tells who it is before it is challenged.
     pub response: String,
     /// The algorithm; MD5 where none is given.
     pub algorithm: Option<Algorithm>,
@@ -31,6 +31,8 @@ pub struct Credentials {
     pub opaque: Option<String>,
     /// Whether the user name is hashed.
     pub userhash: bool,
+    /// The AUTS of AKA in base64, where the client's counter is not that of the server (RFC 3310 3.4).
+    pub auts: Option<String>,
 }
 
 impl Credentials {
@@ -56,16 +58,19 @@ impl Credentials {
             None => None,
         };
         let response = params.required("response")?.into_owned();
-        if response.is_empty()
-            || response.len() > 64
-            || !response.bytes().all(|octet| octet.is_ascii_hexdigit())
-        {
+        let nonce = params.required("nonce")?.into_owned();
+        // 3GPP TS 24.229 5.1.1.2: the first REGISTER has neither nonce nor response, and no right answer either.
+        let is_unchallenged = response.is_empty() && nonce.is_empty();
+        let is_hash = !response.is_empty()
+            && response.len() <= 64
+            && response.bytes().all(|octet| octet.is_ascii_hexdigit());
+        if !is_hash && !is_unchallenged {
             return Err(DigestError::Value { name: "response" });
         }
         let credentials = Self {
             username: params.required("username")?.into_owned(),
             realm: params.required("realm")?.into_owned(),
-            nonce: params.required("nonce")?.into_owned(),
+            nonce,
             uri: text("uri"),
             response,
             algorithm,
@@ -76,6 +81,7 @@ impl Credentials {
             userhash: params
                 .get("userhash")
                 .is_some_and(|value| value.eq_ignore_ascii_case("true")),
+            auts: text("auts"),
         };
         let session = credentials.algorithm.is_some_and(Algorithm::is_session);
         if credentials.cnonce.is_none() && (qop.is_some() || session) {
@@ -151,6 +157,9 @@ impl fmt::Display for Credentials {
         }
         if self.userhash {
             f.write_str(", userhash=true")?;
+        }
+        if let Some(auts) = &self.auts {
+            write!(f, ", auts={}", quoted(auts))?;
         }
         Ok(())
     }

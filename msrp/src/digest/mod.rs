@@ -49,6 +49,12 @@ pub enum Algorithm {
     Sha512T256,
     /// `SHA-512-256-sess`.
     Sha512T256Sess,
+    /// `AKAv1-MD5` (RFC 3310): the password is the RES of the AKA challenge that the nonce carries.
+    AkaV1Md5,
+    /// `AKAv2-MD5` (RFC 4169): the password is made of RES, IK and CK.
+    AkaV2Md5,
+    /// `AKAv2-SHA-256`, the same with another hash.
+    AkaV2Sha256,
 }
 
 impl Algorithm {
@@ -68,6 +74,9 @@ impl Algorithm {
             Self::Sha256Sess => "SHA-256-sess",
             Self::Sha512T256 => "SHA-512-256",
             Self::Sha512T256Sess => "SHA-512-256-sess",
+            Self::AkaV1Md5 => "AKAv1-MD5",
+            Self::AkaV2Md5 => "AKAv2-MD5",
+            Self::AkaV2Sha256 => "AKAv2-SHA-256",
         }
     }
 
@@ -80,10 +89,15 @@ impl Algorithm {
     #[must_use]
     pub fn without_session(self) -> Self {
         match self {
-            Self::Md5 | Self::Md5Sess => Self::Md5,
-            Self::Sha256 | Self::Sha256Sess => Self::Sha256,
+            Self::Md5 | Self::Md5Sess | Self::AkaV1Md5 | Self::AkaV2Md5 => Self::Md5,
+            Self::Sha256 | Self::Sha256Sess | Self::AkaV2Sha256 => Self::Sha256,
             Self::Sha512T256 | Self::Sha512T256Sess => Self::Sha512T256,
         }
+    }
+
+    /// Whether the secret comes from a SIM and not from a person, new for each nonce.
+    pub fn is_aka(self) -> bool {
+        matches!(self, Self::AkaV1Md5 | Self::AkaV2Md5 | Self::AkaV2Sha256)
     }
 
     /// How strong it is, for a client that chooses among several challenges; more is stronger.
@@ -95,13 +109,16 @@ impl Algorithm {
         }
     }
 
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 9] = [
         Self::Md5,
         Self::Md5Sess,
         Self::Sha256,
         Self::Sha256Sess,
         Self::Sha512T256,
         Self::Sha512T256Sess,
+        Self::AkaV1Md5,
+        Self::AkaV2Md5,
+        Self::AkaV2Sha256,
     ];
 
     /// The hash of the parts with a colon between them, in lower-case hexadecimal digits.
@@ -155,6 +172,12 @@ impl Ha1 {
     /// The hash for an algorithm; a session variant has the same one as its base.
     pub fn of_password(algorithm: Algorithm, username: &str, realm: &str, password: &str) -> Self {
         Self(algorithm.hash(&[username.as_bytes(), realm.as_bytes(), password.as_bytes()]))
+    }
+
+    /// The hash for a secret that is no text: the RES of AKA (RFC 3310 3.3), or what RFC 4169 3 makes of it. It is empty in
+    /// credentials with `auts`, which only tell that the counters differ.
+    pub fn of_secret(algorithm: Algorithm, username: &str, realm: &str, secret: &[u8]) -> Self {
+        Self(algorithm.hash(&[username.as_bytes(), realm.as_bytes(), secret]))
     }
 
     /// The hash as a credential store keeps it, in hexadecimal digits.

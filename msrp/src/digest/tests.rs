@@ -145,3 +145,47 @@ fn a_stored_hash_is_taken_in_hexadecimal_digits() {
     assert_eq!(Ha1::from_hex("12AF60467A33E8518DA5C68BBFF12B11"), Ok(ha1));
     assert!(Ha1::from_hex("12").is_err());
 }
+
+/// The messages of RFC 3310 4, whose nonce and RES are not printed there: what is computed is checked against itself.
+#[test]
+fn aka_answers_with_a_secret_of_octets() {
+    let text = r#"Digest realm="RoamingUsers@mobile.biz", nonce="CjPk9mRqNuT25eRkajM09uTl9nM09uTl9nMz5OX25PZz==", qop="auth,auth-int", opaque="5ccc069c403ebaf9f0171e9517f40e41", algorithm=AKAv1-MD5"#;
+    let challenge = Challenge::parse(text).unwrap();
+    assert!(challenge.algorithm == Algorithm::AkaV1Md5 && challenge.algorithm.is_aka());
+    let user = "jon.dough@mobile.biz";
+    let secret = [0xa5, 0x42, 0x11, 0xd5, 0x00, 0xff, 0x0d, 0x0a];
+    let ha1 = Ha1::of_secret(Algorithm::AkaV1Md5, user, &challenge.realm, &secret);
+    let credentials = challenge.answer(user, &ha1, "REGISTER", "sip:home.mobile.biz", "0a4f113b", 1, b"");
+    let read = Credentials::parse(&credentials.to_string()).unwrap();
+    assert_eq!(read, credentials);
+    assert!(read.verify(&ha1, "REGISTER", b""));
+    let other = Ha1::of_secret(Algorithm::AkaV1Md5, user, &challenge.realm, &secret[..7]);
+    assert!(!read.verify(&other, "REGISTER", b""));
+    // The same as with a password of these octets.
+    let text = Ha1::of_password(Algorithm::Md5, "u", "r", "p");
+    assert!(Ha1::of_secret(Algorithm::AkaV2Md5, "u", "r", b"p") == text);
+}
+
+#[test]
+fn a_client_whose_counter_differs_says_so_with_the_empty_secret() {
+    let text = r#"Digest username="jon.dough@mobile.biz", realm="RoamingUsers@mobile.biz", nonce="CjPk9mRq", uri="sip:home.mobile.biz", qop=auth-int, nc=00000001, cnonce="0a4f113b", response="4429ffe49393c02397450934607c4ef1", opaque="5ccc069c403ebaf9f0171e9517f40e41", auts="5PYxMuX2NOT2NeQ=""#;
+    let credentials = Credentials::parse(text).unwrap();
+    assert_eq!(credentials.auts.as_deref(), Some("5PYxMuX2NOT2NeQ="));
+    assert_eq!(Credentials::parse(&credentials.to_string()).unwrap(), credentials);
+}
+
+#[test]
+fn who_is_not_challenged_yet_may_leave_nonce_and_response_empty() {
+    let text = r#"Digest username="a@home.net", realm="home.net", nonce="", uri="sip:home.net", response="""#;
+    let credentials = Credentials::parse(text).unwrap();
+    assert_eq!(Credentials::parse(&credentials.to_string()).unwrap(), credentials);
+    let ha1 = Ha1::of_password(Algorithm::Md5, "a@home.net", "home.net", "");
+    assert!(!credentials.verify(&ha1, "REGISTER", b""));
+    let only = text.replace("nonce=\"\"", "nonce=\"x\"");
+    assert_eq!(
+        Credentials::parse(&only),
+        Err(DigestError::Value { name: "response" })
+    );
+    let only = text.replace("response=\"\"", "response=\"zz\"");
+    assert!(Credentials::parse(&only).is_err());
+}

@@ -34,7 +34,7 @@ fn head_of(datagram: &[u8], limits: &Limits) -> Option<Head> {
     let mut rest = bounded.get(..end)?;
     let mut seen: [bool; 5] = [false; 5];
     let mut is_start = true;
-    while let Some((line, after)) = next_line(rest) {
+    while let Some((line, after)) = next_line(rest, !is_start) {
         rest = after;
         if is_start {
             is_start = false;
@@ -59,13 +59,14 @@ fn head_of(datagram: &[u8], limits: &Limits) -> Option<Head> {
     })
 }
 
-/// The next line with the lines that are folded into it, and what follows.
-fn next_line(rest: &[u8]) -> Option<(&[u8], &[u8])> {
+/// The next line, with the lines that are folded into it if it may be folded, and what follows.
+fn next_line(rest: &[u8], may_fold: bool) -> Option<(&[u8], &[u8])> {
     if rest.is_empty() {
         return None;
     }
     let breaks = memmem::find_iter(rest, b"\r\n");
-    let mut ends = breaks.filter(|at| !matches!(rest.get(at.saturating_add(2)), Some(b' ' | b'\t')));
+    let is_fold = |at: &usize| may_fold && matches!(rest.get(at.saturating_add(2)), Some(b' ' | b'\t'));
+    let mut ends = breaks.filter(|at| !is_fold(at));
     match ends.next() {
         Some(end) => Some((rest.get(..end)?, rest.get(end.saturating_add(2)..)?)),
         None => Some((rest, &[])),

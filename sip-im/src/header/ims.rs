@@ -6,8 +6,8 @@ use core::fmt;
 use super::cursor::{Cursor, is_token_byte, write_quoted};
 use super::event::token_and_params;
 use super::{Header, HeaderName, NameAddr, Params, Shape};
-use crate::error::ParseError;
-use crate::{ByteStr, Uri};
+use crate::error::{ParseError, ParseErrorKind};
+use crate::{ByteStr, Scheme, Uri};
 
 macro_rules! address {
     ($(#[$doc:meta])* $type:ident, $name:ident, $shape:ident) => {
@@ -54,15 +54,92 @@ address! {
     /// The address at which the request came in, before it was sent to a contact (RFC 7315 4.2).
     PCalledPartyId, P_CALLED_PARTY_ID, Single
 }
-address! {
-    /// A list, or in `members` some of it, that the recipient does not send to (RFC 5318 5).
-    PRefusedUriList, P_REFUSED_URI_LIST, List
+/// A list of addresses that the recipient does not send to (RFC 5318 5).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PRefusedUriList {
+    /// The address of the list with its other parameters.
+    pub name_addr: NameAddr,
+    /// The `cid` URI of the body that has the members of the list, or some of them.
+    pub members: Option<Uri>,
 }
 
 impl PRefusedUriList {
-    /// The members that are refused, without quotes.
-    pub fn members(&self) -> Option<String> {
-        self.name_addr.params.unquoted("members")
+    /// A list whose members are not told.
+    pub fn new(uri: Uri) -> Self {
+        Self {
+            name_addr: NameAddr::new(uri),
+            members: None,
+        }
+    }
+
+    /// The address of the list.
+    pub fn uri(&self) -> &Uri {
+        &self.name_addr.uri
+    }
+}
+
+impl Header for PRefusedUriList {
+    const NAME: HeaderName = HeaderName::P_REFUSED_URI_LIST;
+    const SHAPE: Shape = Shape::List;
+
+    fn parse(value: &ByteStr) -> Result<Self, ParseError> {
+        let mut cursor = Cursor::new(value);
+        let mut name_addr = NameAddr::read_address(&mut cursor)?;
+        let mut members = None;
+        let mut others = String::new();
+        while cursor.separator(b';') {
+            let start = cursor.position();
+            let is_members = cursor.token()?.eq_ignore_ascii_case("members");
+            let has_value = cursor.separator(b'=');
+            if is_members && has_value {
+                let uri = read_members(&mut cursor)?;
+                if members.replace(uri).is_some() {
+                    return Err(ParseError::new(ParseErrorKind::RepeatedParameter, start));
+                }
+                continue;
+            }
+            if has_value && cursor.peek() == Some(b'"') {
+                cursor.quoted_string()?;
+            } else {
+                cursor.take_while(|byte| !matches!(byte, b';' | b' ' | b'\t'));
+            }
+            others.push(';');
+            others.push_str(&cursor.since(start));
+        }
+        cursor.finish()?;
+        let others = ByteStr::from(others);
+        let mut cursor = Cursor::new(&others);
+        name_addr.params = Params::parse(&mut cursor)?;
+        cursor.finish()?;
+        Ok(Self { name_addr, members })
+    }
+
+    fn write(&self, out: &mut dyn fmt::Write) -> fmt::Result {
+        self.name_addr.write(out)?;
+        match &self.members {
+            Some(members) => write!(out, ";members=\"<{members}>\""),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A quoted string by the grammar of RFC 5318 5, without quotes in its examples; both have the URI in angle brackets.
+fn read_members(cursor: &mut Cursor<'_>) -> Result<Uri, ParseError> {
+    let start = cursor.position();
+    let text = if cursor.peek() == Some(b'"') {
+        cursor.unquoted_string()?
+    } else {
+        cursor.take_while(|byte| byte != b'>' && byte != b';');
+        cursor.eat(b'>');
+        cursor.since(start)
+    };
+    let bare = text.strip_prefix('<').and_then(|text| text.strip_suffix('>'));
+    let uri = Uri::parse(bare.unwrap_or(&text)).map_err(|error| error.shifted(start))?;
+    if uri.scheme() == Scheme::Cid {
+        Ok(uri)
+    } else {
+        Err(ParseError::new(ParseErrorKind::UnexpectedText, start))
     }
 }
 

@@ -133,7 +133,7 @@ pub(super) fn read_call_id(cursor: &mut Cursor<'_>) -> Result<ByteStr, ParseErro
 
 #[expect(clippy::unnecessary_wraps, reason = "one shape for all readers of the macro")]
 fn parse_text(value: &ByteStr) -> Result<ByteStr, ParseError> {
-    Ok(value.clone())
+    Ok(value.slice_of(value.trim_matches([' ', '\t'])))
 }
 
 // Timestamp = 1*DIGIT [ "." *DIGIT ] [ LWS delay ], delay = *DIGIT [ "." *DIGIT ]

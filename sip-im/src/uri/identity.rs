@@ -131,14 +131,14 @@ fn telephone(text: &str) -> Option<String> {
         if name.eq_ignore_ascii_case("phone-context") {
             context = Some(value);
         } else if name.eq_ignore_ascii_case("ext") {
-            extension = Some(value);
+            extension = Some(value).filter(|value| tel::is_extension(value));
         }
     }
     let mut out = String::from("tel:");
     if tel::is_global(number) {
         out.push_str(&tel::without_separators(number));
     } else {
-        let context = context?;
+        let context = context.filter(|context| tel::is_context(context))?;
         out.push_str(&tel::without_separators(number));
         out.push_str(";phone-context=");
         let context = if context.starts_with('+') {

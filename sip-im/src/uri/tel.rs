@@ -26,6 +26,7 @@ pub(super) fn read(text: &str, start: usize) -> Result<(Parts, usize), ParseErro
         at = read_parameters(text, start)?;
         parameters = text.get(start..at).unwrap_or_default();
         parts.parameters = Some(Span::new(start, at)?);
+        check_parameters(parameters, start)?;
     }
     if !number.starts_with('+') && !has_context(parameters) {
         //= https://www.rfc-editor.org/rfc/rfc3966#section-5.1.5
@@ -62,6 +63,41 @@ fn has_context(parameters: &str) -> bool {
             .next()
             .is_some_and(|name| name.eq_ignore_ascii_case("phone-context"))
     })
+}
+
+/// `ext` is a number, and `phone-context` a global number or a domain name; both are part of whom the URI names.
+fn check_parameters(parameters: &str, start: usize) -> Result<(), ParseError> {
+    let mut at = start;
+    for piece in parameters.split(';') {
+        let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
+        let is_good = if name.eq_ignore_ascii_case("ext") {
+            is_extension(value)
+        } else {
+            !name.eq_ignore_ascii_case("phone-context") || is_context(value)
+        };
+        if !is_good {
+            return Err(ParseError::new(ParseErrorKind::UnexpectedText, at));
+        }
+        at = at.saturating_add(piece.len()).saturating_add(1);
+    }
+    Ok(())
+}
+
+/// Digits and separators, and at least one digit.
+pub(super) fn is_extension(value: &str) -> bool {
+    value.bytes().any(|byte| byte.is_ascii_digit())
+        && value
+            .chars()
+            .all(|character| character.is_ascii_digit() || is_separator(character))
+}
+
+/// A global number or a domain name.
+pub(super) fn is_context(value: &str) -> bool {
+    is_global(value)
+        || (!value.is_empty()
+            && value
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.')))
 }
 
 fn is_separator(character: char) -> bool {

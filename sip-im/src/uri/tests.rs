@@ -240,3 +240,38 @@ proptest! {
         prop_assert_eq!(made.host(), Some("example.com"));
     }
 }
+
+#[test]
+fn what_names_a_telephone_is_well_formed() {
+    for bad in [
+        "tel:+1555;ext",
+        "tel:+1555;ext=",
+        "tel:+1555;ext=a",
+        "tel:7042;phone-context",
+        "tel:7042;phone-context=",
+        "tel:7042;phone-context=+",
+        "tel:7042;phone-context=a/b",
+        "tel:+1555;ext=1;ext=2",
+        "tel:7042",
+    ] {
+        assert!(Uri::parse(bad).is_err(), "{bad}");
+    }
+    for good in [
+        "tel:+1555;ext=1-2",
+        "tel:7042;phone-context=+1-2",
+        "tel:7042;phone-context=Example.com",
+        "tel:+1555;isub=a/b;x",
+    ] {
+        let identity = uri(good).identity();
+        assert_eq!(uri(identity.as_str()).identity(), identity, "{good}");
+    }
+    // In a user part they are only text, and name a telephone where they are what they look like.
+    assert_eq!(
+        uri("sip:+1555;ext=x@a.example").identity(),
+        uri("tel:+1555").identity()
+    );
+    assert_eq!(
+        uri("sip:7042;phone-context=a%2Fb@a.example").identity().domain(),
+        Some("a.example")
+    );
+}
