@@ -11,6 +11,10 @@ pub fn sip_header(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(rest) else {
         return;
     };
+    // A value never has a line end: a message is cut at them, and folds are taken out before.
+    if text.contains(['\r', '\n']) {
+        return;
+    }
     if let Some(read) = TYPES.get(usize::from(choice) % TYPES.len()) {
         read(text);
     }

@@ -145,7 +145,7 @@ fn an_error_says_what_and_where_and_has_the_answer() {
     assert_eq!(reply.status(), StatusCode::BAD_REQUEST);
     let reply = text(&reply.to_bytes());
     assert!(reply.starts_with(
-        "SIP/2.0 400 Bad Request\r\nVia: SIP/2.0/UDP a.example;branch=z9hG4bK1\r\nFrom: </>;tag=a1\r\n"
+        "SIP/2.0 400 Bad Request: From uri without scheme\r\nVia: SIP/2.0/UDP a.example;branch=z9hG4bK1\r\nFrom: </>;tag=a1\r\n"
     ));
     assert!(
         reply.contains("\r\nTo: <sip:bob@example.com>;tag=") && reply.ends_with("Content-Length: 0\r\n\r\n"),
