@@ -2,6 +2,7 @@
 //!
 //! The general benchmark libraries measure one function after the other; on a machine that changes its clock in between,
 //! the ratio of two such figures says little. Here the two take turns, round by round, and the medians are compared.
+//! What is measured is the time that the thread had a processor, so that a busy machine lengthens neither.
 //!
 //! `cargo bench -p benches` measures; with `-- --test` each function runs once, to see that it works, and
 //! with `-- PART...` only those are measured whose names have one of the parts in them.
@@ -9,7 +10,9 @@
 #![expect(clippy::print_stdout, reason = "the figures are the product")]
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
 
 const ROUNDS: usize = 31;
 const ROUND: Duration = Duration::from_millis(20);
@@ -96,11 +99,11 @@ impl std::fmt::Debug for Comparison<'_> {
 fn calls_a_round<T>(function: &mut impl FnMut() -> T) -> u32 {
     let mut calls = 1u32;
     loop {
-        let started = Instant::now();
+        let started = processor_time();
         for _ in 0..calls {
             black_box(function());
         }
-        if started.elapsed() >= ROUND || calls >= 1 << 24 {
+        if processor_time().saturating_sub(started) >= ROUND || calls >= 1 << 24 {
             return calls;
         }
         calls *= 2;
@@ -108,11 +111,20 @@ fn calls_a_round<T>(function: &mut impl FnMut() -> T) -> u32 {
 }
 
 fn time<T>(function: &mut impl FnMut() -> T, calls: u32) -> f64 {
-    let started = Instant::now();
+    let started = processor_time();
     for _ in 0..calls {
         black_box(function());
     }
-    started.elapsed().as_secs_f64() / f64::from(calls)
+    processor_time().saturating_sub(started).as_secs_f64() / f64::from(calls)
+}
+
+/// How long the thread has run.
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or_default(),
+        u32::try_from(time.tv_nsec).unwrap_or_default(),
+    )
 }
 
 fn median(mut times: Vec<f64>) -> f64 {

@@ -29,14 +29,24 @@ impl TransactionId {
     /// The shortest identifier, in octets.
     pub const MIN: usize = 4;
 
+    /// What stands where there is none yet.
+    pub(crate) const EMPTY: Self = Self {
+        octets: [0; Self::MAX],
+        length: 0,
+    };
+
     /// Creates an identifier from its text: 4 to 32 letters, digits or `.-+%=`, beginning with a letter or digit.
     ///
     /// # Errors
     ///
     /// Fails when the text is not of that form.
     pub fn new(text: &str) -> Result<Self, IdError> {
-        check_ident(text.as_bytes())?;
-        Self::copy(text.as_bytes()).ok_or(IdError::TooLong)
+        Self::of_octets(text.as_bytes())
+    }
+
+    pub(crate) fn of_octets(text: &[u8]) -> Result<Self, IdError> {
+        check_ident(text)?;
+        Self::copy(text).ok_or(IdError::TooLong)
     }
 
     /// Creates an identifier from 80 random bits.

@@ -35,17 +35,6 @@ impl Method {
             Self::Other(name) => name.as_str(),
         }
     }
-
-    /// Recognises a method; methods are case-sensitive.
-    pub(crate) fn of(name: &str) -> Option<Self> {
-        match name {
-            "SEND" => Some(Self::Send),
-            "REPORT" => Some(Self::Report),
-            "AUTH" => Some(Self::Auth),
-            "NICKNAME" => Some(Self::Nickname),
-            _ => None,
-        }
-    }
 }
 
 impl fmt::Display for Method {

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::error::{UriError, UriErrorKind};
-use crate::header::content::is_token;
+use crate::header::content::is_token_octet;
 use crate::id::{SessionId, is_session_id_octet};
 
 /// A URI of an MSRP session, host or relay, such as `msrp://host.example.com:8493/asfd34;tcp`.
@@ -45,20 +45,25 @@ pub struct Uri {
 /// ```
 #[derive(Clone, Copy, Eq, Hash, PartialEq)]
 pub struct UriRef<'a> {
-    text: &'a str,
+    /// ASCII, as the grammar has it.
+    text: &'a [u8],
     parts: Parts,
 }
 
-/// Where the parts of a URI are in its text.
-#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
-struct Parts {
+/// Where the parts of a URI are in its text. Offsets one after the other instead of options of ranges: a head has two of
+/// them at least, and they are written once and not copied before they are read.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Parts {
     secure: bool,
-    user: Option<Span>,
+    /// 0 if there is none; it begins behind the scheme.
+    user_end: u16,
     host: Span,
-    port: Option<u16>,
-    session_id: Option<Span>,
+    /// 0 if there is none.
+    port: u16,
+    /// It ends where the transport's semicolon is; 0 if there is none.
+    session_id: u16,
     transport: Span,
-    parameters: Span,
+    end: u16,
 }
 
 /// Octets of the text; `u16` bounds a URI's length.
@@ -80,7 +85,7 @@ impl Uri {
     /// Lends the URI.
     pub fn as_uri_ref(&self) -> UriRef<'_> {
         UriRef {
-            text: &self.text,
+            text: self.text.as_bytes(),
             parts: self.parts,
         }
     }
@@ -157,7 +162,7 @@ impl Uri {
 
     /// Returns the port, if it is explicit. There is no default port.
     pub fn port(&self) -> Option<u16> {
-        self.parts.port
+        self.as_uri_ref().port()
     }
 
     /// Returns the session identifier; a URI without one names a host or a relay.
@@ -205,13 +210,36 @@ impl<'a> UriRef<'a> {
     ///
     /// Fails, saying where, when the text is not an MSRP URI.
     pub fn parse(text: &'a str) -> Result<Self, UriError> {
-        Parser { text, at: 0 }.uri()
+        let octets = text.as_bytes();
+        if octets.len() > Uri::MAX {
+            return Err(UriError {
+                kind: UriErrorKind::TooLong,
+                offset: Uri::MAX,
+            });
+        }
+        let mut parts = Parts::default();
+        Parser {
+            octets,
+            at: 0,
+            in_line: false,
+        }
+        .uri(&mut parts)?;
+        Ok(Self { text: octets, parts })
+    }
+
+    /// The URI whose parts [`read_in_line`] found.
+    pub(crate) fn of_parts(text: &'a [u8], parts: Parts) -> Self {
+        Self { text, parts }
+    }
+
+    pub(crate) fn parts(self) -> Parts {
+        self.parts
     }
 
     /// Copies the URI out of the text that it stands in.
     pub fn to_uri(self) -> Uri {
         Uri {
-            text: self.text.into(),
+            text: self.as_str().into(),
             parts: self.parts,
         }
     }
@@ -223,7 +251,9 @@ impl<'a> UriRef<'a> {
 
     /// Returns the part before `@`, as written.
     pub fn user(self) -> Option<&'a str> {
-        self.parts.user.map(|span| self.part(span))
+        let start = if self.parts.secure { "msrps://" } else { "msrp://" };
+        let start = u16::try_from(start.len()).unwrap_or_default();
+        (self.parts.user_end > 0).then(|| self.part((start, self.parts.user_end)))
     }
 
     /// Returns the host, an IPv6 address without its brackets.
@@ -233,12 +263,13 @@ impl<'a> UriRef<'a> {
 
     /// Returns the port, if it is explicit. There is no default port.
     pub fn port(self) -> Option<u16> {
-        self.parts.port
+        (self.parts.port > 0).then_some(self.parts.port)
     }
 
     /// Returns the session identifier; a URI without one names a host or a relay.
     pub fn session_id(self) -> Option<&'a str> {
-        self.parts.session_id.map(|span| self.part(span))
+        self.session_id_octets()
+            .map(|id| std::str::from_utf8(id).unwrap_or_default())
     }
 
     /// Returns the transport, `tcp` or a later invention, as written.
@@ -248,7 +279,7 @@ impl<'a> UriRef<'a> {
 
     /// Iterates over the parameters after the transport.
     pub fn parameters(self) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
-        self.part(self.parts.parameters)
+        self.part((self.parts.transport.1, self.parts.end))
             .split(';')
             .filter(|parameter| !parameter.is_empty())
             .map(|parameter| match parameter.split_once('=') {
@@ -259,7 +290,7 @@ impl<'a> UriRef<'a> {
 
     /// Returns the text as it was written.
     pub fn as_str(self) -> &'a str {
-        self.text
+        std::str::from_utf8(self.text).unwrap_or_default()
     }
 
     /// Says whether two URIs name the same thing; see [`Uri::equivalent`].
@@ -271,15 +302,24 @@ impl<'a> UriRef<'a> {
         self.text == other.text
             || (self.parts.secure == other.parts.secure
                 && self.parts.port == other.parts.port
-                && self.session_id() == other.session_id()
+                && self.session_id_octets() == other.session_id_octets()
                 && self.transport().eq_ignore_ascii_case(other.transport())
                 && same_host(self.host(), other.host()))
     }
 
-    fn part(self, (start, end): Span) -> &'a str {
+    fn session_id_octets(self) -> Option<&'a [u8]> {
+        let (start, end) = (self.parts.session_id, self.parts.transport.0.saturating_sub(1));
+        (start > 0).then(|| self.octets((start, end)))
+    }
+
+    fn octets(self, (start, end): Span) -> &'a [u8] {
         self.text
             .get(usize::from(start)..usize::from(end))
             .unwrap_or_default()
+    }
+
+    fn part(self, span: Span) -> &'a str {
+        std::str::from_utf8(self.octets(span)).unwrap_or_default()
     }
 }
 
@@ -307,67 +347,64 @@ impl fmt::Debug for Uri {
 /// Writes the URI as it was read.
 impl fmt::Display for UriRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text)
+        f.write_str(self.as_str())
     }
 }
 
 impl fmt::Debug for UriRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "UriRef({})", self.text)
+        write!(f, "UriRef({self})")
     }
+}
+
+/// Reads the URI at the beginning of `octets`, which a space or a line end follows, and says how long it is. A header
+/// is read in one go that way; whatever is not so plain is left to [`UriRef::parse`].
+#[inline]
+pub(crate) fn read_in_line(octets: &[u8], parts: &mut Parts) -> Option<usize> {
+    let mut parser = Parser {
+        octets,
+        at: 0,
+        in_line: true,
+    };
+    parser.uri(parts).ok()?;
+    (parser.at <= Uri::MAX).then_some(parser.at)
 }
 
 struct Parser<'a> {
-    text: &'a str,
+    octets: &'a [u8],
     at: usize,
+    /// Whether the URI may also end with a space or a line end instead of the octets.
+    in_line: bool,
 }
 
 impl<'a> Parser<'a> {
-    fn uri(mut self) -> Result<UriRef<'a>, UriError> {
-        if self.text.len() > Uri::MAX {
-            return Err(UriError {
-                kind: UriErrorKind::TooLong,
-                offset: Uri::MAX,
-            });
-        }
-        let secure = self.scheme()?;
+    #[inline]
+    fn uri(&mut self, parts: &mut Parts) -> Result<(), UriError> {
+        parts.secure = self.scheme()?;
         let authority = self.at;
+        parts.user_end = 0;
         // A user is rare, and what stands before the `@` is looked for only where something is not host and port.
-        let mut user = None;
-        let (host, port) = match self.host_and_port() {
-            Ok(found) => found,
-            Err(error) => {
-                self.at = authority;
-                user = self.user()?;
-                if user.is_none() {
-                    return Err(error);
-                }
-                self.host_and_port()?
+        if let Err(error) = self.host_and_port(parts) {
+            self.at = authority;
+            if !self.user(parts)? {
+                return Err(error);
             }
-        };
-        let session_id = self.session_id()?;
-        let (transport, parameters) = self.parameters()?;
-        Ok(UriRef {
-            text: self.text,
-            parts: Parts {
-                secure,
-                user,
-                host,
-                port,
-                session_id,
-                transport,
-                parameters,
-            },
-        })
+            self.host_and_port(parts)?;
+        }
+        self.session_id(parts)?;
+        self.parameters(parts)
     }
 
-    fn host_and_port(&mut self) -> Result<(Span, Option<u16>), UriError> {
-        Ok((self.host()?, self.port()?))
+    #[inline]
+    fn host_and_port(&mut self, parts: &mut Parts) -> Result<(), UriError> {
+        parts.host = self.host()?;
+        parts.port = self.port()?;
+        Ok(())
     }
 
+    #[inline]
     fn scheme(&mut self) -> Result<bool, UriError> {
-        let octets = self.text.as_bytes();
-        let Some((scheme, rest)) = octets.split_first_chunk::<4>() else {
+        let Some((scheme, rest)) = self.octets.split_first_chunk::<4>() else {
             return self.fail(UriErrorKind::Scheme);
         };
         let secure = rest
@@ -381,46 +418,50 @@ impl<'a> Parser<'a> {
         Ok(secure)
     }
 
-    fn user(&mut self) -> Result<Option<Span>, UriError> {
-        let rest = self.octets();
+    /// Says whether there is one.
+    fn user(&mut self, parts: &mut Parts) -> Result<bool, UriError> {
+        let rest = self.rest();
         let authority = rest.get(..memchr::memchr2(b'/', b';', rest).unwrap_or(rest.len()));
         let Some(length) = authority.and_then(|authority| memchr::memrchr(b'@', authority)) else {
-            return Ok(None);
+            return Ok(false);
         };
-        let user = self.octets().get(..length).unwrap_or_default();
+        let user = self.rest().get(..length).unwrap_or_default();
         if !user.iter().copied().all(is_user_octet) || !escapes_are_whole(user) {
             return self.fail(UriErrorKind::User);
         }
-        let span = self.take(length);
+        (_, parts.user_end) = self.take(length);
         self.at += 1;
-        Ok(Some(span))
+        Ok(true)
     }
 
+    #[inline]
     fn host(&mut self) -> Result<Span, UriError> {
-        if self.octets().first() == Some(&b'[') {
-            let Some((address, _)) = self.rest().get(1..).and_then(|rest| rest.split_once(']')) else {
+        if self.rest().first() == Some(&b'[') {
+            let inside = self.rest().get(1..).unwrap_or_default();
+            let length = inside.iter().position(|&octet| octet == b']');
+            let address = length.and_then(|length| std::str::from_utf8(inside.get(..length)?).ok());
+            let Some(address) = address.filter(|address| address.parse::<std::net::Ipv6Addr>().is_ok())
+            else {
                 return self.fail(UriErrorKind::Host);
             };
-            let length = address.len();
-            if address.parse::<std::net::Ipv6Addr>().is_err() {
-                return self.fail(UriErrorKind::Host);
-            }
             self.at += 1;
-            let span = self.take(length);
+            let span = self.take(address.len());
             self.at += 1;
             return Ok(span);
         }
         let length = self.run(HOST);
-        let host = self.octets().get(..length).unwrap_or_default();
+        let host = self.rest().get(..length).unwrap_or_default();
         if length == 0 || !self.ends_at(length, b":/;") || !escapes_are_whole(host) {
             return self.fail(UriErrorKind::Host);
         }
         Ok(self.take(length))
     }
 
-    fn port(&mut self) -> Result<Option<u16>, UriError> {
-        let Some(rest) = self.octets().strip_prefix(b":") else {
-            return Ok(None);
+    /// 0 if there is none.
+    #[inline]
+    fn port(&mut self) -> Result<u16, UriError> {
+        let Some(rest) = self.rest().strip_prefix(b":") else {
+            return Ok(0);
         };
         let mut port = 0_u32;
         let mut length = 0_usize;
@@ -436,15 +477,17 @@ impl<'a> Parser<'a> {
         match u16::try_from(port) {
             Ok(port) if port > 0 => {
                 self.at += 1 + length;
-                Ok(Some(port))
+                Ok(port)
             }
             _ => self.fail(UriErrorKind::Port),
         }
     }
 
-    fn session_id(&mut self) -> Result<Option<Span>, UriError> {
-        if self.octets().first() != Some(&b'/') {
-            return Ok(None);
+    #[inline]
+    fn session_id(&mut self, parts: &mut Parts) -> Result<(), UriError> {
+        if self.rest().first() != Some(&b'/') {
+            parts.session_id = 0;
+            return Ok(());
         }
         let slash = self.at;
         self.at += 1;
@@ -453,12 +496,14 @@ impl<'a> Parser<'a> {
             self.at = slash;
             return self.fail(UriErrorKind::SessionId);
         }
-        Ok(Some(self.take(length)))
+        (parts.session_id, _) = self.take(length);
+        Ok(())
     }
 
-    fn parameters(&mut self) -> Result<(Span, Span), UriError> {
-        if self.octets().first() != Some(&b';') {
-            return self.fail(if self.octets().is_empty() {
+    #[inline]
+    fn parameters(&mut self, parts: &mut Parts) -> Result<(), UriError> {
+        if self.rest().first() != Some(&b';') {
+            return self.fail(if self.rest().is_empty() {
                 UriErrorKind::MissingTransport
             } else {
                 UriErrorKind::Parameter
@@ -470,23 +515,32 @@ impl<'a> Parser<'a> {
             self.at -= 1;
             return self.fail(UriErrorKind::MissingTransport);
         }
-        let transport = self.take(length);
+        parts.transport = self.take(length);
         let rest = self.rest();
-        if let Some(parameters) = rest.strip_prefix(';') {
-            for parameter in parameters.split(';') {
-                let (name, value) = parameter.split_once('=').unwrap_or((parameter, "x"));
-                if !is_token(name) || !is_token(value) {
+        let length = if self.in_line {
+            rest.iter()
+                .position(|octet| LINE.contains(octet))
+                .unwrap_or(rest.len())
+        } else {
+            rest.len()
+        };
+        if let Some(parameters) = rest.get(..length).and_then(|rest| rest.strip_prefix(b";")) {
+            for parameter in parameters.split(|&octet| octet == b';') {
+                let mut parts = parameter.splitn(2, |&octet| octet == b'=');
+                let is_token = |part: &[u8]| !part.is_empty() && part.iter().copied().all(is_token_octet);
+                if !parts.all(is_token) {
                     return self.fail(UriErrorKind::Parameter);
                 }
             }
         }
-        let length = rest.len();
-        Ok((transport, self.take(length)))
+        (_, parts.end) = self.take(length);
+        Ok(())
     }
 
     /// Returns how many octets of a class come next.
+    #[inline]
     fn run(&self, class: u8) -> usize {
-        let rest = self.octets();
+        let rest = self.rest();
         let is_of_class = |octet: u8| {
             CLASSES
                 .get(usize::from(octet))
@@ -497,20 +551,21 @@ impl<'a> Parser<'a> {
             .unwrap_or(rest.len())
     }
 
-    /// Says whether the text is over after that many octets, or one of `delimiters` is there.
+    /// Says whether the URI is over after that many octets, or one of `delimiters` is there.
+    #[inline]
     fn ends_at(&self, length: usize, delimiters: &[u8]) -> bool {
-        let next = self.octets().get(length);
-        next.is_none_or(|octet| delimiters.contains(octet))
+        match self.rest().get(length) {
+            None => true,
+            Some(octet) => delimiters.contains(octet) || (self.in_line && LINE.contains(octet)),
+        }
     }
 
-    fn rest(&self) -> &'a str {
-        self.text.get(self.at..).unwrap_or_default()
+    #[inline]
+    fn rest(&self) -> &'a [u8] {
+        self.octets.get(self.at..).unwrap_or_default()
     }
 
-    fn octets(&self) -> &'a [u8] {
-        self.text.as_bytes().get(self.at..).unwrap_or_default()
-    }
-
+    #[inline]
     fn take(&mut self, length: usize) -> Span {
         let Range { start, end } = self.at..self.at.saturating_add(length);
         self.at = end;
@@ -527,6 +582,9 @@ impl<'a> Parser<'a> {
         })
     }
 }
+
+/// What follows a URI in a header.
+const LINE: &[u8] = b" \r";
 
 const HOST: u8 = 1;
 const SESSION_ID: u8 = 2;

@@ -81,6 +81,7 @@ pub struct Decoder {
     input: Bytes,
     queued: VecDeque<Bytes>,
     state: State,
+    found: Found,
 }
 
 #[derive(Debug)]
@@ -125,6 +126,7 @@ impl Decoder {
             input: Bytes::new(),
             queued: VecDeque::new(),
             state: State::Head(HeadScan::default()),
+            found: Found::new(),
         }
     }
 
@@ -150,18 +152,23 @@ impl Decoder {
             {
                 self.input = octets;
             }
-            let frame = match &mut self.state {
-                State::Head(_) => self.next_head()?,
-                State::Body(_) => self.next_body(),
+            match &mut self.state {
+                State::Head(_) => {
+                    if let Some(text) = self.find_head()? {
+                        return Ok(Some(Frame::Head(self.found.take(text))));
+                    }
+                }
+                State::Body(_) => {
+                    if let Some(frame) = self.next_body() {
+                        return Ok(Some(frame));
+                    }
+                }
                 State::Ended(continuation) => {
                     let continuation = *continuation;
                     self.state = State::Head(HeadScan::default());
                     return Ok(Some(Frame::End(continuation)));
                 }
                 State::Failed(error) => return Err(*error),
-            };
-            if frame.is_some() {
-                return Ok(frame);
             }
             if self.input.is_empty() {
                 // The buffer that it was part of is not to be kept alive.
@@ -182,7 +189,8 @@ impl Decoder {
         }
     }
 
-    fn next_head(&mut self) -> Result<Option<Frame>, DecodeError> {
+    /// Looks for a head; gives its octets when it is all there and known.
+    fn find_head(&mut self) -> Result<Option<Bytes>, DecodeError> {
         let State::Head(scan) = &mut self.state else {
             return Ok(None);
         };
@@ -196,9 +204,9 @@ impl Decoder {
         // a head may have. Of that one the end is found first, so that however it is cut nothing is read twice.
         if scan.carried.is_empty() {
             let text = self.input.get(..self.input.len().min(most)).unwrap_or_default();
-            match head::find(text, &self.limits, self.leniency) {
-                Ok(Some(found)) => return Ok(Some(self.begin(found, None))),
-                Ok(None) => {}
+            match self.found.find(text, &self.limits, self.leniency) {
+                Ok(true) => return Ok(Some(self.begin(None))),
+                Ok(false) => {}
                 Err(error) => return Err(self.fail(error)),
             }
         }
@@ -224,32 +232,33 @@ impl Decoder {
             }
             Err(error) => return Err(self.fail(error)),
         }
-        match head::find(&carried, &self.limits, self.leniency) {
-            Ok(Some(found)) => Ok(Some(self.begin(found, Some((carried.freeze(), earlier))))),
+        match self.found.find(&carried, &self.limits, self.leniency) {
+            Ok(true) => Ok(Some(self.begin(Some((carried.freeze(), earlier))))),
             // The end was found just now.
-            Ok(None) => Err(self.fail(DecodeError::HeadTooLong)),
+            Ok(false) => Err(self.fail(DecodeError::HeadTooLong)),
             Err(error) => Err(self.fail(error)),
         }
     }
 
     /// Begins the message whose head was found, in the input or in what was carried over and has so many octets that
     /// are no longer in the input.
-    fn begin(&mut self, found: Found, carried: Option<(Bytes, usize)>) -> Frame {
+    fn begin(&mut self, carried: Option<(Bytes, usize)>) -> Bytes {
+        let Found { length, consumed, .. } = self.found;
         let (text, earlier) = match carried {
-            Some((text, earlier)) => (text.slice(..found.length.min(text.len())), earlier),
-            None => (self.input.slice(..found.length.min(self.input.len())), 0),
+            Some((text, earlier)) => (text.slice(..length.min(text.len())), earlier),
+            None => (self.input.slice(..length.min(self.input.len())), 0),
         };
-        let consumed = found.consumed.saturating_sub(earlier);
-        self.input.advance(consumed.min(self.input.len()));
-        self.state = match found.end {
+        self.input
+            .advance(consumed.saturating_sub(earlier).min(self.input.len()));
+        self.state = match self.found.end {
             Some(continuation) => State::Ended(continuation),
             None => State::Body(BodyScan {
-                transaction: found.transaction,
+                transaction: self.found.transaction,
                 held: 0,
                 flag: None,
             }),
         };
-        Frame::Head(found.into_head(text))
+        text
     }
 
     fn fail(&mut self, error: DecodeError) -> DecodeError {

@@ -17,6 +17,9 @@ pub enum Known {
     ContentType,
 }
 
+/// The number of known headers, with [`Known::Other`].
+pub(super) const COUNT: usize = 9;
+
 impl Known {
     /// Tells a header by its name, whatever its case.
     pub(crate) const fn of(name: &[u8]) -> Self {

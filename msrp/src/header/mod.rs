@@ -11,6 +11,7 @@ mod status;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -24,6 +25,7 @@ pub use content::{ContentDisposition, ContentType};
 #[doc(hidden)]
 pub use known::Known;
 pub use nickname::UseNickname;
+pub(crate) use path::PathParts;
 pub use path::{FromPath, PathRef, ToPath};
 pub use report::{FailureReport, MessageIdHeader, SuccessReport};
 pub use status::Status;
@@ -116,15 +118,91 @@ pub enum ParseErrorKind {
 #[derive(Clone, Default)]
 pub struct Headers {
     text: Bytes,
-    fields: SmallVec<[Field; 12]>,
+    fields: Fields,
 }
 
-/// Where a header is in the text. A head has at most [`Headers::MAX_OCTETS`], so that 16 bits tell any place in it.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Field {
-    pub(crate) known: Known,
-    pub(crate) name: (u16, u16),
-    pub(crate) value: (u16, u16),
+/// Where headers are in a text that may not be at hand.
+#[derive(Clone, Default)]
+pub(crate) struct Fields {
+    all: SmallVec<[Field; 8]>,
+    /// Of each known header which it is of all, from 1; 0 if there is none.
+    known: [u16; known::COUNT],
+    /// Which known headers are there more than once, a bit each.
+    repeated: u16,
+    /// Of the only header of that name, if it was read with the head.
+    pub(crate) to_path: PathParts,
+    pub(crate) from_path: PathParts,
+}
+
+/// Where a header is in the text. A head has at most [`Headers::MAX_OCTETS`], so that 16 bits tell any place in it, and
+/// all four places are written at once.
+#[derive(Clone, Copy, Debug)]
+struct Field(u64);
+
+impl Field {
+    fn new(name: (u16, u16), value: (u16, u16)) -> Self {
+        let places = [name.0, name.1, value.0, value.1];
+        Self(places.iter().fold(0, |all, &place| all << 16 | u64::from(place)))
+    }
+
+    fn place(self, shift: u32) -> usize {
+        usize::from(u16::try_from(self.0 >> shift & 0xffff).unwrap_or_default())
+    }
+
+    fn name(self) -> Range<usize> {
+        self.place(48)..self.place(32)
+    }
+
+    fn value(self) -> Range<usize> {
+        self.place(16)..self.place(0)
+    }
+}
+
+impl Fields {
+    /// Forgets all.
+    pub(crate) fn clear(&mut self) {
+        self.all.clear();
+        self.known = Default::default();
+        self.repeated = 0;
+        self.to_path.forget();
+        self.from_path.forget();
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Adds a header at the end. What was read of a path counts only if there is no other.
+    #[inline]
+    pub(crate) fn push(&mut self, known: Known, name: (u16, u16), value: (u16, u16)) {
+        self.all.push(Field::new(name, value));
+        if known == Known::Other {
+            return;
+        }
+        let Some(first) = self.known.get_mut(known as usize) else {
+            return;
+        };
+        if *first == 0 {
+            *first = u16::try_from(self.all.len()).unwrap_or_default();
+        } else {
+            self.repeated |= 1 << known as u32;
+            self.to_path.forget();
+            self.from_path.forget();
+        }
+    }
+
+    /// The only header of that kind, and whether there are more of them.
+    fn known(&self, known: Known) -> (Option<Field>, bool) {
+        let first = self.known.get(known as usize).copied().unwrap_or_default();
+        let field = self.all.get(usize::from(first).wrapping_sub(1)).copied();
+        (field, self.repeated >> known as u32 & 1 == 1)
+    }
+
+    /// Says whether the first headers are these.
+    pub(crate) fn begin_with(&self, known: [Known; 2]) -> bool {
+        let place = |known: Known| self.known.get(known as usize).copied();
+        known.map(place) == [Some(1), Some(2)]
+    }
 }
 
 /// Why a header cannot be added.
@@ -146,8 +224,9 @@ impl Headers {
     /// The most octets that names and values have together, or a head on the wire.
     pub(crate) const MAX_OCTETS: usize = 65_535;
 
-    /// The headers that stand in `text` at the places given; `text` is UTF-8 in those.
-    pub(crate) fn of_fields(text: Bytes, fields: SmallVec<[Field; 12]>) -> Self {
+    /// Makes what was found in `text`; that is UTF-8 at least where the headers stand.
+    #[inline]
+    pub(crate) fn of_fields(fields: Fields, text: Bytes) -> Self {
         Self { text, fields }
     }
 
@@ -171,11 +250,8 @@ impl Headers {
         );
         let middle = place(middle)?;
         self.text = [&*self.text, name.as_bytes(), value.as_bytes()].concat().into();
-        self.fields.push(Field {
-            known: Known::of(name.as_bytes()),
-            name: (start, middle),
-            value: (middle, end),
-        });
+        let known = Known::of(name.as_bytes());
+        self.fields.push(known, (start, middle), (middle, end));
         Ok(())
     }
 
@@ -193,8 +269,9 @@ impl Headers {
     /// Iterates over names, in the sender's spelling, and values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.fields
+            .all
             .iter()
-            .map(|field| (self.part(field.name), self.part(field.value)))
+            .map(|field| (self.part(field.name()), self.part(field.value())))
     }
 
     /// Returns the value of the first header of a name, whatever its case.
@@ -204,11 +281,12 @@ impl Headers {
 
     /// Iterates over the values of all headers of a name, whatever its case.
     pub fn values(&self, name: &str) -> impl Iterator<Item = &str> {
-        let named = move |field: &&Field| self.octets(field.name).eq_ignore_ascii_case(name.as_bytes());
+        let named = move |field: &&Field| self.octets(field.name()).eq_ignore_ascii_case(name.as_bytes());
         self.fields
+            .all
             .iter()
             .filter(named)
-            .map(|field| self.part(field.value))
+            .map(|field| self.part(field.value()))
     }
 
     /// Returns a typed header; none if it is not there.
@@ -229,18 +307,28 @@ impl Headers {
 
     /// Returns the only value of a name; none if it is not there.
     fn single(&self, name: &'static str, known: Known) -> Result<Option<&str>, ParseError> {
-        let mut named = self.fields.iter().filter(|field| {
-            field.known == known
-                && (known != Known::Other || self.octets(field.name).eq_ignore_ascii_case(name.as_bytes()))
-        });
-        match (named.next(), named.next()) {
-            (None, _) => Ok(None),
-            (Some(field), None) => Ok(Some(self.part(field.value))),
-            (Some(_), Some(_)) => Err(ParseError::new(ParseErrorKind::Repeated, 0)),
+        let (field, is_repeated) = if known == Known::Other {
+            let mut named = self
+                .fields
+                .all
+                .iter()
+                .filter(|field| self.octets(field.name()).eq_ignore_ascii_case(name.as_bytes()));
+            (named.next().copied(), named.next().is_some())
+        } else {
+            self.fields.known(known)
+        };
+        if is_repeated {
+            return Err(ParseError::new(ParseErrorKind::Repeated, 0));
         }
+        Ok(field.map(|field| self.part(field.value())))
     }
 
-    fn path(&self, name: &'static str, known: Known) -> Result<PathRef<'_>, HeaderError> {
+    fn path(&self, name: &'static str, known: Known, kept: &PathParts) -> Result<PathRef<'_>, HeaderError> {
+        if kept.is_known()
+            && let (Some(field), false) = self.fields.known(known)
+        {
+            return Ok(PathRef::of_parts(self.octets(field.value()), *kept));
+        }
         let fail = |source| HeaderError { name, source };
         let value = self.single(name, known).map_err(fail)?;
         PathRef::parse(value.ok_or(fail(ParseError::new(ParseErrorKind::Missing, 0)))?).map_err(fail)
@@ -252,7 +340,7 @@ impl Headers {
     ///
     /// Fails when the header is not there, not readable, or there more than once.
     pub fn to_path(&self) -> Result<PathRef<'_>, HeaderError> {
-        self.path(ToPath::NAME, Known::ToPath)
+        self.path(ToPath::NAME, Known::ToPath, &self.fields.to_path)
     }
 
     /// Returns the `From-Path`, without copying it.
@@ -261,7 +349,7 @@ impl Headers {
     ///
     /// Fails when the header is not there, not readable, or there more than once.
     pub fn from_path(&self) -> Result<PathRef<'_>, HeaderError> {
-        self.path(FromPath::NAME, Known::FromPath)
+        self.path(FromPath::NAME, Known::FromPath, &self.fields.from_path)
     }
 
     /// Returns the text of the `Message-ID`, without copying it; none if it is not there.
@@ -310,17 +398,15 @@ impl Headers {
 
     /// Says whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.fields.is_empty()
+        self.fields.all.is_empty()
     }
 
-    fn part(&self, place: (u16, u16)) -> &str {
+    fn part(&self, place: Range<usize>) -> &str {
         std::str::from_utf8(self.octets(place)).unwrap_or_default()
     }
 
-    fn octets(&self, (start, end): (u16, u16)) -> &[u8] {
-        self.text
-            .get(usize::from(start)..usize::from(end))
-            .unwrap_or_default()
+    fn octets(&self, place: Range<usize>) -> &[u8] {
+        self.text.get(place).unwrap_or_default()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Header, ParseError, ParseErrorKind};
+use crate::uri::{self, Parts};
 use crate::{Uri, UriRef};
 
 /// Where a message goes: the next hop first, the destination last; at least one URI.
@@ -72,12 +73,51 @@ pub(super) fn parse(text: &str) -> Result<Vec<Uri>, ParseError> {
 /// assert_eq!(path.uris().last().map(|uri| uri.host()), Some("h"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Eq, PartialEq)]
 pub struct PathRef<'a> {
-    first: UriRef<'a>,
-    /// What follows the first, known to be URIs.
-    rest: &'a str,
-    length: usize,
+    /// Begins with the first URI; known to be URIs and spaces.
+    text: &'a [u8],
+    parts: PathParts,
+}
+
+/// What is known of a path that was read.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct PathParts {
+    first: Parts,
+    first_length: u16,
+    /// How many URIs; 0 if nothing is known.
+    length: u16,
+}
+
+impl PathParts {
+    /// Reads the path at the beginning of `octets` that a line end follows, and says how long it is. A head is read in
+    /// one go that way; whatever is not so plain is left to [`PathRef::parse`].
+    #[inline]
+    pub(crate) fn read_in_line(&mut self, octets: &[u8]) -> Option<usize> {
+        self.length = 0;
+        let mut at = uri::read_in_line(octets, &mut self.first)?;
+        self.first_length = u16::try_from(at).ok()?;
+        let mut length = 1_u16;
+        while octets.get(at) == Some(&b' ') {
+            at = at.checked_add(1)?;
+            let more = uri::read_in_line(octets.get(at..)?, &mut Parts::default())?;
+            at = at.checked_add(more)?;
+            length = length.checked_add(1)?;
+        }
+        let is_plain = usize::from(length) <= MAX && octets.get(at..)?.starts_with(b"\r\n");
+        if is_plain {
+            self.length = length;
+        }
+        is_plain.then_some(at)
+    }
+
+    pub(crate) fn is_known(&self) -> bool {
+        self.length > 0
+    }
+
+    pub(crate) fn forget(&mut self) {
+        self.length = 0;
+    }
 }
 
 impl<'a> PathRef<'a> {
@@ -87,49 +127,72 @@ impl<'a> PathRef<'a> {
     ///
     /// Fails, saying where, when the text is not a list of one to 32 URIs.
     pub fn parse(text: &'a str) -> Result<Self, ParseError> {
-        let mut first = None;
-        let mut behind = text.len();
-        let mut length = 0_usize;
+        let mut path: Option<PathRef<'a>> = None;
         let mut offset = 0_usize;
         for part in text.split(' ') {
             // One space parts URIs; a few peers write more, or one at the end.
             if !part.is_empty() {
-                if length >= MAX {
+                let before = path.map_or(0, PathRef::len);
+                if before >= MAX {
                     return Err(ParseError::new(ParseErrorKind::TooLarge, offset));
                 }
                 let uri = UriRef::parse(part).map_err(|error| {
                     ParseError::new(ParseErrorKind::Uri, offset.saturating_add(error.offset))
                 })?;
-                length = length.saturating_add(1);
-                if first.is_none() {
-                    first = Some(uri);
-                    behind = offset.saturating_add(part.len());
+                match &mut path {
+                    Some(path) => path.parts.length = path.parts.length.saturating_add(1),
+                    None => {
+                        path = Some(Self {
+                            text: text.as_bytes().get(offset..).unwrap_or_default(),
+                            parts: PathParts {
+                                first: uri.parts(),
+                                first_length: u16::try_from(part.len()).unwrap_or(u16::MAX),
+                                length: 1,
+                            },
+                        });
+                    }
                 }
             }
             offset = offset.saturating_add(part.len()).saturating_add(1);
         }
-        Ok(Self {
-            first: first.ok_or(ParseError::new(ParseErrorKind::Unexpected, 0))?,
-            rest: text.get(behind..).unwrap_or_default(),
-            length,
-        })
+        path.ok_or(ParseError::new(ParseErrorKind::Unexpected, 0))
+    }
+
+    /// The path of which all is known already.
+    pub(super) fn of_parts(text: &'a [u8], parts: PathParts) -> Self {
+        Self { text, parts }
     }
 
     /// Returns the first URI: of a `To-Path` the next hop, of a `From-Path` the last one.
     pub fn first(self) -> UriRef<'a> {
-        self.first
+        let text = self.text.get(..usize::from(self.parts.first_length));
+        UriRef::of_parts(text.unwrap_or_default(), self.parts.first)
     }
 
     /// Iterates over the URIs.
     pub fn uris(self) -> impl Iterator<Item = UriRef<'a>> {
-        let rest = self.rest.split(' ').filter(|part| !part.is_empty());
-        std::iter::once(self.first).chain(rest.filter_map(|part| UriRef::parse(part).ok()))
+        let rest = self.text.get(usize::from(self.parts.first_length)..);
+        let rest = rest.unwrap_or_default().split(|&octet| octet == b' ');
+        let rest = rest.filter(|part| !part.is_empty());
+        std::iter::once(self.first())
+            .chain(rest.filter_map(|part| UriRef::parse(std::str::from_utf8(part).ok()?).ok()))
     }
 
     /// Returns the number of URIs, one at least.
     #[expect(clippy::len_without_is_empty, reason = "a path has one URI at least")]
     pub fn len(self) -> usize {
-        self.length
+        usize::from(self.parts.length)
+    }
+
+    /// Returns the path as it was written, from its first URI on.
+    pub fn as_str(self) -> &'a str {
+        std::str::from_utf8(self.text).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for PathRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.uris()).finish()
     }
 }
 
