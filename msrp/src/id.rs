@@ -44,7 +44,22 @@ impl TransactionId {
         Self::of_octets(text.as_bytes())
     }
 
-    pub(crate) fn of_octets(text: &[u8]) -> Result<Self, IdError> {
+    /// Reads the identifier at the beginning of a text, and says how long it is.
+    #[inline]
+    pub(crate) fn at_start_of(text: &[u8]) -> Option<(Self, usize)> {
+        let is_ident = |octet: u8| IDENT.get(usize::from(octet)).copied().unwrap_or_default();
+        let head = text.get(..text.len().min(Self::MAX.saturating_add(1)))?;
+        let length = head
+            .iter()
+            .position(|&octet| !is_ident(octet))
+            .unwrap_or(head.len());
+        if !(Self::MIN..=Self::MAX).contains(&length) || !head.first()?.is_ascii_alphanumeric() {
+            return None;
+        }
+        Some((Self::copy(head.get(..length)?)?, length))
+    }
+
+    fn of_octets(text: &[u8]) -> Result<Self, IdError> {
         check_ident(text)?;
         Self::copy(text).ok_or(IdError::TooLong)
     }
@@ -261,6 +276,19 @@ impl fmt::Display for SessionId {
 pub(crate) const fn is_ident_octet(octet: u8) -> bool {
     octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-' | b'+' | b'%' | b'=')
 }
+
+/// Which octets an identifier may have.
+static IDENT: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut rest: &mut [bool] = &mut table;
+    let mut octet = 0_u8;
+    while let Some((is_ident, others)) = rest.split_first_mut() {
+        *is_ident = is_ident_octet(octet);
+        rest = others;
+        octet = octet.wrapping_add(1);
+    }
+    table
+};
 
 pub(crate) const fn is_session_id_octet(octet: u8) -> bool {
     octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_' | b'~' | b'+' | b'=' | b'/')

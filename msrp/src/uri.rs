@@ -449,9 +449,14 @@ impl<'a> Parser<'a> {
             self.at += 1;
             return Ok(span);
         }
-        let length = self.run(HOST);
-        let host = self.rest().get(..length).unwrap_or_default();
-        if length == 0 || !self.ends_at(length, b":/;") || !escapes_are_whole(host) {
+        let mut length = self.run(PLAIN);
+        if self.rest().get(length) == Some(&b'%') {
+            length = self.run(HOST);
+            if !escapes_are_whole(self.rest().get(..length).unwrap_or_default()) {
+                return self.fail(UriErrorKind::Host);
+            }
+        }
+        if length == 0 || !self.ends_at(length, b":/;") {
             return self.fail(UriErrorKind::Host);
         }
         Ok(self.take(length))
@@ -589,15 +594,20 @@ const LINE: &[u8] = b" \r";
 const HOST: u8 = 1;
 const SESSION_ID: u8 = 2;
 const TRANSPORT: u8 = 4;
+/// Of a host, but not the beginning of an escape.
+const PLAIN: u8 = 8;
 
 /// The classes of each octet.
-const CLASSES: [u8; 256] = {
+static CLASSES: [u8; 256] = {
     let mut classes = [0; 256];
     let mut rest: &mut [u8] = &mut classes;
     let mut octet = 0_u8;
     while let Some((class, others)) = rest.split_first_mut() {
         if is_host_octet(octet) {
             *class |= HOST;
+            if octet != b'%' {
+                *class |= PLAIN;
+            }
         }
         if is_session_id_octet(octet) {
             *class |= SESSION_ID;

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use super::{Continuation, DASHES, DecodeError, Leniency, Limits};
 use crate::header::content::{has_control, is_token_octet};
-use crate::header::{Fields, Headers, Known};
+use crate::header::{Fields, Headers, Known, PathParts};
 use crate::text::ByteStr;
 use crate::{Method, StatusCode, TransactionId};
 
@@ -67,10 +67,8 @@ pub enum Defect {
 /// The first line, as far as framing needs it: transaction, and what is behind it.
 pub(super) fn split_start_line(line: &[u8]) -> Option<(TransactionId, &[u8])> {
     let rest = line.strip_prefix(b"MSRP ")?;
-    let end = rest.iter().position(|&octet| octet == b' ')?;
-    let (transaction, rest) = rest.split_at_checked(end)?;
-    let transaction = TransactionId::of_octets(transaction).ok()?;
-    Some((transaction, rest.get(1..)?))
+    let (transaction, length) = TransactionId::at_start_of(rest)?;
+    Some((transaction, rest.get(length..)?.strip_prefix(b" ")?))
 }
 
 /// A head found in the octets of a connection, not yet cut out of them. A decoder has one that it finds each head with:
@@ -86,6 +84,34 @@ pub(super) struct Found {
     start: Start,
     fields: Fields,
     defect: Option<Defect>,
+    last_to: LastPath,
+    last_from: LastPath,
+}
+
+/// The path that was read last. Chunk follows chunk with the same paths; to see that they are the same is much cheaper
+/// than to read them again.
+#[derive(Default)]
+struct LastPath {
+    /// With its line end.
+    line: Vec<u8>,
+    parts: PathParts,
+}
+
+impl LastPath {
+    /// Reads the path at the beginning of `octets`, and says how long it is.
+    #[inline]
+    fn read(&mut self, octets: &[u8], parts: &mut PathParts) -> Option<usize> {
+        if !self.line.is_empty() && octets.starts_with(&self.line) {
+            *parts = self.parts;
+            return self.line.len().checked_sub(2);
+        }
+        let length = parts.read_in_line(octets)?;
+        self.parts = *parts;
+        self.line.clear();
+        self.line
+            .extend_from_slice(octets.get(..length.checked_add(2)?).unwrap_or_default());
+        Some(length)
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -114,6 +140,8 @@ impl Found {
             start: Start::Unreadable,
             fields: Fields::default(),
             defect: None,
+            last_to: LastPath::default(),
+            last_from: LastPath::default(),
         }
     }
 
@@ -196,8 +224,8 @@ impl Found {
         let octets = rest.get(value..).unwrap_or_default();
         // A path is read on the way; of any other value only the end is looked for.
         let path = match known {
-            Known::ToPath => self.fields.to_path.read_in_line(octets),
-            Known::FromPath => self.fields.from_path.read_in_line(octets),
+            Known::ToPath => self.last_to.read(octets, &mut self.fields.to_path),
+            Known::FromPath => self.last_from.read(octets, &mut self.fields.from_path),
             _ => None,
         };
         let length = match path {
@@ -285,19 +313,16 @@ enum Line {
 /// How long the value is at the beginning of `octets`, if it is well formed and its line end is here.
 #[inline]
 fn value_length(octets: &[u8]) -> Result<usize, Line> {
-    let Some(length) = control_from(octets, 0) else {
-        return Err(Line::Incomplete);
-    };
-    match (octets.get(length), octets.get(length.saturating_add(1))) {
+    let Control { at, is_ascii } = control(octets);
+    match (octets.get(at), octets.get(at.saturating_add(1))) {
         (Some(b'\r'), Some(b'\n')) => {}
-        (Some(b'\r'), None) => return Err(Line::Incomplete),
+        (None, _) | (Some(b'\r'), None) => return Err(Line::Incomplete),
         _ => return Err(Line::Other),
     }
-    let value = octets.get(..length).unwrap_or_default();
-    if !value.is_ascii() && std::str::from_utf8(value).is_err() {
+    if !is_ascii && std::str::from_utf8(octets.get(..at).unwrap_or_default()).is_err() {
         return Err(Line::Other);
     }
-    Ok(length)
+    Ok(at)
 }
 
 /// The headers that nearly every message has, spelt as the RFC does; others are told by the general way.
@@ -316,31 +341,63 @@ fn known_name(line: &[u8]) -> Option<(Known, usize)> {
     line.starts_with(name).then_some((known, name.len() - 1))
 }
 
-/// Where the first control character other than a tab is, from a place on.
+struct Control {
+    /// Where the first control character other than a tab is; the length if there is none.
+    at: usize,
+    /// Whether all before it is ASCII.
+    is_ascii: bool,
+}
+
+/// Looks for a control character, eight octets at a time by arithmetic: most values are too short for a search that
+/// needs to be set up.
 #[inline]
-fn control_from(octets: &[u8], from: usize) -> Option<usize> {
-    let is_control = |octet: u8| (octet != b'\t') & octet.is_ascii_control();
-    let mut at = from;
-    // Sixteen at a time, all of them, which the compiler turns into a few wide comparisons.
-    while let Some(block) = octets.get(at..).and_then(<[u8]>::first_chunk::<16>) {
-        if block.iter().fold(false, |any, &octet| any | is_control(octet)) {
-            break;
+fn control(octets: &[u8]) -> Control {
+    const ONES: u64 = u64::MAX / 0xff;
+    const HIGH: u64 = ONES * 0x80;
+    let mut at = 0_usize;
+    let mut seen = 0_u64;
+    while let Some(block) = octets.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let word = u64::from_le_bytes(*block);
+        let low = word.wrapping_sub(ONES * 0x20) & !word;
+        let delete = word ^ (ONES * 0x7f);
+        let delete = delete.wrapping_sub(ONES) & !delete;
+        // A borrow may mark octets wrongly, but only behind one that is marked rightly.
+        let marked = (low | delete) & HIGH;
+        if marked == 0 {
+            seen |= word;
+            at = at.saturating_add(8);
+            continue;
         }
-        at = at.saturating_add(16);
+        let bits = marked.trailing_zeros().saturating_sub(7);
+        seen |= word & !(u64::MAX << bits);
+        at = at.saturating_add(usize::try_from(bits / 8).unwrap_or_default());
+        if octets.get(at) != Some(&b'\t') {
+            return Control {
+                at,
+                is_ascii: seen & HIGH == 0,
+            };
+        }
+        at = at.saturating_add(1);
     }
-    let rest = octets.get(at..)?;
-    let offset = rest.iter().position(|&octet| is_control(octet))?;
-    at.checked_add(offset)
+    let rest = octets.get(at..).unwrap_or_default();
+    let length = rest
+        .iter()
+        .position(|&octet| octet != b'\t' && octet.is_ascii_control());
+    let rest = rest.get(..length.unwrap_or(rest.len())).unwrap_or_default();
+    Control {
+        at: at.saturating_add(rest.len()),
+        is_ascii: seen & HIGH == 0 && rest.is_ascii(),
+    }
 }
 
 /// Where the line that begins at `from` ends, and where the next begins. A bare line feed ends no line.
 fn line_end(text: &[u8], from: usize) -> Option<(usize, usize)> {
     let mut at = from;
     loop {
-        at = control_from(text, at)?;
+        at = at.saturating_add(control(text.get(at..)?).at);
         match (text.get(at), text.get(at.saturating_add(1))) {
             (Some(b'\r'), Some(b'\n')) => return Some((at, at.saturating_add(2))),
-            (Some(b'\r'), None) => return None,
+            (None, _) | (Some(b'\r'), None) => return None,
             _ => at = at.saturating_add(1),
         }
     }
