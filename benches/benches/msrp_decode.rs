@@ -8,7 +8,7 @@ use benches::Comparison;
 use bytes::{Bytes, BytesMut};
 use memchr::memmem::Finder;
 use msrp::codec::{Decoder, Frame, Leniency, Limits};
-use msrp::header::{ByteRange, ContentType, FailureReport, Status, SuccessReport};
+use msrp::header::{FailureReport, Status, SuccessReport};
 
 const VOLUME: usize = 64 << 20;
 const READ: usize = 64 << 10;
@@ -115,13 +115,11 @@ fn decode(decoder: &mut Decoder, stream: &Bytes) -> usize {
                     sum += headers.to_path().map_or(0, msrp::header::PathRef::len);
                     sum += headers.from_path().map_or(0, msrp::header::PathRef::len);
                     sum += headers.message_id().ok().flatten().map_or(0, str::len);
-                    sum += usize::from(
-                        matches!(headers.get::<ByteRange>(), Ok(Some(range)) if range.start == 1),
-                    );
+                    sum += usize::from(matches!(headers.byte_range(), Ok(Some(range)) if range.start == 1));
                     sum += usize::from(headers.get::<FailureReport>().is_ok());
                     sum += usize::from(headers.get::<SuccessReport>().is_ok());
                     sum += usize::from(headers.get::<Status>().is_ok());
-                    sum += usize::from(headers.get::<ContentType>().is_ok());
+                    sum += usize::from(headers.media_type().is_ok());
                 }
                 Frame::Body(octets) => sum += octets.len(),
                 _ => {}

@@ -95,6 +95,15 @@ enum State {
     Failed(DecodeError),
 }
 
+/// What comes next, as small as it can be.
+enum Step {
+    /// The head that was found last, of these octets.
+    Head(Bytes),
+    Body(Bytes),
+    End(Continuation),
+    Nothing,
+}
+
 /// How far a head has been looked through.
 #[derive(Debug, Default)]
 struct HeadScan {
@@ -146,6 +155,21 @@ impl Decoder {
     /// Fails, and goes on failing, when the stream is not MSRP.
     #[expect(clippy::should_implement_trait, reason = "it is not over when it gives none")]
     pub fn next(&mut self) -> Result<Option<Frame>, DecodeError> {
+        // Only what is a head moves as much as a head.
+        match self.step()? {
+            Step::Head(text) => Ok(self.head(text)),
+            Step::Body(octets) => Ok(Some(Frame::Body(octets))),
+            Step::End(continuation) => Ok(Some(Frame::End(continuation))),
+            Step::Nothing => Ok(None),
+        }
+    }
+
+    #[inline(never)]
+    fn head(&mut self, text: Bytes) -> Option<Frame> {
+        Some(Frame::Head(self.found.take(text)))
+    }
+
+    fn step(&mut self) -> Result<Step, DecodeError> {
         loop {
             if self.input.is_empty()
                 && let Some(octets) = self.queued.pop_front()
@@ -155,18 +179,18 @@ impl Decoder {
             match &mut self.state {
                 State::Head(_) => {
                     if let Some(text) = self.find_head()? {
-                        return Ok(Some(Frame::Head(self.found.take(text))));
+                        return Ok(Step::Head(text));
                     }
                 }
                 State::Body(_) => {
-                    if let Some(frame) = self.next_body() {
-                        return Ok(Some(frame));
+                    if let Some(step) = self.next_body() {
+                        return Ok(step);
                     }
                 }
                 State::Ended(continuation) => {
                     let continuation = *continuation;
                     self.state = State::Head(HeadScan::default());
-                    return Ok(Some(Frame::End(continuation)));
+                    return Ok(Step::End(continuation));
                 }
                 State::Failed(error) => return Err(*error),
             }
@@ -174,7 +198,7 @@ impl Decoder {
                 // The buffer that it was part of is not to be kept alive.
                 self.input = Bytes::new();
                 if self.queued.is_empty() {
-                    return Ok(None);
+                    return Ok(Step::Nothing);
                 }
             }
         }
@@ -268,7 +292,7 @@ impl Decoder {
         error
     }
 
-    fn next_body(&mut self) -> Option<Frame> {
+    fn next_body(&mut self) -> Option<Step> {
         let State::Body(scan) = &mut self.state else {
             return None;
         };
@@ -280,12 +304,12 @@ impl Decoder {
                 if scan.held == scan.length() {
                     let flag = scan.flag?;
                     self.state = State::Head(HeadScan::default());
-                    return Some(Frame::End(flag));
+                    return Some(Step::End(flag));
                 }
             } else {
                 // No later octet of what is held can begin an end-line: only the first is a carriage return, and one
                 // before the last, which this octet would have to follow as a line feed.
-                return Some(Frame::Body(scan.release()));
+                return Some(Step::Body(scan.release()));
             }
         }
         let mut from = 0_usize;
@@ -295,12 +319,12 @@ impl Decoder {
             let matched = scan.matches(rest);
             if matched == scan.length() {
                 if start > 0 {
-                    return Some(Frame::Body(self.input.split_to(start)));
+                    return Some(Step::Body(self.input.split_to(start)));
                 }
                 self.input.advance(matched.min(self.input.len()));
                 let flag = scan.flag?;
                 self.state = State::Head(HeadScan::default());
-                return Some(Frame::End(flag));
+                return Some(Step::End(flag));
             }
             if matched == rest.len() {
                 return self.hold_back(matched);
@@ -316,7 +340,7 @@ impl Decoder {
     }
 
     /// Gives all that is here as body but the last octets, of the number given.
-    fn hold_back(&mut self, held: usize) -> Option<Frame> {
+    fn hold_back(&mut self, held: usize) -> Option<Step> {
         if let State::Body(scan) = &mut self.state {
             scan.held = held;
         }
@@ -325,7 +349,7 @@ impl Decoder {
         if body.is_empty() {
             None
         } else {
-            Some(Frame::Body(body))
+            Some(Step::Body(body))
         }
     }
 }

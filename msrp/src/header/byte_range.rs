@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Header, ParseError, ParseErrorKind, decimal};
+use super::{Header, ParseError, ParseErrorKind, leading_decimal};
 
 /// Which octets of a message a chunk carries or a report is about; the first octet is octet 1.
 ///
@@ -32,6 +32,35 @@ impl ByteRange {
             total: Some(total),
         }
     }
+
+    pub(super) fn of_octets(octets: &[u8]) -> Result<Self, ParseError> {
+        let unexpected = |offset| ParseError::new(ParseErrorKind::Unexpected, offset);
+        let number = |at: usize| {
+            let (number, length) = leading_decimal(octets.get(at..).unwrap_or_default(), at)?;
+            Ok((number, at.saturating_add(length)))
+        };
+        let number_or_star = |at: usize| match octets.get(at) {
+            Some(b'*') => Ok((None, at.saturating_add(1))),
+            _ => number(at).map(|(number, at)| (Some(number), at)),
+        };
+        let expect = |octet: u8, at: usize| {
+            if octets.get(at) == Some(&octet) {
+                Ok(at.saturating_add(1))
+            } else {
+                Err(unexpected(at))
+            }
+        };
+        let (start, at) = number(0)?;
+        let (end, at) = number_or_star(expect(b'-', at)?)?;
+        let (total, at) = number_or_star(expect(b'/', at)?)?;
+        if at < octets.len() {
+            return Err(unexpected(at));
+        }
+        if start == 0 {
+            return Err(unexpected(0));
+        }
+        Ok(Self { start, end, total })
+    }
 }
 
 impl fmt::Display for ByteRange {
@@ -54,27 +83,7 @@ impl Header for ByteRange {
     /// Takes ends and totals that contradict each other, since some peers count characters; the octets that arrive
     /// are measured anyway.
     fn parse(text: &str) -> Result<Self, ParseError> {
-        let unexpected = |offset| ParseError::new(ParseErrorKind::Unexpected, offset);
-        let (start, rest) = text.split_once('-').ok_or(unexpected(text.len()))?;
-        let (end, total) = rest.split_once('/').ok_or(unexpected(text.len()))?;
-        let after_start = start.len().saturating_add(1);
-        let after_end = after_start.saturating_add(end.len()).saturating_add(1);
-        let number_or_star = |text: &str, offset| {
-            if text == "*" {
-                Ok(None)
-            } else {
-                decimal(text, offset).map(Some)
-            }
-        };
-        let range = Self {
-            start: decimal(start, 0)?,
-            end: number_or_star(end, after_start)?,
-            total: number_or_star(total, after_end)?,
-        };
-        if range.start == 0 {
-            return Err(unexpected(0));
-        }
-        Ok(range)
+        Self::of_octets(text.as_bytes())
     }
 
     fn write(&self, out: &mut impl fmt::Write) -> fmt::Result {

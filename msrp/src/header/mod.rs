@@ -21,7 +21,7 @@ pub use auth::{
     AuthenticationInfo, Authorization, Expires, MaxExpires, MinExpires, UsePath, WwwAuthenticate,
 };
 pub use byte_range::ByteRange;
-pub use content::{ContentDisposition, ContentType};
+pub use content::{ContentDisposition, ContentType, MediaTypeRef};
 #[doc(hidden)]
 pub use known::Known;
 pub use nickname::UseNickname;
@@ -183,7 +183,7 @@ impl Fields {
             return;
         };
         if *first == 0 {
-            *first = u16::try_from(self.all.len()).unwrap_or_default();
+            *first = u16::try_from(self.all.len()).unwrap_or(u16::MAX);
         } else {
             self.repeated |= 1 << known as u32;
             self.to_path.forget();
@@ -191,7 +191,7 @@ impl Fields {
         }
     }
 
-    /// The only header of that kind, and whether there are more of them.
+    /// The first header of that kind, and whether there are more of them.
     fn known(&self, known: Known) -> (Option<Field>, bool) {
         let first = self.known.get(known as usize).copied().unwrap_or_default();
         let field = self.all.get(usize::from(first).wrapping_sub(1)).copied();
@@ -307,20 +307,23 @@ impl Headers {
 
     /// Returns the only value of a name; none if it is not there.
     fn single(&self, name: &'static str, known: Known) -> Result<Option<&str>, ParseError> {
-        let (field, is_repeated) = if known == Known::Other {
-            let mut named = self
-                .fields
-                .all
-                .iter()
-                .filter(|field| self.octets(field.name()).eq_ignore_ascii_case(name.as_bytes()));
-            (named.next().copied(), named.next().is_some())
-        } else {
-            self.fields.known(known)
-        };
-        if is_repeated {
-            return Err(ParseError::new(ParseErrorKind::Repeated, 0));
+        if known != Known::Other {
+            let value = self.single_known(known)?;
+            return Ok(value.map(|value| std::str::from_utf8(value).unwrap_or_default()));
         }
-        Ok(field.map(|field| self.part(field.value())))
+        let mut values = self.values(name);
+        match (values.next(), values.next()) {
+            (value, None) => Ok(value),
+            (_, Some(_)) => Err(ParseError::new(ParseErrorKind::Repeated, 0)),
+        }
+    }
+
+    #[inline]
+    fn single_known(&self, known: Known) -> Result<Option<&[u8]>, ParseError> {
+        match self.fields.known(known) {
+            (field, false) => Ok(field.map(|field| self.octets(field.value()))),
+            (_, true) => Err(ParseError::new(ParseErrorKind::Repeated, 0)),
+        }
     }
 
     fn path(&self, name: &'static str, known: Known, kept: &PathParts) -> Result<PathRef<'_>, HeaderError> {
@@ -362,13 +365,40 @@ impl Headers {
             name: MessageIdHeader::NAME,
             source,
         };
-        let value = self
-            .single(MessageIdHeader::NAME, Known::MessageId)
-            .map_err(fail)?;
-        match value {
+        let value = self.single(MessageIdHeader::NAME, Known::MessageId);
+        match value.map_err(fail)? {
             Some(text) => report::check_message_id(text).map(|()| Some(text)).map_err(fail),
             None => Ok(None),
         }
+    }
+
+    /// Returns the `Byte-Range`; none if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the header is not readable, or there more than once.
+    pub fn byte_range(&self) -> Result<Option<ByteRange>, HeaderError> {
+        let value = self.single_known(Known::ByteRange);
+        let range = value.and_then(|value| value.map(ByteRange::of_octets).transpose());
+        range.map_err(|source| HeaderError {
+            name: ByteRange::NAME,
+            source,
+        })
+    }
+
+    /// Returns the `Content-Type`, without copying it; none if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the header is not readable, or there more than once.
+    pub fn media_type(&self) -> Result<Option<MediaTypeRef<'_>>, HeaderError> {
+        let fail = |source| HeaderError {
+            name: ContentType::NAME,
+            source,
+        };
+        let value = self.single(ContentType::NAME, Known::ContentType);
+        let media_type = value.map_err(fail)?.map(MediaTypeRef::parse).transpose();
+        media_type.map_err(|error| fail(ParseError::new(ParseErrorKind::Unexpected, error.offset)))
     }
 
     /// Returns a typed header that has to be there.
@@ -428,23 +458,32 @@ impl fmt::Debug for Headers {
 
 /// Reads a decimal number: digits only, checked against overflow.
 pub(crate) fn decimal(text: &str, offset: usize) -> Result<u64, ParseError> {
-    if text.is_empty() {
-        return Err(ParseError::new(ParseErrorKind::Unexpected, offset));
+    let (number, length) = leading_decimal(text.as_bytes(), offset)?;
+    if length < text.len() {
+        let at = offset.saturating_add(length);
+        return Err(ParseError::new(ParseErrorKind::Unexpected, at));
     }
+    Ok(number)
+}
+
+/// Reads the decimal number at the beginning, and says how long it is. Errors tell the place from `offset` on.
+pub(crate) fn leading_decimal(octets: &[u8], offset: usize) -> Result<(u64, usize), ParseError> {
     let mut number = 0_u64;
-    for (at, octet) in text.bytes().enumerate() {
+    let mut length = 0_usize;
+    for &octet in octets {
         if !octet.is_ascii_digit() {
-            return Err(ParseError::new(
-                ParseErrorKind::Unexpected,
-                offset.saturating_add(at),
-            ));
+            break;
         }
+        length = length.saturating_add(1);
         number = number
             .checked_mul(10)
             .and_then(|number| number.checked_add(u64::from(octet - b'0')))
             .ok_or(ParseError::new(ParseErrorKind::TooLarge, offset))?;
     }
-    Ok(number)
+    if length == 0 {
+        return Err(ParseError::new(ParseErrorKind::Unexpected, offset));
+    }
+    Ok((number, length))
 }
 
 /// The grammar of [`content`] serves other protocols too, which name the header themselves.
