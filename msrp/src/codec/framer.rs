@@ -157,16 +157,11 @@ impl Decoder {
     pub fn next(&mut self) -> Result<Option<Frame>, DecodeError> {
         // Only what is a head moves as much as a head.
         match self.step()? {
-            Step::Head(text) => Ok(self.head(text)),
+            Step::Head(text) => Ok(Some(Frame::Head(self.found.take(text)))),
             Step::Body(octets) => Ok(Some(Frame::Body(octets))),
             Step::End(continuation) => Ok(Some(Frame::End(continuation))),
             Step::Nothing => Ok(None),
         }
-    }
-
-    #[inline(never)]
-    fn head(&mut self, text: Bytes) -> Option<Frame> {
-        Some(Frame::Head(self.found.take(text)))
     }
 
     fn step(&mut self) -> Result<Step, DecodeError> {
