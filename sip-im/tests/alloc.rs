@@ -7,26 +7,35 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use sip_im::codec::{Limits, parse_datagram};
+use sip_im::endpoint::{Config, Endpoint, Event as EndpointEvent, Input};
 use sip_im::header::*;
+use sip_im::registration::{self, Registrar};
 use sip_im::{ContentType, Message};
+use sip_im::{FlowId, Request, StatusCode, Transport, Uri};
 
 struct Counting;
 
 thread_local! {
     static COUNT: Cell<usize> = const { Cell::new(0) };
+    static LIVE: Cell<isize> = const { Cell::new(0) };
 }
 
 // SAFETY: each method does what that of the system's allocator does with the same arguments, and counts.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let _ = COUNT.try_with(|count| count.set(count.get() + 1));
+        let _ = LIVE.try_with(|live| live.set(live.get().wrapping_add_unsigned(layout.size())));
         // SAFETY: the caller keeps to the contract of `alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        let _ = LIVE.try_with(|live| live.set(live.get().wrapping_sub_unsigned(layout.size())));
         // SAFETY: the pointer comes from `alloc` above, with the same layout.
         unsafe { System.dealloc(pointer, layout) }
     }
@@ -41,6 +50,14 @@ fn allocations<T>(work: impl FnOnce() -> T) -> usize {
     let count = COUNT.get() - before;
     drop(made);
     count
+}
+
+/// What something made holds, in octets.
+fn held<T>(make: impl FnOnce() -> T) -> (T, isize) {
+    let before = LIVE.get();
+    let made = make();
+    let held = LIVE.get() - before;
+    (made, held)
 }
 
 const REQUEST: &str = "INVITE sip:bob@example.net;transport=tcp SIP/2.0\r\n\
@@ -108,4 +125,159 @@ fn what_is_refused_allocates_no_more_than_its_answer() {
     let octets = Bytes::from(many);
     let count = allocations(|| parse_datagram(octets.clone(), &Limits::default()));
     assert!(count < 60, "{count}");
+}
+
+#[expect(clippy::disallowed_methods, reason = "an opaque epoch for virtual time")]
+fn epoch() -> Instant {
+    Instant::now()
+}
+
+fn parsed(text: &str) -> Request {
+    // Out of a buffer that holds much else, as a socket's does.
+    let mut buffer = text.as_bytes().to_vec();
+    buffer.resize(65_536, b' ');
+    let octets = Bytes::from(buffer).slice(..text.len());
+    match parse_datagram(octets, &Limits::default()).unwrap() {
+        Message::Request(request) => request,
+        Message::Response(_) => panic!("a request"),
+    }
+}
+
+#[test]
+fn a_registered_binding_holds_at_most_512_octets() {
+    let now = epoch();
+    let mut registrar = Registrar::new(registration::Config::default());
+    let requests: Vec<_> = (0..1000)
+        .map(|user| {
+            let aor = Uri::parse(&format!("sip:user{user}@example.com")).unwrap();
+            let request = parsed(&format!(
+                "REGISTER sip:example.com SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.4;branch=z9hG4bK{user}\r\nMax-Forwards: 70\r\n\
+                 From: <sip:user{user}@example.com>;tag=1\r\nTo: <sip:user{user}@example.com>\r\nCall-ID: 3848276298220188511-{user}\r\n\
+                 CSeq: 1 REGISTER\r\nSupported: path, outbound\r\nContact: <sip:user{user}@192.0.2.4:5060;transport=tcp>;+g.oma.sip-im;\
+                 q=0.5;+sip.instance=\"<urn:uuid:00000000-0000-1000-8000-000a95a0e128>\";reg-id=1;expires=3600\r\nContent-Length: 0\r\n\r\n"
+            ));
+            (request, aor)
+        })
+        .collect();
+    let ((), octets) = held(|| {
+        for (at, (request, aor)) in (0..).zip(&requests) {
+            let outcome = registrar.register(request, aor, FlowId(at), now);
+            assert_eq!(outcome.status, StatusCode::OK);
+        }
+    });
+    assert_eq!(registrar.len(), 1000);
+    let each = octets / 1000;
+    assert!(
+        each <= 768,
+        "{each} octets for a user with a binding, and to find it by its end and its flow"
+    );
+    let aor = &requests[0].1;
+    let mut second = requests[0].0.clone();
+    let contact = "<sip:user0@192.0.2.5:5060;transport=tcp>;+g.oma.sip-im;q=0.5;\
+        +sip.instance=\"<urn:uuid:00000000-0000-1000-8000-000a95a0e129>\";reg-id=1;expires=3600";
+    second.headers_mut().set(&HeaderName::CONTACT, contact).unwrap();
+    let ((), octets) = held(|| {
+        let outcome = registrar.register(&second, aor, FlowId(0), now);
+        assert_eq!(outcome.status, StatusCode::OK);
+    });
+    assert!(octets <= 512, "{octets} octets for one more");
+}
+
+/// An endpoint with a datagram flow.
+fn endpoint(change: impl FnOnce(&mut Config), now: Instant) -> Endpoint {
+    let mut config = Config::default();
+    change(&mut config);
+    let mut state = 1_u8;
+    let mut endpoint = Endpoint::new(
+        config,
+        Box::new(move |octets: &mut [u8]| {
+            for octet in octets {
+                state = state.wrapping_mul(5).wrapping_add(113);
+                *octet = state;
+            }
+        }),
+    );
+    for flow in 1..3 {
+        let local: SocketAddr = "192.0.2.9:5060".parse().unwrap();
+        let remote: SocketAddr = format!("192.0.2.{flow}:5060").parse().unwrap();
+        let flow = FlowId(flow);
+        let transport = Transport::Udp;
+        let input = Input::Opened {
+            flow,
+            transport,
+            local,
+            remote,
+            open: None,
+            trusted: false,
+        };
+        endpoint.handle_input(input, now);
+    }
+    while endpoint.poll_event().is_some() {}
+    endpoint
+}
+
+fn message(branch: usize) -> Bytes {
+    Bytes::from(format!(
+        "MESSAGE sip:bob@example.com SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK{branch}\r\nMax-Forwards: 70\r\n\
+         From: <sip:alice@example.com>;tag=9fxced76sl\r\nTo: <sip:bob@example.com>\r\nCall-ID: 3848276298220188511-{branch}\r\n\
+         CSeq: 1 MESSAGE\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nHi"
+    ))
+}
+
+#[test]
+fn a_flood_of_requests_leaves_memory_flat_and_others_served() {
+    let now = epoch();
+    let mut endpoint = endpoint(
+        |config| {
+            config.max_server_transactions = 1000;
+            config.max_flow_transactions = 500;
+        },
+        now,
+    );
+    let mut flood = |endpoint: &mut Endpoint, from: usize, to: usize| {
+        let ((), octets) = held(|| {
+            for branch in from..to {
+                endpoint.handle_input(
+                    Input::Received {
+                        flow: FlowId(1),
+                        data: message(branch),
+                    },
+                    now,
+                );
+                while endpoint.poll_transmit(now).is_some() {}
+                while endpoint.poll_event().is_some() {}
+            }
+        });
+        octets
+    };
+    flood(&mut endpoint, 0, 2000);
+    assert_eq!(
+        endpoint.server_transactions(),
+        500,
+        "one peer alone does not fill the table"
+    );
+    let more = flood(&mut endpoint, 2000, 40_000);
+    assert!(more.abs() < 4096, "{more} octets more");
+    // Another peer is served all the same.
+    for branch in 50_000..50_100 {
+        endpoint.handle_input(
+            Input::Received {
+                flow: FlowId(2),
+                data: message(branch),
+            },
+            now,
+        );
+        let Some(EndpointEvent::RequestReceived {
+            transaction, request, ..
+        }) = endpoint.poll_event()
+        else {
+            panic!("not served")
+        };
+        let ok = request.response(StatusCode::OK).to_tag("b").build().unwrap();
+        endpoint.respond(transaction, ok, now).unwrap();
+        assert!(endpoint.poll_transmit(now).is_some());
+    }
+    endpoint.handle_timeout(now + Duration::from_secs(32));
+    while endpoint.poll_event().is_some() {}
+    assert_eq!(endpoint.server_transactions(), 0);
 }

@@ -17,6 +17,9 @@ pub struct Config {
     pub limits: codec::Limits,
     /// Open server transactions; a request beyond them is answered 503 without any state. 100 000.
     pub max_server_transactions: usize,
+    /// Open server transactions of one flow whose peer is not trusted; a request beyond them is answered 503, so that one peer alone
+    /// does not fill the table. 50 000.
+    pub max_flow_transactions: usize,
     /// Open client transactions; `send` refuses beyond them. 100 000.
     pub max_client_transactions: usize,
     /// Open flows; one beyond them is closed at once. 100 000.
@@ -73,6 +76,7 @@ impl Default for Config {
             timers: Timers::default(),
             limits: codec::Limits::default(),
             max_server_transactions: 100_000,
+            max_flow_transactions: 50_000,
             max_client_transactions: 100_000,
             max_flows: 100_000,
             max_waiting: 10_000,

@@ -46,7 +46,8 @@ pub struct Registrar {
     pub(super) bindings: BTreeMap<Identity, Vec<Binding>>,
     /// The earliest end of each user's bindings.
     deadlines: BTreeSet<(Instant, Identity)>,
-    flows: BTreeMap<FlowId, BTreeSet<Identity>>,
+    /// Who has registered over which flow.
+    flows: BTreeSet<(FlowId, Identity)>,
     pub(super) gruus: Option<Gruus>,
     next_id: u64,
     pub(super) events: VecDeque<RegistrarEvent>,
@@ -59,7 +60,7 @@ impl Registrar {
             config,
             bindings: BTreeMap::new(),
             deadlines: BTreeSet::new(),
-            flows: BTreeMap::new(),
+            flows: BTreeSet::new(),
             gruus: None,
             next_id: 0,
             events: VecDeque::new(),
@@ -141,7 +142,13 @@ impl Registrar {
     /// Takes note that a flow is gone: what was registered over it as a flow (RFC 5626) ends, the rest is to be reached by its
     /// address from now on.
     pub fn flow_closed(&mut self, flow: FlowId) {
-        let affected = self.flows.remove(&flow).unwrap_or_default();
+        let mut affected = Vec::new();
+        for (of, aor) in self.flows.range((flow, Identity::first())..) {
+            if *of != flow {
+                break;
+            }
+            affected.push(aor.clone());
+        }
         for aor in affected {
             let Some(bindings) = self.bindings.get(&aor) else {
                 continue;
@@ -408,19 +415,16 @@ impl Registrar {
                 self.deadlines.remove(&(first, aor.clone()));
             }
             for flow in old.iter().filter_map(|binding| binding.flow) {
-                if let Some(users) = self.flows.get_mut(&flow) {
-                    users.remove(aor);
-                    if users.is_empty() {
-                        self.flows.remove(&flow);
-                    }
-                }
+                self.flows.remove(&(flow, aor.clone()));
             }
         }
         if let Some(first) = first_end(&bindings) {
             self.deadlines.insert((first, aor.clone()));
             for flow in bindings.iter().filter_map(|binding| binding.flow) {
-                self.flows.entry(flow).or_default().insert(aor.clone());
+                self.flows.insert((flow, aor.clone()));
             }
+            let mut bindings = bindings;
+            bindings.shrink_to_fit();
             self.bindings.insert(aor.clone(), bindings);
         }
         old

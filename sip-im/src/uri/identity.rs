@@ -26,6 +26,11 @@ use super::{Host, Scheme, Uri, escape, tel};
 pub struct Identity(Box<str>);
 
 impl Identity {
+    /// One that comes before every other in order.
+    pub(crate) fn first() -> Self {
+        Self(Box::from(""))
+    }
+
     pub(super) fn of(uri: &Uri) -> Self {
         let text = match uri.scheme() {
             Scheme::Sip | Scheme::Sips | Scheme::Im | Scheme::Pres => of_sip(uri),

@@ -157,6 +157,12 @@ impl Pair {
         }
     }
 
+    /// When something happens next.
+    pub(crate) fn next(&self) -> Option<Instant> {
+        let ends = self.ends.iter().filter_map(|end| end.endpoint.poll_timeout());
+        ends.chain(self.wire.first().map(|(at, _)| *at)).min()
+    }
+
     pub(crate) fn elapsed(&self) -> Duration {
         self.now - self.start
     }

@@ -99,7 +99,9 @@ impl Endpoint {
             self.repeated(id, flow, now);
             return;
         }
-        if self.servers.len() >= self.config.max_server_transactions {
+        let of_flow = self.flows.get(flow).map_or(0, |entry| entry.servers);
+        let greedy = !info.trusted && of_flow >= self.config.max_flow_transactions;
+        if greedy || self.servers.len() >= self.config.max_server_transactions {
             let seconds = self.config.retry_after.as_secs().to_string();
             let extra = [(HeaderName::RETRY_AFTER, seconds)];
             self.refuse(flow, &request, StatusCode::SERVICE_UNAVAILABLE, &extra, now);
