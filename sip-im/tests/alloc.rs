@@ -234,7 +234,7 @@ fn a_flood_of_requests_leaves_memory_flat_and_others_served() {
         },
         now,
     );
-    let mut flood = |endpoint: &mut Endpoint, from: usize, to: usize| {
+    let flood = |endpoint: &mut Endpoint, from: usize, to: usize| {
         let ((), octets) = held(|| {
             for branch in from..to {
                 endpoint.handle_input(
