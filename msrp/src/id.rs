@@ -78,7 +78,7 @@ impl TransactionId {
     }
 
     /// Creates an identifier from 80 random bits and a number that is not used twice.
-    pub(crate) fn mint(random: [u8; 16], number: u64) -> Self {
+    pub(crate) fn mint(random: [u8; RANDOM], number: u64) -> Self {
         let (octets, length) = minted_text(random, number);
         Self { octets, length }
     }
@@ -188,7 +188,7 @@ impl MessageId {
     }
 
     /// Creates an identifier from 80 random bits and a number that is not used twice.
-    pub(crate) fn mint(random: [u8; 16], number: u64) -> Self {
+    pub(crate) fn mint(random: [u8; RANDOM], number: u64) -> Self {
         Self(Text::Short(TransactionId::mint(random, number)))
     }
 
@@ -257,7 +257,7 @@ impl SessionId {
     }
 
     /// Creates an identifier from 80 random bits and a number that is not used twice.
-    pub(crate) fn mint(random: [u8; 16], number: u64) -> Self {
+    pub(crate) fn mint(random: [u8; RANDOM], number: u64) -> Self {
         Self(TransactionId::mint(random, number).as_str().into())
     }
 
@@ -313,28 +313,45 @@ fn check_ident(text: &[u8]) -> Result<(), IdError> {
 /// Five random bits a character.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
+/// How many octets of randomness an identifier is made of.
+pub(crate) const RANDOM: usize = 10;
+
 fn random_text(entropy: &mut Entropy) -> [u8; 16] {
-    let mut octets = [0; 16];
+    let mut octets = [0; RANDOM];
     entropy(&mut octets);
-    octets.map(letter)
+    letters(octets)
+}
+
+/// Five bits make a letter.
+fn letters(random: [u8; RANDOM]) -> [u8; 16] {
+    let mut bits = [0; 16];
+    if let Some(place) = bits.first_chunk_mut() {
+        *place = random;
+    }
+    let mut bits = u128::from_le_bytes(bits);
+    let mut text = [b'a'; 16];
+    for place in &mut text {
+        *place = letter(u8::try_from(bits & 31).unwrap_or(0));
+        bits >>= 5;
+    }
+    text
 }
 
 /// 16 letters that cannot be guessed, and up to 13 that make a number.
-fn minted_text(random: [u8; 16], number: u64) -> ([u8; TransactionId::MAX], u8) {
+fn minted_text(random: [u8; RANDOM], number: u64) -> ([u8; TransactionId::MAX], u8) {
     let mut octets = [0; TransactionId::MAX];
-    let mut length = 0_u8;
-    let mut rest = number;
-    for (at, place) in octets.iter_mut().enumerate() {
-        *place = match random.get(at) {
-            Some(&octet) => letter(octet),
-            None if rest > 0 => {
-                let low = letter(u8::try_from(rest & 31).unwrap_or(0));
-                rest >>= 5;
-                low
+    let mut length = 16_u8;
+    if let Some((first, places)) = octets.split_first_chunk_mut() {
+        *first = letters(random);
+        let mut rest = number;
+        for place in places {
+            if rest == 0 {
+                break;
             }
-            None => break,
-        };
-        length = length.saturating_add(1);
+            *place = letter(u8::try_from(rest & 31).unwrap_or(0));
+            length = length.saturating_add(1);
+            rest >>= 5;
+        }
     }
     (octets, length)
 }
@@ -394,7 +411,7 @@ mod tests {
     #[test]
     fn minted_identifiers_differ_even_without_randomness() {
         let ids: Vec<_> = [0, 1, 31, 32, u64::MAX]
-            .map(|number| TransactionId::mint([7; 16], number))
+            .map(|number| TransactionId::mint([7; RANDOM], number))
             .into();
         for (at, id) in ids.iter().enumerate() {
             assert!(TransactionId::new(id.as_str()).is_ok());

@@ -27,17 +27,20 @@ use crate::{Method, StatusCode, TransactionId};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn request_line(out: &mut BytesMut, transaction: &TransactionId, method: &Method) {
-    put(
-        out,
-        &["MSRP ", transaction.as_str(), " ", method.as_str(), "\r\n"],
-    );
+    out.put_slice(b"MSRP ");
+    out.put_slice(transaction.as_bytes());
+    put(out, &[" ", method.as_str(), "\r\n"]);
 }
 
 /// Writes the first line of a response, with the usual comment.
 pub fn response_line(out: &mut BytesMut, transaction: &TransactionId, status: StatusCode) {
-    put(out, &["MSRP ", transaction.as_str(), " "]);
+    out.put_slice(b"MSRP ");
+    out.put_slice(transaction.as_bytes());
+    if status == StatusCode::OK {
+        return out.put_slice(b" 200 OK\r\n");
+    }
     // Writing to a buffer that grows does not fail.
-    let _ = write!(out, "{status}");
+    let _ = write!(out, " {status}");
     if !status.default_comment().is_empty() {
         put(out, &[" ", status.default_comment()]);
     }
@@ -62,9 +65,12 @@ pub(crate) fn raw_header(out: &mut BytesMut, name: &str, value: &str) {
 /// Writes an end-line. After a body it has to be preceded by a line end that is not part of the body.
 pub fn end_line(out: &mut BytesMut, transaction: &TransactionId, continuation: Continuation) {
     out.put_slice(DASHES);
-    put(out, &[transaction.as_str()]);
-    let mut flag = [0; 4];
-    put(out, &[continuation.flag().encode_utf8(&mut flag), "\r\n"]);
+    out.put_slice(transaction.as_bytes());
+    out.put_slice(match continuation {
+        Continuation::Complete => b"$\r\n",
+        Continuation::More => b"+\r\n",
+        Continuation::Aborted => b"#\r\n",
+    });
 }
 
 fn put(out: &mut BytesMut, parts: &[&str]) {

@@ -15,8 +15,10 @@ use crate::header::{ByteRange, FailureReport, Header, MessageIdHeader, SuccessRe
 #[expect(clippy::struct_excessive_bools, reason = "they are independent of each other")]
 pub(crate) struct Outgoing {
     pub(crate) id: MessageId,
-    /// What the head of each chunk has between its first line and the value of its `Byte-Range`.
-    pub(crate) before_range: Bytes,
+    /// What the head of each chunk has between its first line and the value of its `Byte-Range`; without the paths,
+    /// which may not be known yet, until the first chunk is made.
+    before_range: Bytes,
+    has_paths: bool,
     /// What follows that value; of a message without a body nothing but a line end.
     pub(crate) behind_range: Bytes,
     pub(crate) has_body: bool,
@@ -93,6 +95,7 @@ impl Outgoing {
         Self {
             id,
             before_range: before.freeze(),
+            has_paths: false,
             behind_range: behind.freeze(),
             has_body,
             success_report: message.success_report,
@@ -110,6 +113,15 @@ impl Outgoing {
             unanswered: 0,
             unheard: 0,
         }
+    }
+
+    /// Returns what the head of each chunk has between its first line and the value of its `Byte-Range`.
+    pub(crate) fn before_range(&mut self, paths: &[u8]) -> &[u8] {
+        if !self.has_paths {
+            self.has_paths = true;
+            self.before_range = [paths, &self.before_range].concat().into();
+        }
+        &self.before_range
     }
 
     pub(crate) fn queued(&self) -> u64 {

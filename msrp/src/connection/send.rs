@@ -137,11 +137,11 @@ impl Connection {
         } else {
             Some(Continuation::Complete)
         };
-        let message = session.outbox.get(number)?;
+        let message = session.outbox.get_mut(number)?;
+        let before_range = message.before_range(&session.paths);
         let out = &mut shared.buffer;
         codec::request_line(out, &transaction, &Method::Send);
-        out.put_slice(&session.paths);
-        out.put_slice(&message.before_range);
+        out.put_slice(before_range);
         //= https://www.rfc-editor.org/rfc/rfc4975#section-7.1.1
         //# To ensure fairness over a connection, senders MUST NOT send chunks
         //# with a body larger than 2048 octets unless they are prepared to
@@ -163,8 +163,7 @@ impl Connection {
         if let Some(end) = end {
             put_end_line(out, &transaction, end, has_body);
         }
-        let mut block = out.split().freeze();
-        let head = block.split_to(head.min(block.len()));
+        let frame = out.split().freeze();
         if let Some(end) = end {
             self.end(&chunk, end, session, shared, now);
         } else {
@@ -172,7 +171,7 @@ impl Connection {
             self.chunk = Some(chunk);
         }
         Some(Produced {
-            octets: Octets::new([head, piece, block]),
+            octets: Octets::around(frame, head, piece),
             session: Some(key),
         })
     }
@@ -359,10 +358,14 @@ fn put_decimal(out: &mut BytesMut, number: u64) {
     let mut digits = [b'0'; 20];
     let mut rest = number;
     let mut length = 0_usize;
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0'.saturating_add(u8::try_from(rest % 10).unwrap_or(0));
-        rest /= 10;
-        length = length.saturating_add(1);
+    // Two at a time, since a division costs more than a look at a table.
+    for place in digits.rchunks_exact_mut(2) {
+        let pair = usize::try_from(rest % 100).unwrap_or(0);
+        rest /= 100;
+        if let Some(digits) = PAIRS.get(pair) {
+            place.copy_from_slice(digits);
+        }
+        length = length.saturating_add(if rest > 0 || pair >= 10 { 2 } else { 1 });
         if rest == 0 {
             break;
         }
@@ -373,6 +376,19 @@ fn put_decimal(out: &mut BytesMut, number: u64) {
             .unwrap_or_default(),
     );
 }
+
+/// The numbers from 0 to 99, as digits.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[b'0'; 2]; 100];
+    let mut rest: &mut [[u8; 2]] = &mut pairs;
+    let mut number = 0_u8;
+    while let Some((pair, others)) = rest.split_first_mut() {
+        *pair = [b'0' + number / 10, b'0' + number % 10];
+        number += 1;
+        rest = others;
+    }
+    pairs
+};
 
 /// Writes the end-line of a chunk.
 //= https://www.rfc-editor.org/rfc/rfc4975#section-7.1
@@ -402,6 +418,8 @@ mod tests {
             (1, None, None),
             (2049, Some(4096), Some(u64::MAX)),
             (u64::MAX, Some(10), Some(109)),
+            (9, Some(99), Some(100)),
+            (1000, Some(10_000), Some(100_005)),
         ] {
             let mut out = BytesMut::new();
             put_range(&mut out, start, end, total);

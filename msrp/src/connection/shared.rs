@@ -10,7 +10,7 @@ use memchr::memmem::Finder;
 
 use crate::codec::DASHES;
 use crate::endpoint::{Config, Event, RelayKey, SessionKey};
-use crate::{ConnectionId, Entropy, MessageId, SessionId, TransactionId};
+use crate::{ConnectionId, Entropy, MessageId, SessionId, TransactionId, id};
 
 /// What all connections and sessions of an endpoint have in common.
 pub(crate) struct Shared {
@@ -33,7 +33,7 @@ pub(crate) struct Shared {
 }
 
 /// How many random octets are asked for at a time.
-const RANDOM: usize = 256;
+const RANDOM: usize = 48 * id::RANDOM;
 
 /// What is to be done at an instant.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -96,8 +96,8 @@ impl Shared {
         self.minted
     }
 
-    pub(crate) fn random(&mut self) -> [u8; 16] {
-        if self.random_left < 16 {
+    pub(crate) fn random(&mut self) -> [u8; id::RANDOM] {
+        if self.random_left < id::RANDOM {
             (self.entropy)(&mut self.random);
             self.random_left = RANDOM;
         }
@@ -105,7 +105,7 @@ impl Shared {
             .random
             .get(..self.random_left)
             .and_then(<[u8]>::split_last_chunk)
-            .unwrap_or((&[], &[0; 16]));
+            .unwrap_or((&[], &[0; id::RANDOM]));
         let taken = *taken;
         self.random_left = rest.len();
         taken

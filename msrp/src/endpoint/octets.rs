@@ -21,13 +21,34 @@ use bytes::{Buf, Bytes};
 /// ```
 #[derive(Clone, Default)]
 pub struct Octets {
-    parts: [Bytes; 3],
+    /// Head and end-line, which were written one after the other.
+    frame: Bytes,
+    /// How many octets of it come before the body.
+    before: usize,
+    body: Bytes,
+    /// What follows all that.
+    tail: Bytes,
 }
 
 impl Octets {
     /// Puts pieces together.
-    pub fn new(parts: [Bytes; 3]) -> Self {
-        Self { parts }
+    pub fn new([head, body, tail]: [Bytes; 3]) -> Self {
+        Self {
+            before: head.len(),
+            frame: head,
+            body,
+            tail,
+        }
+    }
+
+    /// Puts a body into a frame, behind so many octets of it.
+    pub(crate) fn around(frame: Bytes, before: usize, body: Bytes) -> Self {
+        Self {
+            before: before.min(frame.len()),
+            frame,
+            body,
+            tail: Bytes::new(),
+        }
     }
 
     /// Returns all that is left as one piece; copies unless there is but one.
@@ -36,31 +57,48 @@ impl Octets {
         self.copy_to_bytes(length)
     }
 
-    /// Returns the pieces.
+    /// Returns the pieces: what comes before the body, the body, and what follows it.
     pub fn into_parts(self) -> [Bytes; 3] {
-        self.parts
+        let Self {
+            mut frame,
+            before,
+            body,
+            tail,
+        } = self;
+        let head = frame.split_to(before.min(frame.len()));
+        if tail.is_empty() {
+            return [head, body, frame];
+        }
+        if frame.is_empty() {
+            return [head, body, tail];
+        }
+        [head, body, [frame, tail].concat().into()]
+    }
+
+    fn pieces(&self) -> [&[u8]; 4] {
+        let (head, end) = self.frame.split_at_checked(self.before).unwrap_or_default();
+        [head, &self.body, end, &self.tail]
     }
 }
 
 impl Buf for Octets {
     fn remaining(&self) -> usize {
-        self.parts.iter().map(Bytes::len).fold(0, usize::saturating_add)
+        let length = self.frame.len().saturating_add(self.body.len());
+        length.saturating_add(self.tail.len())
     }
 
     fn chunk(&self) -> &[u8] {
-        self.parts
-            .iter()
-            .find(|part| !part.is_empty())
-            .map_or(&[], |part| part)
+        self.pieces()
+            .into_iter()
+            .find(|piece| !piece.is_empty())
+            .unwrap_or_default()
     }
 
     fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let mut count = 0;
-        for (slice, part) in slices
-            .iter_mut()
-            .zip(self.parts.iter().filter(|part| !part.is_empty()))
-        {
-            *slice = IoSlice::new(part);
+        let pieces = self.pieces().into_iter().filter(|piece| !piece.is_empty());
+        for (slice, piece) in slices.iter_mut().zip(pieces) {
+            *slice = IoSlice::new(piece);
             count += 1;
         }
         count
@@ -68,30 +106,41 @@ impl Buf for Octets {
 
     // `Buf` demands a panic beyond the end; stopping there is kinder.
     fn advance(&mut self, count: usize) {
-        let mut left = count;
-        for part in &mut self.parts {
-            let step = left.min(part.len());
-            part.advance(step);
+        let head = count.min(self.before);
+        self.frame.advance(head);
+        self.before = self.before.saturating_sub(head);
+        let mut left = count.saturating_sub(head);
+        if left == 0 {
+            return;
+        }
+        // The head is gone, so that what is left of the frame is the end.
+        for piece in [&mut self.body, &mut self.frame, &mut self.tail] {
+            let step = left.min(piece.len());
+            piece.advance(step);
             left = left.saturating_sub(step);
         }
     }
 
     fn copy_to_bytes(&mut self, length: usize) -> Bytes {
-        for part in &mut self.parts {
-            if part.is_empty() {
-                continue;
-            }
-            if part.len() >= length {
-                return part.split_to(length);
-            }
-            break;
+        let first = self.chunk();
+        if first.len() >= length {
+            let first = if self.before > 0 || self.body.is_empty() && !self.frame.is_empty() {
+                self.frame.slice(..length)
+            } else if self.body.is_empty() {
+                self.tail.slice(..length)
+            } else {
+                self.body.slice(..length)
+            };
+            self.advance(length);
+            return first;
         }
-        let mut gathered = Vec::with_capacity(length.min(self.remaining()));
-        let mut left = length;
-        for part in &mut self.parts {
-            let piece = part.split_to(left.min(part.len()));
-            left = left.saturating_sub(piece.len());
-            gathered.extend_from_slice(&piece);
+        let length = length.min(self.remaining());
+        let mut gathered = Vec::with_capacity(length);
+        while gathered.len() < length {
+            let piece = self.chunk();
+            let step = piece.len().min(length.saturating_sub(gathered.len()));
+            gathered.extend_from_slice(piece.get(..step).unwrap_or_default());
+            self.advance(step);
         }
         gathered.into()
     }
@@ -99,7 +148,7 @@ impl Buf for Octets {
 
 impl From<Bytes> for Octets {
     fn from(octets: Bytes) -> Self {
-        Self::new([octets, Bytes::new(), Bytes::new()])
+        Self::around(octets, 0, Bytes::new())
     }
 }
 
@@ -116,16 +165,35 @@ mod tests {
 
     #[test]
     fn pieces_read_as_one() {
-        let make = || Octets::new([Bytes::from("ab"), Bytes::new(), Bytes::from("cde")]);
-        for at in 0..=5 {
-            let mut octets = make();
-            let first = octets.copy_to_bytes(at);
-            assert_eq!([first, octets.to_bytes()].concat(), b"abcde");
-            let mut octets = make();
-            octets.advance(at);
-            assert_eq!(octets.remaining(), 5 - at);
+        let (ab, cde) = (Bytes::from("ab"), Bytes::from("cde"));
+        let mut mixed = Octets::around(Bytes::from("abe"), 2, Bytes::from("c"));
+        mixed.body = Bytes::from("cd");
+        let all = [
+            Octets::new([ab.clone(), Bytes::new(), cde.clone()]),
+            Octets::new([ab, cde.slice(..1), cde.slice(1..)]),
+            Octets::new([Bytes::new(), Bytes::new(), Bytes::from("abcde")]),
+            Octets::new([Bytes::new(), Bytes::from("abcde"), Bytes::new()]),
+            Octets::from(Bytes::from("abcde")),
+            mixed,
+        ];
+        for made in all {
+            for at in 0..=5 {
+                let mut octets = made.clone();
+                let first = octets.copy_to_bytes(at);
+                assert_eq!([first, octets.to_bytes()].concat(), b"abcde");
+                let mut octets = made.clone();
+                octets.advance(at);
+                assert_eq!(octets.remaining(), 5 - at);
+                let mut seen = Vec::new();
+                while octets.has_remaining() {
+                    seen.extend_from_slice(octets.chunk());
+                    octets.advance(octets.chunk().len());
+                }
+                assert_eq!(seen, b"abcde"[at..]);
+            }
+            assert_eq!(made.into_parts().concat(), b"abcde");
         }
-        let octets = make();
+        let octets = Octets::new([Bytes::from("ab"), Bytes::new(), Bytes::from("cde")]);
         let mut slices = [IoSlice::new(&[]); 4];
         assert_eq!(octets.chunks_vectored(&mut slices), 2);
         assert_eq!(&*slices[1], b"cde");
