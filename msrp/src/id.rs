@@ -199,6 +199,14 @@ impl MessageId {
             Text::Long(text) => text,
         }
     }
+
+    /// Returns the octets.
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Text::Short(text) => text.as_bytes(),
+            Text::Long(text) => text.as_bytes(),
+        }
+    }
 }
 
 impl Text {

@@ -8,9 +8,9 @@ use super::session::{Link, Sender};
 use super::{EndReason, Endpoint, Matching, Role, SessionKey};
 use crate::codec::Head;
 use crate::connection::report::path_lines;
-use crate::header::{FromPath, Header, Headers, ToPath};
+use crate::header::{FromPath, PathRef};
 use crate::tls::Fingerprint;
-use crate::{ConnectionId, StatusCode, Uri};
+use crate::{ConnectionId, StatusCode, Uri, UriRef};
 
 /// Whom a request is for, and the ways back to whoever sent it.
 #[derive(Debug)]
@@ -30,13 +30,14 @@ pub(super) struct Addressed {
 impl Endpoint {
     /// Finds whom a request is for; nobody if its paths cannot be read.
     pub(super) fn addressed(&self, id: ConnectionId, head: &Head) -> Option<Addressed> {
-        let (to, from) = (only::<ToPath>(&head.headers)?, only::<FromPath>(&head.headers)?);
+        let (to, from) = (head.headers.to_path().ok()?, head.headers.from_path().ok()?);
+        // Chunk follows chunk from the same sender for the same session.
         let last = self.connections.get(&id)?.last;
         if let Some(key) = last
             && let Some(session) = self.sessions.get(&key)
             && let Some(sender) = &session.sender
-            && session.config.local.as_str() == to
-            && *sender.from == *from
+            && is_written(to, std::slice::from_ref(&session.config.local))
+            && is_written(from, &sender.from)
             && session.link.connection() == Some(id)
             && !session.closing
         {
@@ -48,26 +49,24 @@ impl Endpoint {
                 report: sender.report.clone(),
             });
         }
-        let to = head.headers.require::<ToPath>().ok()?;
-        let from = head.headers.require::<FromPath>().ok()?;
-        let (own, first) = (to.uris().first()?, from.uris().first()?);
+        let own = to.first().to_uri();
         //= https://www.rfc-editor.org/rfc/rfc4975#section-7.3
         //# When the
         //# request is received, the To-Path will have exactly one URI, which
         //# MUST map to an existing session that is associated with the
         //# connection on which the request arrived.  If this is not true, then
         //# the receiver MUST generate a 481 error and ignore the request.
-        let session = self.session_of(own).filter(|_| to.uris().len() == 1);
-        let response = path_lines(std::slice::from_ref(first), own);
-        let report = if from.uris().len() == 1 {
+        let session = self.session_of(&own).filter(|_| to.len() == 1);
+        let response = path_lines(&[from.first().to_uri()], &own);
+        let report = if from.len() == 1 {
             response.clone()
         } else {
-            path_lines(from.uris(), own)
+            path_lines(&from.uris().map(UriRef::to_uri).collect::<Vec<_>>(), &own)
         };
         Some(Addressed {
             session,
             known: false,
-            is_acceptable: from.uris().len() <= self.shared.config.limits.path,
+            is_acceptable: from.len() <= self.shared.config.limits.path,
             response,
             report,
         })
@@ -123,19 +122,17 @@ impl Endpoint {
                 return Err(StatusCode::NO_SESSION);
             }
             Some(_) => {}
-            None => session.set_remote_path(from),
+            None => session.set_remote_path(from.clone()),
         }
         if !is_expected(&session.config.fingerprints, connection.certificate.as_deref()) {
             self.end_session(key, EndReason::WrongCertificate, now);
             return Err(StatusCode::FORBIDDEN);
         }
-        session.sender = only::<FromPath>(&head.headers).map(|from| {
-            Box::new(Sender {
-                from: from.into(),
-                response: addressed.response.clone(),
-                report: addressed.report.clone(),
-            })
-        });
+        session.sender = Some(Box::new(Sender {
+            from: from.into(),
+            response: addressed.response.clone(),
+            report: addressed.report.clone(),
+        }));
         let binds = matches!(session.link, Link::Awaited | Link::Opening);
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.last = Some(key);
@@ -176,9 +173,11 @@ fn is_expected(expected: &[Fingerprint], presented: Option<&[Fingerprint]>) -> b
     expected.is_empty() || presented.is_none_or(|presented| Fingerprint::matches(expected, presented))
 }
 
-/// The only value of a header.
-fn only<H: Header>(headers: &Headers) -> Option<&str> {
-    let mut values = headers.values(H::NAME);
-    let first = values.next()?;
-    values.next().is_none().then_some(first)
+/// Says whether a path is written like these URIs.
+fn is_written(path: PathRef<'_>, uris: &[Uri]) -> bool {
+    path.len() == uris.len()
+        && path
+            .uris()
+            .zip(uris)
+            .all(|(one, other)| one.as_str() == other.as_str())
 }

@@ -11,14 +11,14 @@ use crate::codec::{Continuation, Head};
 use crate::connection::receive::{Assembly, Coverage, count};
 use crate::connection::transaction::ReplyTo;
 use crate::connection::{Inbound, InboundChunk};
-use crate::header::{ByteRange, ContentType, MessageIdHeader, SuccessReport};
+use crate::header::{ByteRange, ContentType, SuccessReport};
 use crate::{ConnectionId, MessageId, StatusCode};
 
 impl Endpoint {
     pub(super) fn send_request(
         &mut self,
         key: SessionKey,
-        head: &Head,
+        head: &mut Head,
         addressed: &Addressed,
         reply: &ReplyTo,
     ) -> Result<Inbound, StatusCode> {
@@ -38,16 +38,20 @@ impl Endpoint {
                 status: StatusCode::OK,
             });
         }
-        let message = head.headers.require::<MessageIdHeader>().map_err(bad)?.0;
         let offset = range.start.checked_sub(1).ok_or(StatusCode::BAD_REQUEST)?;
-        let digest = self.shared.digest(message.as_str());
+        let name = head.headers.message_id().map_err(bad)?;
+        let name = name.ok_or(StatusCode::BAD_REQUEST)?;
         let session = self.sessions.get_mut(&key).ok_or(StatusCode::NO_SESSION)?;
-        let touched = self.shared.number();
-        let mut attached = false;
-        if let Some(incoming) = session.inbox.get_mut(digest) {
-            incoming.touched = touched;
-            incoming.report.clone_from(&addressed.report);
+        let (message, digest, attached);
+        if let Some((known, incoming)) = session.inbox.find(name) {
+            incoming.touched = self.shared.number();
+            if incoming.report.as_ptr() != addressed.report.as_ptr() {
+                incoming.report.clone_from(&addressed.report);
+            }
+            (message, digest, attached) = (incoming.id.clone(), known, false);
         } else {
+            message = MessageId::received(name).map_err(|_| StatusCode::BAD_REQUEST)?;
+            digest = self.shared.digest(name);
             //= https://www.rfc-editor.org/rfc/rfc4975#section-5.4
             //# Note that acknowledgments as needed based on the
             //# Failure-Report and Success-Report settings are still necessary even
@@ -70,7 +74,7 @@ impl Endpoint {
                 Some(Verdict::Refused(status)) => return Err(status),
                 None => {}
             }
-            self.begin_message(key, &message, digest, head, addressed, reply, range.total)?;
+            self.begin_message(key, (&message, digest), head, addressed, reply, range.total)?;
             attached = true;
         }
         Ok(Inbound::Chunk(InboundChunk {
@@ -87,13 +91,11 @@ impl Endpoint {
     }
 
     /// Takes in the first chunk of a message.
-    #[expect(clippy::too_many_arguments, reason = "this is what a first chunk tells")]
     fn begin_message(
         &mut self,
         key: SessionKey,
-        message: &MessageId,
-        digest: u64,
-        head: &Head,
+        (message, digest): (&MessageId, u64),
+        head: &mut Head,
         addressed: &Addressed,
         reply: &ReplyTo,
         total: Option<u64>,
@@ -141,11 +143,11 @@ impl Endpoint {
                 total,
                 success_report: wants.success,
                 failure_report: wants.failure,
-                headers: head.headers.detached(),
+                headers: Box::new(head.headers.detached()),
             });
-            (None, crate::header::Headers::default())
+            (None, Box::default())
         } else {
-            (content_type, head.headers.clone())
+            (content_type, Box::new(std::mem::take(&mut head.headers)))
         };
         let incoming = Incoming {
             id: message.clone(),
@@ -177,7 +179,7 @@ impl Endpoint {
             && let Some(session) = self.sessions.get_mut(&chunk.session)
             && let Some(incoming) = session.inbox.get_mut(chunk.digest)
         {
-            incoming.headers = incoming.headers.detached();
+            *incoming.headers = incoming.headers.detached();
         }
     }
 
@@ -320,7 +322,7 @@ impl Endpoint {
             return self.answer(id, &reply, &transaction, StatusCode::OK);
         }
         if attached && continuation == Continuation::More {
-            incoming.headers = incoming.headers.detached();
+            *incoming.headers = incoming.headers.detached();
         }
         let end = offset.saturating_add(length);
         incoming.total = total.or(incoming.total);

@@ -152,7 +152,7 @@ pub enum Event {
         /// Whether the peer wants a report of failure.
         failure_report: FailureReport,
         /// The head of its first chunk.
-        headers: Headers,
+        headers: Box<Headers>,
     },
     /// With [`Delivery::Streaming`](super::Delivery::Streaming): octets of a message. What comes later replaces what
     /// came earlier for the same place.
@@ -202,7 +202,7 @@ pub enum Event {
         /// Whether the peer wants a report of success.
         success_report: bool,
         /// The head of the chunk that came first.
-        headers: Headers,
+        headers: Box<Headers>,
     },
     /// A message that has begun to arrive will not be complete.
     MessageAborted {

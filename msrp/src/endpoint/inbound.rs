@@ -32,9 +32,9 @@ impl Endpoint {
             };
             match connection.decoder.next() {
                 Ok(None) => break,
-                Ok(Some(Frame::Head(head))) => {
+                Ok(Some(Frame::Head(mut head))) => {
                     begun = begun.saturating_add(1);
-                    self.head(id, &head, now);
+                    self.head(id, &mut head, now);
                 }
                 Ok(Some(Frame::Body(octets))) => self.body(id, octets),
                 Ok(Some(Frame::End(continuation))) => {
@@ -60,20 +60,20 @@ impl Endpoint {
         self.detach(id);
     }
 
-    fn head(&mut self, id: ConnectionId, head: &Head, now: Instant) {
-        let inbound = match &head.start {
+    fn head(&mut self, id: ConnectionId, head: &mut Head, now: Instant) {
+        let inbound = match head.start.clone() {
             StartLine::Response { status, .. } => {
-                self.answered(id, head, *status, now);
+                self.answered(id, head, status, now);
                 Inbound::Skipped
             }
-            StartLine::Request(method) => self.request(id, method, head, now),
+            StartLine::Request(method) => self.request(id, &method, head, now),
         };
         if let Some(connection) = self.connections.get_mut(&id) {
             connection.inbound = inbound;
         }
     }
 
-    fn request(&mut self, id: ConnectionId, method: &Method, head: &Head, now: Instant) -> Inbound {
+    fn request(&mut self, id: ConnectionId, method: &Method, head: &mut Head, now: Instant) -> Inbound {
         // Where the paths cannot be read there is nobody to answer.
         let Some(addressed) = self.addressed(id, head) else {
             return Inbound::Skipped;
@@ -125,7 +125,7 @@ impl Endpoint {
         &mut self,
         id: ConnectionId,
         method: &Method,
-        head: &Head,
+        head: &mut Head,
         addressed: &Addressed,
         reply: &ReplyTo,
         now: Instant,

@@ -58,7 +58,7 @@ pub(crate) struct Inbox {
 #[derive(Debug)]
 pub(crate) struct Sender {
     /// Its `From-Path`, as written.
-    pub(crate) from: Box<str>,
+    pub(crate) from: Box<[Uri]>,
     /// The path lines of responses to its SEND requests.
     pub(crate) response: Bytes,
     /// The path lines of what goes all the way back to it.
@@ -92,7 +92,7 @@ impl Link {
 pub(crate) struct Incoming {
     pub(crate) id: MessageId,
     pub(crate) content_type: Option<ContentType>,
-    pub(crate) headers: Headers,
+    pub(crate) headers: Box<Headers>,
     pub(crate) wants: Wants,
     /// The path lines of a report to its sender.
     pub(crate) report: Bytes,
@@ -156,9 +156,11 @@ pub(crate) enum Verdict {
 /// The messages that have arrived last, so that chunks that come again are recognised.
 #[derive(Debug, Default)]
 pub(crate) struct Remembered {
-    digests: VecDeque<u64>,
-    /// A status, and what its sender wants to know.
-    notes: VecDeque<u16>,
+    /// What stands for their identifiers, and for each a status and what its sender wants to know. Once there are as many
+    /// as may be, the oldest gives way.
+    digests: Vec<u64>,
+    notes: Vec<u16>,
+    oldest: usize,
 }
 
 const SUCCESS: u16 = 1 << 10;
@@ -166,9 +168,7 @@ const FAILURE: u16 = 1 << 11;
 
 impl Remembered {
     pub(crate) fn get(&self, digest: u64) -> Option<Verdict> {
-        // What comes again has mostly come last.
-        let place = self.digests.iter().rposition(|own| *own == digest)?;
-        let note = *self.notes.get(place)?;
+        let note = *self.notes.get(place_of(&self.digests, digest)?)?;
         let status = StatusCode::new(note & (SUCCESS - 1))?;
         if status != StatusCode::OK {
             return Some(Verdict::Refused(status));
@@ -184,6 +184,7 @@ impl Remembered {
         }))
     }
 
+    /// Notes what became of a message that is not here yet.
     pub(crate) fn insert(&mut self, digest: u64, verdict: Verdict, most: usize) {
         let note = match verdict {
             // A message that is refused with a success is complete for its sender.
@@ -198,19 +199,33 @@ impl Remembered {
                 StatusCode::OK.code() | success | failure
             }
         };
-        if let Some(place) = self.digests.iter().rposition(|own| *own == digest) {
-            if let Some(own) = self.notes.get_mut(place) {
-                *own = note;
-            }
+        if self.digests.len() < most.max(1) {
+            self.digests.push(digest);
+            self.notes.push(note);
             return;
         }
-        while self.digests.len() >= most.max(1) {
-            self.digests.pop_front();
-            self.notes.pop_front();
+        if self.oldest >= self.digests.len() {
+            self.oldest = 0;
         }
-        self.digests.push_back(digest);
-        self.notes.push_back(note);
+        if let (Some(own), Some(own_note)) =
+            (self.digests.get_mut(self.oldest), self.notes.get_mut(self.oldest))
+        {
+            (*own, *own_note) = (digest, note);
+        }
+        self.oldest = self.oldest.saturating_add(1);
     }
+}
+
+/// Where a number is among others. Eight are compared at a time, which the compiler turns into a few instructions.
+fn place_of(numbers: &[u64], number: u64) -> Option<usize> {
+    let (blocks, rest) = numbers.as_chunks::<8>();
+    let is_in = |block: &[u64; 8]| block.iter().fold(false, |any, own| any | (*own == number));
+    let (at, block) = match blocks.iter().position(is_in) {
+        Some(at) => (at, blocks.get(at)?.as_slice()),
+        None => (blocks.len(), rest),
+    };
+    let within = block.iter().position(|own| *own == number)?;
+    at.checked_mul(8)?.checked_add(within)
 }
 
 impl Inbox {
@@ -230,6 +245,14 @@ impl Inbox {
             .iter_mut()
             .find(|(own, _)| *own == digest)
             .map(|(_, incoming)| &mut **incoming)
+    }
+
+    /// Finds a message by its identifier.
+    pub(crate) fn find(&mut self, id: &str) -> Option<(u64, &mut Incoming)> {
+        self.open
+            .iter_mut()
+            .find(|(_, incoming)| incoming.id.as_bytes() == id.as_bytes())
+            .map(|(digest, incoming)| (*digest, &mut **incoming))
     }
 
     pub(crate) fn insert(&mut self, digest: u64, incoming: Incoming) {
