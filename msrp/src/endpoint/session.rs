@@ -219,7 +219,12 @@ impl Remembered {
 /// Where a number is among others. Eight are compared at a time, which the compiler turns into a few instructions.
 fn place_of(numbers: &[u64], number: u64) -> Option<usize> {
     let (blocks, rest) = numbers.as_chunks::<8>();
-    let is_in = |block: &[u64; 8]| block.iter().fold(false, |any, own| any | (*own == number));
+    let is_in = |block: &[u64; 8]| {
+        block
+            .iter()
+            .fold(0_u8, |same, own| same + u8::from(*own == number))
+            > 0
+    };
     let (at, block) = match blocks.iter().position(is_in) {
         Some(at) => (at, blocks.get(at)?.as_slice()),
         None => (blocks.len(), rest),

@@ -94,8 +94,8 @@ struct Place {
 }
 
 /// Draws what an identifier is made of.
-pub(super) fn draw(entropy: &mut Entropy) -> [u8; 16] {
-    let mut random = [0; 16];
+pub(super) fn draw(entropy: &mut Entropy) -> [u8; crate::id::RANDOM] {
+    let mut random = [0; crate::id::RANDOM];
     entropy(&mut random);
     random
 }
