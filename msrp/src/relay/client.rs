@@ -167,7 +167,7 @@ impl Enlisting {
         &mut self,
         out: &mut BytesMut,
         transaction: &TransactionId,
-        random: [u8; 16],
+        random: [u8; crate::id::RANDOM],
     ) -> Option<Bytes> {
         let relay = self.access.relays.get(self.step)?.clone();
         let mut to = self.path.clone();
