@@ -101,7 +101,7 @@ impl Focus {
                 total: Some(total),
                 success_report: false,
                 failure_report: FailureReport::Yes,
-                headers: Headers::default(),
+                headers: Box::new(Headers::default()),
             },
         });
         for (index, piece) in octets.chunks(step).enumerate() {
