@@ -265,6 +265,9 @@ pub struct Limits {
     pub notify_interval: Duration,
     /// How long a message's chunks may be apart in a conference (RFC 7701 6.1). Default: 540 s.
     pub chunk_timer: Duration,
+    /// The session interval of participants (RFC 4028): a client that knows of session timers and is not heard of for so long is
+    /// taken out. Whole seconds; zero asks for none. Default: 1800 s.
+    pub session_expires: Duration,
     /// Octets that wait for one slow participant. Default: 16 MiB.
     pub max_queued_per_participant: u64,
 }
@@ -292,6 +295,7 @@ impl Default for Limits {
             max_xcap_requests: 1_000,
             notify_interval: Duration::from_millis(500),
             chunk_timer: Duration::from_secs(540),
+            session_expires: Duration::from_secs(1800),
             max_queued_per_participant: 16 * 1024 * 1024,
         }
     }

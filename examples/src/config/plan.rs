@@ -200,6 +200,7 @@ fn limits(from: &Limits, to: &mut roles::Limits) {
     to.deferred_max_age = Duration::from_secs(from.deferred_max_age_s);
     to.notify_interval = Duration::from_millis(from.notify_interval_ms);
     to.chunk_timer = Duration::from_secs(from.chunk_timer_s);
+    to.session_expires = Duration::from_secs(from.session_expires_s);
 }
 
 fn refuse_what_is_not_there(config: &Config) -> Result<(), PlanError> {
@@ -227,10 +228,6 @@ fn refuse_what_is_not_there(config: &Config) -> Result<(), PlanError> {
         (
             "limits.history_octets",
             config.limits.history_octets != defaults.history_octets,
-        ),
-        (
-            "limits.session_expires_s",
-            config.limits.session_expires_s != defaults.session_expires_s,
         ),
     ];
     match asked.into_iter().find(|(_, asked)| *asked) {

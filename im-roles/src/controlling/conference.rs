@@ -26,6 +26,8 @@ pub(super) struct Conference {
     pub(super) subscriptions: BTreeMap<SubscriptionKey, Subscription>,
     /// When subscriptions end.
     pub(super) expiries: BTreeSet<(Instant, SubscriptionKey)>,
+    /// When sessions of participants are refreshed, or over.
+    pub(super) sessions: BTreeSet<(Instant, ParticipantKey)>,
     /// When subscribers are told what has changed.
     pub(super) notify_at: Option<Instant>,
     /// When the conference's timer is set to.
@@ -36,7 +38,8 @@ impl Conference {
     /// The first thing that is due.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let expiry = self.expiries.first().map(|(at, _)| *at);
-        [self.notify_at, self.switch.next_deadline(), expiry]
+        let session = self.sessions.first().map(|(at, _)| *at);
+        [self.notify_at, self.switch.next_deadline(), expiry, session]
             .into_iter()
             .flatten()
             .min()
@@ -86,6 +89,7 @@ impl Controlling {
                 switch: Switch::default(),
                 subscriptions: BTreeMap::new(),
                 expiries: BTreeSet::new(),
+                sessions: BTreeSet::new(),
                 notify_at: None,
                 armed: None,
             },
@@ -127,6 +131,9 @@ impl Controlling {
         let conference = self.conferences.get_mut(&key)?;
         let gone = conference.roster.remove(participant)?;
         conference.switch.leave(participant, gone.media, &mut self.out);
+        if let Some(at) = gone.timing.armed {
+            conference.sessions.remove(&(at, participant));
+        }
         self.media.remove(&gone.media);
         if let Some(id) = gone.unacknowledged {
             self.unacknowledged.remove(&id);
@@ -187,6 +194,7 @@ impl Controlling {
         };
         conference.switch.handle_timeout(&room, &mut self.out, now);
         self.expire_subscriptions(key, now);
+        self.sessions_due(key, now);
         self.flush(key, now);
         self.arm(key);
     }

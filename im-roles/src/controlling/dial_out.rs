@@ -6,7 +6,9 @@ use bytes::Bytes;
 use msrp::endpoint::{Acknowledge, Delivery, Role, SessionConfig};
 use sip_im::dialog::Dialog;
 use sip_im::endpoint::RequestFailure;
-use sip_im::header::{AcceptContact, Allow, AllowEvents, PAssertedIdentity, ReferredBy, Subject, Supported};
+use sip_im::header::{
+    AcceptContact, Allow, AllowEvents, HeaderName, PAssertedIdentity, ReferredBy, Subject, Supported,
+};
 use sip_im::identity::wants_anonymity;
 use sip_im::mime::{ContentDisposition, Multipart, Part};
 use sip_im::sdp::LocalMedia;
@@ -15,8 +17,9 @@ use sip_im::{ContentType, Identity, Method, Request, Response, StatusCode, Uri};
 use super::event::Event;
 use super::media::Peer;
 use super::policy::Member;
-use super::reply::{CONFERENCE, FOCUS_METHODS, IM_FEATURE, focus_contact};
+use super::reply::{CONFERENCE, EXTENSIONS, FOCUS_METHODS, IM_FEATURE, focus_contact};
 use super::roster::{Capabilities, Participant, ParticipantKey, Phase};
+use super::timer::Timing;
 use super::{ConferenceKey, Controlling, SubscriptionKey, Timer, Usage};
 use crate::signal::{MediaCommand, OutgoingId};
 
@@ -50,6 +53,15 @@ pub(super) enum Sent {
     },
     /// One of the requests made of a MESSAGE.
     Exploded { sender: Identity, recipient: Identity },
+    /// A refresh of a participant's session.
+    Refresh {
+        conference: ConferenceKey,
+        participant: ParticipantKey,
+        /// Of the request, for the ACK.
+        sequence: u32,
+        /// Whether it is an INVITE, and to be acknowledged.
+        invite: bool,
+    },
     /// A request whose response changes nothing.
     Unwatched,
 }
@@ -92,6 +104,7 @@ impl Controlling {
             conference.subject.clone(),
             conference.rules.display.clone(),
         );
+        let mut timing = Timing::default();
         let request = match (full, local) {
             (false, Some(local)) => {
                 let offer = sip_im::sdp::offer(&local).write();
@@ -102,6 +115,7 @@ impl Controlling {
                     display.as_deref(),
                     offer,
                     invitation,
+                    &mut timing,
                 )
                 .and_then(|request| Some((request, passive_session(&local)?, local)))
             }
@@ -132,6 +146,7 @@ impl Controlling {
                     may_whisper,
                     unacknowledged: None,
                     capabilities: Capabilities::default(),
+                    timing,
                     phase: Phase::Dialing { invite },
                     dialed_in: false,
                 },
@@ -163,6 +178,7 @@ impl Controlling {
         display: Option<&str>,
         offer: Bytes,
         invitation: &Invitation,
+        timing: &mut Timing,
     ) -> Option<Request> {
         let (tag, call_id) = (self.mint.token(), self.mint.token());
         let target = request_uri(&member.uri);
@@ -176,7 +192,8 @@ impl Controlling {
             .header_typed(&AcceptContact::features([IM_FEATURE]))
             .header_typed(&Allow::new(FOCUS_METHODS.iter().cloned()))
             .header_typed(&AllowEvents::new([CONFERENCE]))
-            .header_typed(&Supported::new(["norefersub"]));
+            .header_typed(&Supported::new(EXTENSIONS.iter().copied()));
+        builder = timing.timer.ask(builder, &self.timer_config());
         if let Some(subject) = subject {
             builder = builder.header_typed(subject);
         }
@@ -244,6 +261,15 @@ impl Controlling {
                 conference,
                 subscription,
             }) => self.notified(conference, subscription, Some(response)),
+            Some(Sent::Refresh {
+                conference,
+                participant,
+                sequence,
+                invite,
+            }) => {
+                let acknowledge = invite.then_some(sequence);
+                self.refreshed(id, (conference, participant), acknowledge, Some(response), now);
+            }
             Some(Sent::Exploded { sender, recipient }) => self.exploded(sender, recipient, status),
             _ => {}
         }
@@ -272,6 +298,11 @@ impl Controlling {
                 conference,
                 subscription,
             }) => self.notified(conference, subscription, None),
+            Some(Sent::Refresh {
+                conference,
+                participant,
+                ..
+            }) => self.refreshed(id, (conference, participant), None, None, now),
             Some(Sent::Exploded { sender, recipient }) => self.exploded(sender, recipient, status),
             Some(Sent::Unwatched) | None => {}
         }
@@ -403,6 +434,11 @@ impl Controlling {
             found.pseudonym = found.pseudonym.or(pseudonym);
             found.capabilities = peer.capabilities;
             found.remote.clone_from(&peer.path);
+            found.timing.note(response.headers());
+            // A client that says nothing of timers is left alone: what it makes of a re-INVITE would not tell whether it is there.
+            if response.headers().contains(&HeaderName::SESSION_EXPIRES) {
+                found.timing.timer.accepted(response.headers(), now);
+            }
         }
         self.dialogs
             .insert(dialog.id().clone(), Usage::Session(key, participant));
@@ -416,6 +452,7 @@ impl Controlling {
             user: joined.identity.clone(),
             anonymous: joined.pseudonym.is_some(),
         });
+        self.time_session(key, participant);
         self.changed(key, now);
     }
 

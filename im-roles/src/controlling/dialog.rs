@@ -3,12 +3,13 @@
 use std::time::Instant;
 
 use sip_im::dialog::{Dialog, DialogId};
+use sip_im::session::SessionTimer;
 use sip_im::{ContentType, Method, Request, StatusCode};
 
 use super::event::Departure;
 use super::invite::{Bodies, refused_method};
 use super::media::{Peer, negotiate};
-use super::reply::{FOCUS_METHODS, Refusal, describe, focus_contact, unsupported};
+use super::reply::{EXTENSIONS, FOCUS_METHODS, Refusal, describe, focus_contact, unsupported};
 use super::roster::{Caller, ParticipantKey, Phase};
 use super::{ConferenceKey, Controlling, Usage};
 use crate::ServiceWarning;
@@ -67,7 +68,8 @@ impl Controlling {
                 self.drop_participant(key, participant, Departure::Departed, false, now);
                 Ok(())
             }
-            Method::Invite => self.reinvite(key, participant, id, request),
+            Method::Invite => self.reinvite(key, participant, id, request, now),
+            Method::Update => self.update(key, participant, id, request, now),
             Method::Refer => {
                 self.refer(key, id, request, &caller, now);
                 Ok(())
@@ -77,7 +79,7 @@ impl Controlling {
                     .conferences
                     .get(&key)
                     .map(|conference| conference.uri.clone());
-                self.options(id, request, FOCUS_METHODS, &["norefersub"], uri.as_ref());
+                self.options(id, request, FOCUS_METHODS, EXTENSIONS, uri.as_ref());
                 Ok(())
             }
             // A second usage of the dialog would outlive its session; subscribers make a dialog of their own.
@@ -93,6 +95,7 @@ impl Controlling {
         participant: ParticipantKey,
         id: IncomingId,
         request: &Request,
+        now: Instant,
     ) -> Result<(), Refusal> {
         //= https://www.rfc-editor.org/rfc/rfc5366#section-5.1
         //# Therefore, a conference server receiving a re-INVITE
@@ -101,23 +104,34 @@ impl Controlling {
         //# procedures, rejects it with a 420 (Bad Extension), which carries an
         //# Unsupported header field listing the 'recipient-list-invite' option-
         //# tag.
-        unsupported(request, &[])?;
+        unsupported(request, EXTENSIONS)?;
         let bodies = Bodies::of(request)?;
         let gone = Refusal::new(StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST);
         let conference = self.conferences.get(&key).ok_or(gone.clone())?;
         let found = conference.roster.get(participant).ok_or(gone.clone())?;
-        let (uri, media) = (conference.uri.clone(), found.media);
+        //= https://www.rfc-editor.org/rfc/rfc3261#section-14.2
+        //# A UAS that receives an INVITE on a dialog while an INVITE it had sent
+        //# on that dialog is in progress MUST return a 491 (Request Pending)
+        //# response to the received INVITE.
+        if found.timing.refreshing {
+            return Err(StatusCode::REQUEST_PENDING.into());
+        }
+        let (uri, media, mut timing) = (conference.uri.clone(), found.media, found.timing);
         let (body, peer) = negotiate(bodies.sdp.as_ref(), &found.local)?;
         let answer_in_ack = peer.is_none();
+        let granted = self.grant(&mut timing.timer, request)?;
+        timing.note(request.headers());
+        timing.timer.answered(granted, now);
         let builder = self.reply(request, StatusCode::OK).contact(&focus_contact(&uri));
-        let builder =
-            describe(builder, FOCUS_METHODS, &["norefersub"]).body(&ContentType::application_sdp(), body);
+        let builder = SessionTimer::answer(describe(builder, FOCUS_METHODS, EXTENSIONS), granted)
+            .body(&ContentType::application_sdp(), body);
         self.send_reply(id, builder);
         let found = self
             .conferences
             .get_mut(&key)
             .and_then(|conference| conference.roster.get_mut(participant));
         let Some(found) = found else { return Ok(()) };
+        found.timing = timing;
         if let Some(dialog) = DialogId::of_incoming_request(request) {
             if let Some(before) = found.unacknowledged.replace(id) {
                 self.unacknowledged.remove(&before);
@@ -138,6 +152,7 @@ impl Controlling {
                 self.out.media(media, MediaCommand::SetRemotePath(peer.path));
             }
         }
+        self.time_session(key, participant);
         Ok(())
     }
 

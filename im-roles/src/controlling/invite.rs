@@ -8,6 +8,7 @@ use im_xdm_model::xml;
 use sip_im::dialog::Dialog;
 use sip_im::header::{From, Subject, To};
 use sip_im::mime::{self, Part};
+use sip_im::session::SessionTimer;
 use sip_im::{ContentType, Identity, Method, Request, StatusCode, Uri};
 
 use super::dial_out::{Invitation, passive_session};
@@ -16,10 +17,11 @@ use super::media::{Peer, negotiate};
 use super::nesting::{Addressed, Step};
 use super::policy::{Member, Permissions, Rules};
 use super::reply::{
-    FACTORY_METHODS, FOCUS_METHODS, GROUP_METHODS, Refusal, describe, focus_contact, is_focus, requires,
-    unsupported,
+    EXTENSIONS, FACTORY_METHODS, FOCUS_METHODS, GROUP_METHODS, Refusal, describe, focus_contact, is_focus,
+    requires, unsupported,
 };
 use super::roster::{Caller, Participant, Phase};
+use super::timer::Timing;
 use super::{ConferenceKey, Controlling, Usage};
 use crate::ServiceWarning;
 use crate::signal::{IncomingId, MediaCommand, Origin};
@@ -143,7 +145,7 @@ impl Controlling {
         if is_focus(request) {
             return Err(Refusal::nested());
         }
-        unsupported(request, &["recipient-list-invite"])?;
+        unsupported(request, &["recipient-list-invite", "norefersub", "timer"])?;
         let bodies = Bodies::of(request)?;
         let recipients = match (&bodies.list, requires(request, "recipient-list-invite")) {
             (None, false) => None,
@@ -222,7 +224,7 @@ impl Controlling {
             Method::Message => self.group_message(id, request, caller, &rules, now),
             Method::Options => {
                 let uri = request.uri().without_parameters();
-                self.options(id, request, GROUP_METHODS, &["norefersub"], Some(&uri));
+                self.options(id, request, GROUP_METHODS, EXTENSIONS, Some(&uri));
                 Ok(())
             }
             // There is nobody who could ask, and nothing to learn.
@@ -249,7 +251,7 @@ impl Controlling {
         if is_focus(request) {
             return Err(Refusal::nested());
         }
-        unsupported(request, &[])?;
+        unsupported(request, EXTENSIONS)?;
         let permissions = rules.permissions(&caller.identities_with_own(), self.clock.unix(now));
         check_entry(permissions, permissions.initiate, caller)?;
         let others = rules
@@ -366,7 +368,7 @@ impl Controlling {
                     .conferences
                     .get(&key)
                     .map(|conference| conference.uri.clone());
-                self.options(id, request, methods, &["norefersub"], uri.as_ref());
+                self.options(id, request, methods, EXTENSIONS, uri.as_ref());
                 Ok(())
             }
             (method, _) => Err(refused_method(method, methods)),
@@ -388,7 +390,7 @@ impl Controlling {
         if is_focus(request) {
             return Err(Refusal::nested());
         }
-        unsupported(request, &[])?;
+        unsupported(request, EXTENSIONS)?;
         let permissions = self.permissions(key, caller, now).ok_or(StatusCode::NOT_FOUND)?;
         check_entry(permissions, permissions.join, caller)?;
         self.admit(key, id, request, caller, now)?;
@@ -433,8 +435,12 @@ impl Controlling {
             .ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
         let (body, peer) = negotiate(bodies.sdp.as_ref(), &local)?;
         let answer_in_ack = peer.is_none();
+        let mut timing = Timing::default();
+        let granted = self.grant(&mut timing.timer, request)?;
+        timing.note(request.headers());
+        timing.timer.answered(granted, now);
         let builder = self.reply(request, StatusCode::OK).contact(&focus_contact(&uri));
-        let response = describe(builder, FOCUS_METHODS, &["norefersub"])
+        let response = SessionTimer::answer(describe(builder, FOCUS_METHODS, EXTENSIONS), granted)
             .body(&ContentType::application_sdp(), body)
             .build()
             .map_err(|_| StatusCode::BAD_REQUEST)?;
@@ -474,6 +480,7 @@ impl Controlling {
                 may_whisper: private,
                 capabilities,
                 unacknowledged: Some(id),
+                timing,
                 phase: Phase::Connected {
                     dialog: Box::new(dialog),
                     answer_in_ack,
@@ -492,6 +499,7 @@ impl Controlling {
         self.dialogs
             .insert(dialog_id.clone(), Usage::Session(key, participant));
         self.unacknowledged.insert(id, dialog_id);
+        self.time_session(key, participant);
         Ok(())
     }
 

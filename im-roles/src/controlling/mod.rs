@@ -49,6 +49,7 @@ mod refer;
 mod reply;
 mod roster;
 mod switch;
+mod timer;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;

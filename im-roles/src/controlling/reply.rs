@@ -1,7 +1,7 @@
 //! Responses: refusals with the service's reasons, and what a focus says of itself.
 
 use sip_im::header::{
-    Accept, Allow, AllowEvents, Contact, Require, RetryAfter, Supported, Unsupported, Warning,
+    Accept, Allow, AllowEvents, Contact, MinSe, Require, RetryAfter, Supported, Unsupported, Warning,
 };
 use sip_im::{Identity, Method, Request, Response, ResponseBuilder, StatusCode, Uri};
 
@@ -34,6 +34,8 @@ enum Detail {
     AllowEvents,
     /// When to try again, in seconds.
     RetryAfter(u32),
+    /// The shortest session interval, in seconds.
+    MinSe(u32),
 }
 
 impl Refusal {
@@ -96,6 +98,14 @@ impl Refusal {
         }
     }
 
+    /// The session interval asked for is too short (RFC 4028 6).
+    pub(super) fn too_brief(seconds: u32) -> Self {
+        Self {
+            detail: Detail::MinSe(seconds),
+            ..Self::new(StatusCode::SESSION_INTERVAL_TOO_SMALL)
+        }
+    }
+
     pub(super) fn event_package() -> Self {
         Self {
             detail: Detail::AllowEvents,
@@ -134,7 +144,10 @@ pub(super) const FOCUS_METHODS: &[Method] = &[
     Method::Options,
     Method::Refer,
     Method::Subscribe,
+    Method::Update,
 ];
+/// Extensions that a conference has.
+pub(super) const EXTENSIONS: &[&str] = &["norefersub", "timer"];
 /// Methods that a group answers.
 pub(super) const GROUP_METHODS: &[Method] = &[
     Method::Invite,
@@ -253,6 +266,7 @@ impl Controlling {
             Detail::Require(tag) => builder.header_typed(&Require::new([tag])),
             Detail::AllowEvents => builder.header_typed(&AllowEvents::new([CONFERENCE])),
             Detail::RetryAfter(seconds) => builder.header_typed(&RetryAfter::new(seconds)),
+            Detail::MinSe(seconds) => builder.header_typed(&MinSe::new(seconds)),
         };
         self.send_reply(id, builder);
         self.out.event(Event::Refused {

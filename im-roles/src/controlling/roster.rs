@@ -8,6 +8,7 @@ use sip_im::sdp::LocalMedia;
 use sip_im::{ContentType, Identity, Uri};
 
 use super::nickname::{Nickname, Nicknames};
+use super::timer::Timing;
 use crate::signal::{IncomingId, MediaId, OutgoingId};
 
 /// Names one participant's session; minted by the function, never used again.
@@ -56,6 +57,8 @@ pub(super) struct Participant {
     pub(super) unacknowledged: Option<IncomingId>,
     /// What his end of it can take.
     pub(super) capabilities: Capabilities,
+    /// The timer of his session.
+    pub(super) timing: Timing,
     /// How far his session is.
     pub(super) phase: Phase,
     /// Whether he came by himself.

@@ -10,6 +10,7 @@
 mod conference;
 mod exploder;
 mod refusals;
+mod timers;
 
 use std::time::{Duration, Instant};
 
