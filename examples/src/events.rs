@@ -30,9 +30,11 @@ pub fn json(event: &Event, at: Duration) -> Value {
         Event::Participating(event) => participating(event),
         Event::Controlling(event) => controlling(event),
         Event::Deferred(event) => deferred(event),
-        Event::Xdms(Xdms::Changed { selector, by }) => json!({
+        Event::Xdms(Xdms::Changed {
+            selector, by, after, ..
+        }) => json!({
             "event": "document_changed", "auid": selector.auid, "user": maybe(selector.user.as_ref()),
-            "document": selector.document, "by": text(by),
+            "document": selector.document, "by": text(by), "etag": after.as_ref().map(|document| &document.etag),
         }),
         _ => unknown(event),
     };

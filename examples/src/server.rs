@@ -104,8 +104,9 @@ impl Server {
             .map_err(io("listen.msrp_tcp"))?;
         let http = match plan.xcap_http {
             Some(address) => {
-                let started =
-                    xcap_http::Server::start(address, xcap_http::Settings::default(), &network).await;
+                let mut settings = xcap_http::Settings::default();
+                settings.proxies = plan.xcap_proxies.clone();
+                let started = xcap_http::Server::start(address, settings, &network).await;
                 Some(started.map_err(io("listen.xcap_http"))?)
             }
             None => None,

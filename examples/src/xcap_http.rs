@@ -17,7 +17,7 @@ use im_roles::xdms::{XcapRequest, XcapResponse};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
-use crate::net::{Network, Sighting};
+use crate::net::{Network, Sighting, TrustedPeers};
 
 /// How the HTTP server behaves.
 #[derive(Clone, Debug)]
@@ -35,6 +35,8 @@ pub struct Settings {
     pub read_timeout: Duration,
     /// How long the answer may take before the client is told 504. Default: 30 s.
     pub answer_timeout: Duration,
+    /// Proxies whose word is taken for who makes a request; what others say of it is not looked at. Default: none.
+    pub proxies: TrustedPeers,
 }
 
 impl Default for Settings {
@@ -46,6 +48,7 @@ impl Default for Settings {
             max_connections: 1024,
             read_timeout: Duration::from_secs(30),
             answer_timeout: Duration::from_secs(30),
+            proxies: TrustedPeers::default(),
         }
     }
 }
@@ -91,10 +94,11 @@ async fn accept(listener: TcpListener, settings: Arc<Settings>, machine: mpsc::S
             return;
         };
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, remote)) => {
                 let (settings, machine) = (settings.clone(), machine.clone());
                 tokio::spawn(async move {
-                    serve(stream, settings, machine).await;
+                    let is_proxy = settings.proxies.contains(remote);
+                    serve(stream, is_proxy, settings, machine).await;
                     drop(place);
                 });
             }
@@ -103,10 +107,10 @@ async fn accept(listener: TcpListener, settings: Arc<Settings>, machine: mpsc::S
     }
 }
 
-async fn serve(stream: TcpStream, settings: Arc<Settings>, machine: mpsc::Sender<Sighting>) {
+async fn serve(stream: TcpStream, is_proxy: bool, settings: Arc<Settings>, machine: mpsc::Sender<Sighting>) {
     let service = service_fn(|request| {
         let (settings, machine) = (settings.clone(), machine.clone());
-        async move { Ok::<_, Infallible>(answer(request, &settings, &machine).await) }
+        async move { Ok::<_, Infallible>(answer(request, is_proxy, &settings, &machine).await) }
     });
     // A client that breaks the protocol or goes away is nothing to report.
     let _ = hyper::server::conn::http1::Builder::new()
@@ -120,6 +124,7 @@ async fn serve(stream: TcpStream, settings: Arc<Settings>, machine: mpsc::Sender
 
 async fn answer(
     request: Request<Incoming>,
+    is_proxy: bool,
     settings: &Settings,
     machine: &mpsc::Sender<Sighting>,
 ) -> Response<Full<Bytes>> {
@@ -143,6 +148,12 @@ async fn answer(
     for (name, place) in fields {
         match combined(&head.headers, &name) {
             Ok(value) => *place = value,
+            Err(()) => return plain(StatusCode::BAD_REQUEST),
+        }
+    }
+    if is_proxy {
+        match asserted(&head.headers) {
+            Ok(who) => xcap.asserted = who,
             Err(()) => return plain(StatusCode::BAD_REQUEST),
         }
     }
@@ -192,6 +203,25 @@ fn combined(headers: &hyper::HeaderMap, name: &HeaderName) -> Result<Option<Stri
     Ok(Some(value))
 }
 
+/// Who a proxy says makes the request; two who differ are nobody.
+fn asserted(headers: &hyper::HeaderMap) -> Result<Option<String>, ()> {
+    let mut found: Option<&str> = None;
+    for name in ASSERTED {
+        for value in headers.get_all(name) {
+            let value = value.to_str().map_err(|_| ())?.trim();
+            let value = value
+                .strip_prefix('"')
+                .and_then(|v| v.strip_suffix('"'))
+                .unwrap_or(value);
+            if found.is_some_and(|other| other != value) {
+                return Err(());
+            }
+            found = Some(value);
+        }
+    }
+    Ok(found.map(str::to_owned))
+}
+
 fn written(answer: XcapResponse) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(answer.body));
     *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -219,6 +249,11 @@ fn closing(status: StatusCode) -> Response<Full<Bytes>> {
     response
 }
 
+/// The header fields in which proxies assert an identity.
+const ASSERTED: [HeaderName; 2] = [
+    HeaderName::from_static("x-3gpp-asserted-identity"),
+    HeaderName::from_static("x-xcap-asserted-identity"),
+];
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Hyper takes no smaller buffer.
 const LEAST_BUFFER: usize = 8192;

@@ -73,7 +73,10 @@ fn values_that_cannot_be_used_are_refused_with_their_key() {
             "[intercept]\ntargets = ['sip:a@example.com']",
             "intercept.targets",
         ),
-        ("[xcap]\ntrusted_proxies = ['127.0.0.1']", "xcap.trusted_proxies"),
+        (
+            "[xcap]\ntrusted_proxies = ['proxy.example.com']",
+            "xcap.trusted_proxies[0]",
+        ),
         (
             "[auth]\ntrusted_peers = ['127.0.0.1', 'peer']",
             "auth.trusted_peers[1]",

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use examples::net::{Network, Settings};
+use examples::net::{Network, Settings, TrustedPeers};
 use examples::xcap_http::{self, Server};
 use im_roles::flow::{Input, Transmit};
 use im_roles::xdms::XcapResponse;
@@ -112,5 +112,112 @@ fn an_answer_that_does_not_come_is_a_504() {
         assert!(answer.starts_with("HTTP/1.1 504 "), "{answer}");
         assert!(matches!(network.next(None).await, Some(Input::Xcap { .. })));
         assert_eq!(network.unanswered(), 0);
+    });
+}
+
+#[test]
+fn what_a_proxy_asserts_is_told_and_what_others_do_is_not() {
+    run(async {
+        for (proxies, headers, expected) in [
+            (
+                "127.0.0.1",
+                "X-3GPP-Asserted-Identity: \"sip:a@example.com\"\r\n",
+                Some("sip:a@example.com"),
+            ),
+            (
+                "127.0.0.1",
+                "X-XCAP-Asserted-Identity: sip:a@example.com\r\n",
+                Some("sip:a@example.com"),
+            ),
+            ("127.0.0.1", "", None),
+            (
+                "192.0.2.1",
+                "X-3GPP-Asserted-Identity: sip:a@example.com\r\n",
+                None,
+            ),
+        ] {
+            let mut settings = xcap_http::Settings::default();
+            settings.proxies = TrustedPeers::new(vec![proxies.parse().unwrap()]);
+            let (mut network, server) = server(settings).await;
+            let request = format!("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
+            let answer = exchange(&server, &request);
+            let machine = async {
+                let Some(Input::Xcap { id, request }) = network.next(None).await else {
+                    panic!("no request")
+                };
+                assert_eq!(request.asserted.as_deref(), expected, "{headers}");
+                network.transmit(Transmit::Xcap {
+                    id,
+                    response: XcapResponse::status(404),
+                });
+            };
+            let (answer, ()) = tokio::join!(answer, machine);
+            assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+        }
+        let mut settings = xcap_http::Settings::default();
+        settings.proxies = TrustedPeers::new(vec!["127.0.0.1".parse().unwrap()]);
+        let (_network, server) = server(settings).await;
+        let two = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-3GPP-Asserted-Identity: sip:a@example.com\r\n\
+                   X-XCAP-Asserted-Identity: sip:b@example.com\r\n\r\n";
+        assert!(exchange(&server, two).await.starts_with("HTTP/1.1 400 "));
+    });
+}
+
+#[test]
+fn connections_are_kept_and_bodies_are_asked_for() {
+    run(async {
+        let (mut network, server) = server(xcap_http::Settings::default()).await;
+        let client = async {
+            let mut stream = TcpStream::connect(server.address()).await.unwrap();
+            let mut answers = Vec::new();
+            let head =
+                "PUT / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n";
+            stream.write_all(head.as_bytes()).await.unwrap();
+            let mut piece = [0; 1024];
+            let read = stream.read(&mut piece).await.unwrap();
+            assert!(piece[..read].starts_with(b"HTTP/1.1 100 "));
+            stream
+                .write_all(b"2\r\n<a\r\n2\r\n/>\r\n0\r\n\r\n")
+                .await
+                .unwrap();
+            let again = "HEAD / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+            stream.write_all(again.as_bytes()).await.unwrap();
+            stream.read_to_end(&mut answers).await.unwrap();
+            String::from_utf8(answers).unwrap()
+        };
+        let machine = async {
+            for body in ["<a/>", ""] {
+                let Some(Input::Xcap { id, request }) = network.next(None).await else {
+                    panic!("no request")
+                };
+                assert_eq!(request.body, body);
+                network.transmit(Transmit::Xcap {
+                    id,
+                    response: XcapResponse::status(200),
+                });
+            }
+        };
+        let (answers, ()) = tokio::join!(client, machine);
+        assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 2, "{answers}");
+    });
+}
+
+#[test]
+fn a_client_that_is_slow_is_left() {
+    run(async {
+        let mut settings = xcap_http::Settings::default();
+        settings.read_timeout = Duration::from_millis(50);
+        let (mut network, server) = server(settings).await;
+        for request in [
+            "GET / HTTP/1.1\r\nHo",
+            "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n<",
+        ] {
+            let answer = exchange(&server, request).await;
+            assert!(
+                answer.is_empty() || answer.starts_with("HTTP/1.1 408 "),
+                "{answer}"
+            );
+        }
+        assert!(network.next(Some(std::time::Instant::now())).await.is_none());
     });
 }

@@ -259,6 +259,8 @@ pub struct Limits {
     pub deferred_page: usize,
     /// Octets of an XCAP request's body. Default: 256 KiB.
     pub max_document_size: usize,
+    /// Documents that the directory of a user lists. Default: 1,000.
+    pub max_listed_documents: usize,
     /// XCAP requests in the hands of the server at a time. Default: 1,000.
     pub max_xcap_requests: usize,
     /// The least time between two notifications of one subscription. Default: 500 ms.
@@ -292,6 +294,7 @@ impl Default for Limits {
             max_branches: 10,
             deferred_page: 20,
             max_document_size: 256 * 1024,
+            max_listed_documents: 1_000,
             max_xcap_requests: 1_000,
             notify_interval: Duration::from_millis(500),
             chunk_timer: Duration::from_secs(540),

@@ -91,6 +91,29 @@ impl std::fmt::Debug for StoredDocument {
     }
 }
 
+/// A document as a directory tells of it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct DocumentListing {
+    /// Which document.
+    pub selector: DocumentSelector,
+    /// Its entity tag, without quotes.
+    pub etag: String,
+    /// Octets of its text.
+    pub octets: u64,
+}
+
+impl DocumentListing {
+    /// Puts the parts together.
+    pub fn new(selector: DocumentSelector, etag: impl Into<String>, octets: u64) -> Self {
+        Self {
+            selector,
+            etag: etag.into(),
+            octets,
+        }
+    }
+}
+
 /// A message that waits for its recipient.
 #[derive(Clone, Eq, PartialEq)]
 #[non_exhaustive]
@@ -216,6 +239,15 @@ pub enum Effect {
         /// The addresses to look for.
         addresses: Vec<Identity>,
     },
+    /// List the documents of a user, in all application usages, without their texts. Answer: [`Answer::Documents`].
+    ListDocuments {
+        /// The work's name.
+        id: EffectId,
+        /// Whose documents.
+        user: Identity,
+        /// How many at the most.
+        limit: usize,
+    },
     /// Store a message *durably* before answering. Answer: [`Answer::Written`].
     StoreMessage {
         /// The work's name.
@@ -253,6 +285,7 @@ impl Effect {
             | Self::StoreDocument { id, .. }
             | Self::DeleteDocument { id, .. }
             | Self::FindGroups { id, .. }
+            | Self::ListDocuments { id, .. }
             | Self::StoreMessage { id, .. }
             | Self::ListMessages { id, .. }
             | Self::DeleteMessage { id, .. } => *id,
@@ -281,6 +314,13 @@ pub enum Answer {
         /// The groups found.
         result: Result<Vec<(Identity, StoredDocument)>, StoreError>,
     },
+    /// To [`Effect::ListDocuments`].
+    Documents {
+        /// The work's name.
+        id: EffectId,
+        /// The documents, by usage and name.
+        result: Result<Vec<DocumentListing>, StoreError>,
+    },
     /// To [`Effect::ListMessages`].
     Messages {
         /// The work's name.
@@ -303,6 +343,7 @@ impl Answer {
         match self {
             Self::Document { id, .. }
             | Self::Groups { id, .. }
+            | Self::Documents { id, .. }
             | Self::Messages { id, .. }
             | Self::Written { id, .. } => *id,
         }

@@ -20,7 +20,9 @@ use bytes::{Buf, Bytes};
 use im_roles::WallClock;
 use im_roles::config::{Config, User};
 use im_roles::driver::{DocumentSource, Driver, Host, MessageStore, Stores, Wake};
-use im_roles::effect::{DeferredMessage, DocumentSelector, MailboxQuota, StoreError, StoredDocument};
+use im_roles::effect::{
+    DeferredMessage, DocumentListing, DocumentSelector, MailboxQuota, StoreError, StoredDocument,
+};
 use im_roles::flow::{Input, Protocol, Transmit};
 use im_roles::node::Node;
 use sip_im::{FlowId, Identity, Transport, Uri};
@@ -111,6 +113,10 @@ impl DocumentSource for Memory {
     }
 
     async fn find_groups(&self, _: Vec<Identity>) -> Result<Vec<(Identity, StoredDocument)>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn list_documents(&self, _: Identity, _: usize) -> Result<Vec<DocumentListing>, StoreError> {
         Ok(Vec::new())
     }
 }

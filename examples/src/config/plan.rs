@@ -26,6 +26,8 @@ pub struct Plan {
     pub xcap_http: Option<SocketAddr>,
     /// Who belongs to the trust domain.
     pub trusted: TrustedPeers,
+    /// Whose word is taken for who makes an XCAP request.
+    pub xcap_proxies: TrustedPeers,
     /// The database.
     pub store: PathBuf,
     /// What is written beside.
@@ -70,6 +72,11 @@ impl Plan {
             let key = format!("auth.trusted_peers[{index}]");
             trusted.push(peer.parse::<TrustedPeer>().map_err(|error| wrong(&key, error))?);
         }
+        let mut proxies = Vec::new();
+        for (index, proxy) in config.xcap.trusted_proxies.iter().enumerate() {
+            let key = format!("xcap.trusted_proxies[{index}]");
+            proxies.push(proxy.parse::<TrustedPeer>().map_err(|error| wrong(&key, error))?);
+        }
         let mut notices = Vec::new();
         if !config.policy.peer_to_peer {
             notices.push(
@@ -85,6 +92,7 @@ impl Plan {
                 .ok_or_else(|| wrong("listen.msrp_tcp", "is needed for sessions"))?,
             xcap_http: address("listen.xcap_http", &config.listen.xcap_http)?,
             trusted: TrustedPeers::new(trusted),
+            xcap_proxies: TrustedPeers::new(proxies),
             store: PathBuf::from(&config.store.path),
             sinks: Sinks {
                 events: file(&config.events.file),
@@ -220,7 +228,6 @@ fn refuse_what_is_not_there(config: &Config) -> Result<(), PlanError> {
         ("functions.deferred", functions.deferred != LOCAL),
         ("functions.history", functions.history != LOCAL),
         ("policy.aggregate_imdn_s", config.policy.aggregate_imdn_s != 0),
-        ("xcap.trusted_proxies", !config.xcap.trusted_proxies.is_empty()),
         ("charging.file", !config.charging.file.is_empty()),
         ("charging.online", config.charging.online != Online::Grant),
         ("intercept.file", !config.intercept.file.is_empty()),

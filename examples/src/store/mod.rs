@@ -11,7 +11,9 @@ use std::path::Path;
 
 use async_trait::async_trait;
 use im_roles::driver::{DocumentSource, MessageStore};
-use im_roles::effect::{DeferredMessage, DocumentSelector, MailboxQuota, StoreError, StoredDocument};
+use im_roles::effect::{
+    DeferredMessage, DocumentListing, DocumentSelector, MailboxQuota, StoreError, StoredDocument,
+};
 use rusqlite::Connection;
 use sip_im::Identity;
 use tokio::sync::{mpsc, oneshot};
@@ -138,6 +140,11 @@ impl DocumentSource for Store {
         addresses: Vec<Identity>,
     ) -> Result<Vec<(Identity, StoredDocument)>, StoreError> {
         self.run(move |database| ops::find_groups(database, addresses))
+            .await
+    }
+
+    async fn list_documents(&self, user: Identity, limit: usize) -> Result<Vec<DocumentListing>, StoreError> {
+        self.run(move |database| ops::list_documents(database, &user, limit))
             .await
     }
 }

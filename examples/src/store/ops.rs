@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use im_roles::effect::{DeferredMessage, DocumentSelector, MailboxQuota, StoredDocument};
+use im_roles::effect::{DeferredMessage, DocumentListing, DocumentSelector, MailboxQuota, StoredDocument};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use sip_im::Identity;
 
@@ -95,6 +95,27 @@ pub(super) fn find_groups(
         }
     }
     Ok(found)
+}
+
+pub(super) fn list_documents(
+    database: &Connection,
+    user: &Identity,
+    limit: usize,
+) -> Result<Vec<DocumentListing>, Failure> {
+    let mut statement = database.prepare_cached(
+        "SELECT auid, document, etag, LENGTH(text) FROM documents WHERE user = ? ORDER BY auid, document LIMIT ?",
+    )?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = statement.query_map(params![user.to_string(), limit], |row| {
+        let (auid, document): (String, String) = (row.get(0)?, row.get(1)?);
+        let octets: i64 = row.get(3)?;
+        Ok(DocumentListing::new(
+            DocumentSelector::of_user(auid, user.clone(), document),
+            row.get::<_, String>(2)?,
+            u64::try_from(octets).unwrap_or(0),
+        ))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 pub(super) fn store_message(

@@ -208,7 +208,9 @@ impl Deferred {
             Answer::Written { result, .. } => self.take_written(effect, &user, result, now),
             Answer::Messages { result, .. } => self.take_list(effect, &user, result.unwrap_or_default(), now),
             // An answer of another kind is none: the work counts as undone.
-            Answer::Document { .. } | Answer::Groups { .. } => self.give_up(effect, &user, now),
+            Answer::Document { .. } | Answer::Documents { .. } | Answer::Groups { .. } => {
+                self.give_up(effect, &user, now);
+            }
         }
     }
 

@@ -10,7 +10,9 @@
 //! use async_trait::async_trait;
 //! use im_roles::config::Config;
 //! use im_roles::driver::{DocumentSource, Driver, Host, MessageStore, Stores, Wake};
-//! use im_roles::effect::{DeferredMessage, DocumentSelector, MailboxQuota, StoreError, StoredDocument};
+//! use im_roles::effect::{
+//!     DeferredMessage, DocumentListing, DocumentSelector, MailboxQuota, StoreError, StoredDocument,
+//! };
 //! use im_roles::{WallClock, flow, node::Node};
 //! use sip_im::Identity;
 //!
@@ -34,6 +36,9 @@
 //!         Err(StoreError::Unavailable)
 //!     }
 //!     async fn find_groups(&self, _: Vec<Identity>) -> Result<Vec<(Identity, StoredDocument)>, StoreError> {
+//!         Ok(Vec::new())
+//!     }
+//!     async fn list_documents(&self, _: Identity, _: usize) -> Result<Vec<DocumentListing>, StoreError> {
 //!         Ok(Vec::new())
 //!     }
 //! }

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use sip_im::Identity;
 
 use crate::effect::{
-    Answer, DeferredMessage, DocumentSelector, Effect, MailboxQuota, StoreError, StoredDocument,
+    Answer, DeferredMessage, DocumentListing, DocumentSelector, Effect, MailboxQuota, StoreError,
+    StoredDocument,
 };
 
 /// Where documents are kept. Methods may run at the same time; each does what its effect says.
@@ -48,6 +49,13 @@ pub trait DocumentSource: Send + Sync {
         &self,
         addresses: Vec<Identity>,
     ) -> Result<Vec<(Identity, StoredDocument)>, StoreError>;
+
+    /// Serves [`Effect::ListDocuments`].
+    ///
+    /// # Errors
+    ///
+    /// Fails when the store cannot be asked.
+    async fn list_documents(&self, user: Identity, limit: usize) -> Result<Vec<DocumentListing>, StoreError>;
 }
 
 /// Where messages wait. Methods may run at the same time; each does what its effect says.
@@ -124,6 +132,10 @@ impl<D: DocumentSource, M: MessageStore> Stores<D, M> {
             } => Answer::Written {
                 id,
                 result: self.documents.delete_document(selector, expected).await,
+            },
+            Effect::ListDocuments { id, user, limit } => Answer::Documents {
+                id,
+                result: self.documents.list_documents(user, limit).await,
             },
             Effect::FindGroups { id, addresses } => Answer::Groups {
                 id,

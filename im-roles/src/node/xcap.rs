@@ -8,7 +8,7 @@ use sip_im::digest::Credentials;
 
 use super::{Event, Node};
 use crate::flow::Transmit;
-use crate::xdms::{self, XcapId, XcapRequest, XcapResponse};
+use crate::xdms::{self, XcapId, XcapRequest, XcapResponse, Xdms};
 
 impl Node {
     pub(super) fn take_xcap(&mut self, id: XcapId, request: XcapRequest, now: Instant) {
@@ -22,6 +22,18 @@ impl Node {
         match self.xcap_user(&request, now) {
             Ok(user) => {
                 let owner = self.xdms.owner(&request).map(|owner| self.users.fold(&owner));
+                //= https://www.rfc-editor.org/rfc/rfc4825#section-8
+                //# If the URI refers to a user (identified by an XUI) that is
+                //# not recognized by the
+                //# server, it MUST reject the request with a 404 (Not Found).
+                let is_user = owner
+                    .as_ref()
+                    .is_some_and(|owner| self.users.get(owner).is_some());
+                if !Xdms::has_home(owner.as_ref(), &user, is_user) {
+                    let response = XcapResponse::status(404);
+                    self.transmits.push_back(Transmit::Xcap { id, response });
+                    return;
+                }
                 self.xdms.handle_input(
                     xdms::Input::Request {
                         id,
@@ -37,6 +49,11 @@ impl Node {
     }
 
     fn xcap_user(&mut self, request: &XcapRequest, now: Instant) -> Result<Identity, XcapResponse> {
+        //= R-6.2-03
+        if let Some(asserted) = &request.asserted {
+            let uri = sip_im::Uri::parse(asserted).map_err(|_| XcapResponse::status(400))?;
+            return Ok(self.users.fold(&uri.identity()));
+        }
         let Some(authorization) = &request.authorization else {
             return Err(self.challenge_xcap(false, now));
         };

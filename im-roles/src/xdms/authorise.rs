@@ -24,6 +24,16 @@ pub(super) fn may(
     usage.may_access(uri, user, false, access) || owner == Some(user)
 }
 
+/// Addresses that a group might have instead of one that is taken.
+pub(super) fn other_addresses(address: &Identity) -> impl Iterator<Item = Identity> {
+    let text = address.to_string();
+    (2_u8..5).filter_map(move |number| {
+        let (user, host) = text.split_once('@')?;
+        let other = Uri::parse(&format!("{user}-{number}@{host}")).ok()?;
+        Some(other.identity())
+    })
+}
+
 /// The group that a document defines; `None` when its address is no URI.
 pub(super) fn group_address(text: &[u8]) -> Option<Identity> {
     let group = Group::parse(text, &xml::Limits::default()).ok()?;

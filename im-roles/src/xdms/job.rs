@@ -7,8 +7,8 @@ use im_xdm_model::xcap::{
 };
 use sip_im::Identity;
 
-use super::{Event, Transmit, XcapId, XcapRequest, XcapResponse, Xdms, authorise};
-use crate::effect::{DocumentSelector, Effect, EffectId, StoreError, StoredDocument};
+use super::{Event, Transmit, XcapId, XcapRequest, XcapResponse, Xdms, authorise, directory};
+use crate::effect::{DocumentListing, DocumentSelector, Effect, EffectId, StoreError, StoredDocument};
 use crate::message;
 
 /// A request that is owed an answer.
@@ -37,7 +37,7 @@ enum Step {
         question: Option<EffectId>,
     },
     /// The change is being written.
-    Writing { effect: EffectId, outcome: Outcome },
+    Writing { effect: EffectId, pending: Pending },
 }
 
 /// A change that is decided but not written.
@@ -45,6 +45,17 @@ enum Step {
 struct Pending {
     outcome: Outcome,
     stored: Option<StoredDocument>,
+}
+
+impl Pending {
+    /// The document once the change is written.
+    fn after(&self) -> Option<StoredDocument> {
+        let Change::Put(text) = &self.outcome.change else {
+            return None;
+        };
+        let etag = self.outcome.etag.clone().unwrap_or_else(|| ETag::of(text));
+        Some(StoredDocument::new(etag.as_str(), text.clone()))
+    }
 }
 
 /// How often a request is answered anew because the document changed under it.
@@ -82,6 +93,11 @@ impl Xdms {
         //= R-6.2-04
         if !authorise::may(usage, &uri, &user, owner.as_ref(), method) {
             self.answer(id, XcapResponse::status(403));
+            return;
+        }
+        // What the server makes itself has not to be made to refuse a change of it.
+        if method != Method::Get && !usage.writable {
+            self.answer(id, XcapResponse::status(405).with_header("Allow", "GET, HEAD"));
             return;
         }
         let selector = match owner {
@@ -129,10 +145,31 @@ impl Xdms {
         job.attempts = job.attempts.saturating_add(1);
         job.step = Step::Fetching(effect);
         self.questions.insert(effect, id);
-        self.effects.push_back(Effect::FetchDocument {
-            id: effect,
-            selector: job.selector.clone(),
+        self.effects.push_back(match &job.selector.user {
+            Some(user) if directory::is_directory(&job.selector) => Effect::ListDocuments {
+                id: effect,
+                user: user.clone(),
+                limit: self.config.limits.max_listed_documents,
+            },
+            _ => Effect::FetchDocument {
+                id: effect,
+                selector: job.selector.clone(),
+            },
         });
+    }
+
+    /// What a user has, of which his directory is made.
+    pub(super) fn take_listing(
+        &mut self,
+        id: XcapId,
+        result: Result<Vec<DocumentListing>, StoreError>,
+        now: Instant,
+    ) {
+        let result = result.map(|documents| {
+            let text = directory::write(&self.config.xcap_root, &self.usages, &documents);
+            Some(StoredDocument::new(ETag::of(&text).as_str(), text))
+        });
+        self.take_document(id, result, now);
     }
 
     pub(super) fn take_document(
@@ -204,11 +241,12 @@ impl Xdms {
             return;
         };
         if !allowed {
-            self.address_taken(id, now);
+            self.address_taken(id, &[], now);
             return;
         }
         *question = Some(effect);
-        let addresses = vec![group.clone()];
+        let mut addresses = vec![group.clone()];
+        addresses.extend(authorise::other_addresses(group));
         self.questions.insert(effect, id);
         self.effects.push_back(Effect::FindGroups {
             id: effect,
@@ -235,16 +273,20 @@ impl Xdms {
             .iter()
             .any(|(address, other)| *address == group && pending.stored.as_ref() != Some(other));
         if elsewhere {
-            self.address_taken(id, now);
+            let free = |other: &Identity| !found.iter().any(|(address, _)| address == other);
+            let free: Vec<Identity> = authorise::other_addresses(&group).filter(free).collect();
+            self.address_taken(id, &free, now);
         } else {
             self.write(id, pending, vec![group]);
         }
     }
 
-    fn address_taken(&mut self, id: XcapId, now: Instant) {
-        let error = XcapError::new(Condition::UniquenessFailure {
-            exists: vec![Exists::new("group/list-service/@uri")],
-        });
+    fn address_taken(&mut self, id: XcapId, free: &[Identity], now: Instant) {
+        let taken = Exists::new("group/list-service/@uri");
+        let exists = free
+            .iter()
+            .fold(taken, |exists, other| exists.with_alternative(other.to_string()));
+        let error = XcapError::new(Condition::UniquenessFailure { exists: vec![exists] });
         self.conflict(id, &error, now);
     }
 
@@ -258,27 +300,22 @@ impl Xdms {
         let effect = self.ids.effect();
         let Some(job) = self.jobs.get_mut(&id) else { return };
         let selector = job.selector.clone();
-        let Pending { outcome, stored } = pending;
-        let expected = stored.map(|stored| stored.etag);
-        let work = match (&outcome.change, expected) {
-            (Change::Put(text), expected) => {
-                let etag = outcome.etag.clone().unwrap_or_else(|| ETag::of(text));
-                let document = StoredDocument::new(etag.as_str(), text.clone());
-                Effect::StoreDocument {
-                    id: effect,
-                    selector,
-                    expected,
-                    document,
-                    groups,
-                }
-            }
-            (_, expected) => Effect::DeleteDocument {
+        let expected = pending.stored.as_ref().map(|stored| stored.etag.clone());
+        let work = match (pending.after(), expected) {
+            (Some(document), expected) => Effect::StoreDocument {
+                id: effect,
+                selector,
+                expected,
+                document,
+                groups,
+            },
+            (None, expected) => Effect::DeleteDocument {
                 id: effect,
                 selector,
                 expected: expected.unwrap_or_default(),
             },
         };
-        job.step = Step::Writing { effect, outcome };
+        job.step = Step::Writing { effect, pending };
         self.questions.insert(effect, id);
         self.effects.push_back(work);
     }
@@ -290,14 +327,17 @@ impl Xdms {
         }
         match result {
             Ok(()) => {
-                let Step::Writing { outcome, .. } = std::mem::replace(&mut job.step, Step::Waiting) else {
+                let Step::Writing { pending, .. } = std::mem::replace(&mut job.step, Step::Waiting) else {
                     return;
                 };
+                let after = pending.after();
                 self.events.push_back(Event::Changed {
                     selector: job.selector.clone(),
                     by: job.user.clone(),
+                    before: pending.stored,
+                    after,
                 });
-                self.conclude(id, outcome, now);
+                self.conclude(id, pending.outcome, now);
             }
             Err(StoreError::Conflict) if job.attempts < ATTEMPTS => self.fetch(id, now),
             Err(StoreError::QuotaExceeded) => self.finish(id, XcapResponse::status(507), now),
@@ -310,13 +350,22 @@ impl Xdms {
         if let Some(etag) = &outcome.etag {
             response = response.with_header("ETag", etag.to_string());
         }
+        //= https://www.rfc-editor.org/rfc/rfc4825#section-9
+        //# For
+        //# application usages containing data that is likely to be dynamic or
+        //# written by clients, servers SHOULD indicate a no-cache directive.
+        if matches!(outcome.status, 200 | 304) {
+            response = response.with_header("Cache-Control", "no-cache");
+        }
         if let Some(kind) = outcome.content_type {
             response = response.with_header("Content-Type", kind);
         }
         if let Some(allow) = outcome.allow {
             response = response.with_header("Allow", allow);
         }
-        if !self.jobs.get(&id).is_some_and(|job| job.head) {
+        if self.jobs.get(&id).is_some_and(|job| job.head) {
+            response = response.with_header("Content-Length", outcome.body.len().to_string());
+        } else {
             response.body = outcome.body;
         }
         self.finish(id, response, now);

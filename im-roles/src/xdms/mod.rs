@@ -4,6 +4,7 @@
 //! after the other, and a write says which version it replaces, so nothing is overwritten unseen.
 
 mod authorise;
+mod directory;
 mod job;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -16,7 +17,7 @@ use sip_im::{Identity, Uri};
 
 use self::job::Job;
 use crate::config::Config;
-use crate::effect::{Answer, DocumentSelector, Effect, EffectId};
+use crate::effect::{Answer, DocumentSelector, Effect, EffectId, StoredDocument};
 use crate::signal::{Ids, RoleKind};
 
 /// The host's name for an XCAP request.
@@ -34,6 +35,9 @@ pub struct XcapRequest {
     pub target: String,
     /// The `Authorization` header field's value.
     pub authorization: Option<String>,
+    /// Who makes the request, as a trusted proxy in front of this server has found out; the host fills it in only for
+    /// such a proxy.
+    pub asserted: Option<String>,
     /// The `Content-Type` header field's value.
     pub content_type: Option<String>,
     /// The `If-Match` header field's value.
@@ -51,6 +55,7 @@ impl XcapRequest {
             method: method.into(),
             target: target.into(),
             authorization: None,
+            asserted: None,
             content_type: None,
             if_match: None,
             if_none_match: None,
@@ -149,6 +154,11 @@ pub enum Event {
         selector: DocumentSelector,
         /// Who did it.
         by: Identity,
+        /// What it was before; `None` for a document that is new.
+        before: Option<StoredDocument>,
+        /// What it is now; `None` for a document that is gone. With the two, [`im_xdm_model::xcap::patch::diff`] tells
+        /// watchers what has changed.
+        after: Option<StoredDocument>,
     },
 }
 
@@ -185,6 +195,11 @@ impl Xdms {
             effects: VecDeque::new(),
             events: VecDeque::new(),
         }
+    }
+
+    /// Whether a user has documents here that others may know to be there: the one who asks, or one that `is_user` knows.
+    pub(crate) fn has_home(owner: Option<&Identity>, user: &Identity, is_user: bool) -> bool {
+        owner.is_none_or(|owner| owner == user || is_user)
     }
 
     /// Whose document a request is about, as the request spells it; `None` for the global tree or what is no resource.
@@ -250,6 +265,7 @@ impl Xdms {
         match answer {
             Answer::Document { result, .. } => self.take_document(id, result, now),
             Answer::Groups { result, .. } => self.take_groups(id, result, now),
+            Answer::Documents { result, .. } => self.take_listing(id, result, now),
             Answer::Written { result, .. } => self.take_written(id, result, now),
             Answer::Messages { .. } => self.finish(id, XcapResponse::status(500), now),
         }

@@ -1,7 +1,8 @@
 //! XCAP through the node.
 
-use im_roles::effect::{Answer, Effect, StoreError, StoredDocument};
+use im_roles::effect::{Answer, DocumentListing, DocumentSelector, Effect, StoreError, StoredDocument};
 use im_roles::xdms::XcapRequest;
+use sip_im::Uri;
 
 use crate::world::World;
 
@@ -195,7 +196,13 @@ fn a_group_takes_no_address_that_is_somebodys() {
         id,
         result: Ok(vec![(addresses[0].clone(), other)]),
     });
-    assert_eq!(world.get_xcap().status, 409);
+    let response = world.get_xcap();
+    assert_eq!(response.status, 409);
+    let text = String::from_utf8_lossy(&response.body).into_owned();
+    assert!(
+        text.contains("<alt-value>sip:friends-2@example.com</alt-value>"),
+        "{text}"
+    );
     assert!(world.effects.is_empty());
 }
 
@@ -213,4 +220,82 @@ fn a_silent_store_costs_504_and_the_next_request_is_served() {
         404
     );
     world.assert_quiet();
+}
+
+//= R-6.2-03
+//= type=test
+#[test]
+fn a_trusted_proxy_says_who_asks() {
+    let mut world = World::new();
+    let asked = |who: &str, target: &str| {
+        let mut request = XcapRequest::new("GET", target);
+        request.asserted = Some(who.to_owned());
+        request
+    };
+    assert_eq!(
+        world.xcap(None, asked("sip:bob@EXAMPLE.com:5060", RULES)).status,
+        404
+    );
+    assert_eq!(
+        world.xcap(None, asked("sip:alice@example.com", RULES)).status,
+        403
+    );
+    assert_eq!(world.xcap(None, asked("nobody", RULES)).status, 400);
+}
+
+//= https://www.rfc-editor.org/rfc/rfc4825#section-8
+//= type=test
+//# If the URI refers to a user (identified by an XUI) that is
+//# not recognized by the
+//# server, it MUST reject the request with a 404 (Not Found).
+#[test]
+fn users_that_do_not_exist_have_no_documents() {
+    let mut world = World::new();
+    let target = "/xcap-root/resource-lists/users/sip:nobody@example.com/index";
+    assert_eq!(
+        world.xcap(Some("alice"), XcapRequest::new("GET", target)).status,
+        404
+    );
+    let usage = "/xcap-root/unheard-of/users/sip:bob@example.com/index";
+    assert_eq!(
+        world.xcap(Some("alice"), XcapRequest::new("GET", usage)).status,
+        404
+    );
+}
+
+#[test]
+fn the_directory_lists_what_a_user_has() {
+    let mut world = World::new();
+    let target = "/xcap-root/org.openmobilealliance.xcap-directory/users/sip:bob@example.com/directory.xml";
+    let bob = Uri::parse("sip:bob@example.com").unwrap().identity();
+    world.xcap(Some("bob"), XcapRequest::new("GET", target));
+    let Effect::ListDocuments { id, user, .. } = world.take_effect() else {
+        panic!("no listing")
+    };
+    assert_eq!(user, bob);
+    let selector = DocumentSelector::of_user("resource-lists", bob, "my list");
+    let listing = DocumentListing::new(selector, "7", 42);
+    world.answer(Answer::Documents {
+        id,
+        result: Ok(vec![listing]),
+    });
+    let response = world.get_xcap();
+    assert_eq!(response.status, 200);
+    let text = String::from_utf8_lossy(&response.body).into_owned();
+    assert!(
+        text.contains(
+            "uri=\"/xcap-root/resource-lists/users/sip:bob@example.com/my%20list\" etag=\"&quot;7&quot;\" size=\"42\""
+        ),
+        "{text}"
+    );
+    assert!(text.contains("<folder auid=\"org.openmobilealliance.groups\"/>"));
+    assert_eq!(
+        world
+            .xcap(
+                Some("bob"),
+                put(target, "application/vnd.oma.xcap-directory+xml", &text)
+            )
+            .status,
+        405
+    );
 }

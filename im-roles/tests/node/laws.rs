@@ -187,6 +187,10 @@ fn answer(effect: &Effect, fail: bool) -> Answer {
             id,
             result: if fail { Err(error) } else { Ok(Vec::new()) },
         },
+        Effect::ListDocuments { .. } => Answer::Documents {
+            id,
+            result: if fail { Err(error) } else { Ok(Vec::new()) },
+        },
         Effect::ListMessages { .. } => Answer::Messages {
             id,
             result: if fail { Err(error) } else { Ok(Vec::new()) },

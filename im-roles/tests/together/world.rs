@@ -273,6 +273,10 @@ impl World {
                 id: *id,
                 result: Ok(None),
             },
+            Effect::ListDocuments { id, .. } => Answer::Documents {
+                id: *id,
+                result: Ok(Vec::new()),
+            },
             Effect::FindGroups { id, .. } => Answer::Groups {
                 id: *id,
                 result: Ok(Vec::new()),

@@ -193,6 +193,31 @@ impl ResourceUri {
         })
     }
 
+    /// Writes the path of a document below a root.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use im_xdm_model::xcap::{ResourceUri, Tree};
+    ///
+    /// let tree = Tree::User("sip:joe?@example.com".into());
+    /// let path = ResourceUri::path_of("/root/", "resource-lists", &tree, "index");
+    /// assert_eq!(path, "/root/resource-lists/users/sip:joe%3F@example.com/index");
+    /// ```
+    pub fn path_of(root: &str, auid: &str, tree: &Tree, document: &str) -> String {
+        let mut path = root.trim_end_matches('/').to_owned();
+        let (kind, xui) = match tree {
+            Tree::Global => ("global", None),
+            Tree::User(xui) => ("users", Some(xui.as_str())),
+        };
+        let segments = [Some(auid), Some(kind), xui].into_iter().flatten();
+        for segment in segments.chain(document.split('/')) {
+            path.push('/');
+            encode(segment, &mut path);
+        }
+        path
+    }
+
     /// Returns the application usage.
     pub fn auid(&self) -> &str {
         &self.auid
