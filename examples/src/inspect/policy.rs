@@ -66,7 +66,7 @@ pub(super) fn inspect(query: &Query, octets: &Bytes) -> Result<Accepted, Refusal
     let verdict = evaluate(&rules, &asked);
     let value: Value = json!({
         "decision": verdict.decision.as_str(), "rule_ids": verdict.rule_ids, "default": verdict.default,
-        "automatic": verdict.automatic, "offline_storage": verdict.offline_storage,
+        "deciding": verdict.deciding().collect::<Vec<_>>(), "automatic": verdict.automatic, "offline_storage": verdict.offline_storage,
     });
     Ok(value.into())
 }

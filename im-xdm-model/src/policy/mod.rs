@@ -4,15 +4,17 @@
 //! compared by canonical identity, so that no other spelling of an address evades a rule.
 
 mod condition;
-mod evaluate;
+mod index;
+mod verdict;
 
 use std::time::Duration;
 
 use sip_im::{Aliases, Identity};
 
-use crate::document::{AllowInvite, Permission};
+use crate::document::AllowInvite;
 
-pub use evaluate::{evaluate, evaluate_group};
+pub use index::{Index, evaluate, evaluate_group};
+pub use verdict::{GroupVerdict, RuleIds, Verdict};
 
 /// What to do with a message or an invitation, from the weakest to the strongest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -140,69 +142,6 @@ fn nobody(_: &Identity) -> bool {
 
 fn on_no_list(_: &str, _: &Identity) -> bool {
     false
-}
-
-/// What the rules say about a message or an invitation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[non_exhaustive]
-pub struct Verdict {
-    /// What to do.
-    pub decision: Decision,
-    /// Whether no rule said anything, so that the default was taken.
-    pub default: bool,
-    /// Whether an invitation is to be accepted automatically.
-    pub automatic: bool,
-    /// Whether the message may be kept when it cannot be delivered; `None` when no rule says so.
-    pub offline_storage: Option<bool>,
-    /// The rules whose conditions hold.
-    pub rule_ids: Vec<String>,
-}
-
-/// What a user may do in a group; nothing unless a rule grants it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "the rules grant independent permissions"
-)]
-#[non_exhaustive]
-pub struct GroupVerdict {
-    /// Join the session.
-    pub join: bool,
-    /// Start the session.
-    pub initiate: bool,
-    /// Subscribe to who takes part.
-    pub conference_state: bool,
-    /// Bring others in.
-    pub invite_dynamically: bool,
-    /// Take part anonymously.
-    pub anonymity: bool,
-    /// Remove others.
-    pub expel: bool,
-    /// Send to a single participant.
-    pub private: bool,
-    /// Be one without whom the session ends.
-    pub key_participant: bool,
-    /// The rules whose conditions hold.
-    pub rule_ids: Vec<String>,
-}
-
-impl GroupVerdict {
-    /// Tells whether a permission is granted; those that have no field of their own are not.
-    pub fn grants(&self, permission: Permission) -> bool {
-        match permission {
-            Permission::JoinHandling => self.join,
-            Permission::AllowInitiateConference => self.initiate,
-            Permission::AllowConferenceState => self.conference_state,
-            Permission::AllowInviteUsersDynamically => self.invite_dynamically,
-            Permission::AllowAnonymity => self.anonymity,
-            Permission::AllowExpelling => self.expel,
-            Permission::AllowPrivateMessage => self.private,
-            Permission::IsKeyParticipant => self.key_participant,
-            _ => false,
-        }
-    }
 }
 
 impl From<AllowInvite> for Decision {

@@ -111,6 +111,11 @@ impl Permission {
         Self::ALL.iter().copied().find(|known| known.as_str() == local)
     }
 
+    /// A bit of its own, for sets of permissions.
+    pub(crate) const fn bit(self) -> u32 {
+        1 << self as u32
+    }
+
     /// Returns the name of the element that grants it.
     pub const fn as_str(self) -> &'static str {
         self.name().1
