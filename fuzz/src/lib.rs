@@ -13,18 +13,22 @@ mod identity;
 mod msrp_framer;
 mod multipart;
 mod sdp;
+mod sip_endpoint;
 mod sip_header;
 mod sip_message;
 mod sip_stream;
+mod sip_transaction;
 mod sip_uri;
 
 pub use identity::identity;
 pub use msrp_framer::msrp_framer;
 pub use multipart::multipart;
 pub use sdp::sdp;
+pub use sip_endpoint::sip_endpoint;
 pub use sip_header::sip_header;
 pub use sip_message::sip_message;
 pub use sip_stream::sip_stream;
+pub use sip_transaction::sip_transaction;
 pub use sip_uri::sip_uri;
 
 use bytes::Bytes;

@@ -42,9 +42,11 @@ replayed! {
     msrp_framer
     multipart
     sdp
+    sip_endpoint
     sip_header
     sip_message
     sip_stream
+    sip_transaction
     sip_uri
 }
 

@@ -41,6 +41,7 @@
 //! | dialogs, sessions and subscriptions across restarts | [`snapshot`] |
 //! | 3261 10, 3327, 5626 (registration) | [`registration`] |
 //! | 3263 (where to send) | [`resolve`] |
+//! | 3329, 3310, 4169, 3486, 5502 (IMS) | [`ims`] |
 //! | 3261 16 (proxies) | [`proxy`] |
 //! | 3261 22, 7616, 8760 (authentication) | [`auth`] |
 //! | 6665 (subscriptions) | [`subscription`] |
@@ -56,6 +57,7 @@ pub mod error;
 pub mod flow;
 pub mod header;
 pub mod identity;
+pub mod ims;
 pub mod message;
 mod method;
 pub mod mime;

@@ -109,6 +109,15 @@ impl Algorithm {
         }
     }
 
+    /// The keyed hash (RFC 2104) over the algorithm's hash, from which AKA version 2 makes passwords and keys (RFC 4169).
+    pub fn hmac(self, key: &[u8], data: &[u8]) -> Vec<u8> {
+        match self.without_session() {
+            Self::Sha512T256 => hmac_with::<Sha512_256>(128, key, data),
+            Self::Sha256 | Self::AkaV2Sha256 => hmac_with::<Sha256>(64, key, data),
+            _ => hmac_with::<Md5>(64, key, data),
+        }
+    }
+
     const ALL: [Self; 9] = [
         Self::Md5,
         Self::Md5Sess,
@@ -274,6 +283,22 @@ fn hash_with<D: sha2::Digest>(parts: &[&[u8]]) -> String {
 }
 
 /// Compares without telling by its duration how much agrees.
+fn hmac_with<D: sha2::Digest>(block: usize, key: &[u8], data: &[u8]) -> Vec<u8> {
+    let mut padded = if key.len() > block {
+        D::digest(key).to_vec()
+    } else {
+        key.to_vec()
+    };
+    padded.resize(block, 0);
+    let pad = |mask: u8| padded.iter().map(|octet| octet ^ mask).collect::<Vec<u8>>();
+    let inner = D::new().chain_update(pad(0x36)).chain_update(data).finalize();
+    D::new()
+        .chain_update(pad(0x5c))
+        .chain_update(inner)
+        .finalize()
+        .to_vec()
+}
+
 fn equal_in_constant_time(one: &[u8], other: &[u8]) -> bool {
     one.len() == other.len()
         && one
