@@ -41,7 +41,7 @@ struct World {
 
 /// Each octet is an operation, or its operand.
 pub fn sip_endpoint(data: &[u8]) {
-    let mut source = Source(data.get(..data.len().min(500)).unwrap_or_default());
+    let mut source = Source(data.get(..data.len().min(300)).unwrap_or_default());
     let mut config = Config::default();
     config.max_server_transactions = 8;
     config.max_client_transactions = 8;
@@ -302,6 +302,10 @@ impl World {
                 self.endpoint.handle_input(Input::Writable { flow }, self.now);
             }
             self.drain();
+            // What is asked for is answered before the end.
+            if !self.opens.is_empty() || !self.asked.is_empty() {
+                continue;
+            }
             let next = self.endpoint.poll_timeout();
             let Some(next) = next.filter(|next| *next < self.now + Duration::from_secs(600)) else {
                 break;

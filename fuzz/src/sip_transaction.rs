@@ -78,7 +78,7 @@ struct World {
 
 /// Each octet is an operation, or its operand.
 pub fn sip_transaction(data: &[u8]) {
-    let mut source = Source(data.get(..data.len().min(400)).unwrap_or_default());
+    let mut source = Source(data.get(..data.len().min(250)).unwrap_or_default());
     let now = Instant::now();
     let mut world = World {
         ends: [1, 2].map(|seed| end(seed, now)),

@@ -2,7 +2,7 @@
 //!
 //! The counting allocator needs `unsafe`; it hands everything on to that of the system.
 #![expect(unsafe_code, reason = "an allocator cannot be written without")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -53,9 +53,9 @@ fn allocations<T>(work: impl FnOnce() -> T) -> usize {
 }
 
 /// What something made holds, in octets.
-fn held<T>(make: impl FnOnce() -> T) -> (T, isize) {
+fn held<T>(work: impl FnOnce() -> T) -> (T, isize) {
     let before = LIVE.get();
-    let made = make();
+    let made = work();
     let held = LIVE.get() - before;
     (made, held)
 }

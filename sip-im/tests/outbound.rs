@@ -325,7 +325,7 @@ fn a_first_hop_without_flows_is_registered_through_without_one() {
     let mut client = client("sip:alice@192.0.2.1", "c1")
         .with_flow(1)
         .expect("a number");
-    let mut state = |client: &mut Registration| {
+    let state = |client: &mut Registration| {
         let request = client.register().expect("a register");
         let response = request.response(StatusCode::FIRST_HOP_LACKS_OUTBOUND_SUPPORT);
         client.handle_response(&response.build().expect("a response"), now)

@@ -222,7 +222,7 @@ impl SecurityPolicy {
         if !protected || !same {
             return SecurityCheck::Refused(StatusCode::SECURITY_AGREEMENT_REQUIRED);
         }
-        self.clear(request);
+        clear(request);
         SecurityCheck::Agreed
     }
 
@@ -245,20 +245,20 @@ impl SecurityPolicy {
         }
         builder
     }
+}
 
-    //= https://www.rfc-editor.org/rfc/rfc3329#section-2.3.1
-    //# If the
-    //# list was not modified, and the server is a proxy, it MUST remove the
-    //# "sec-agree" value from both the Require and Proxy-Require header
-    //# fields, and then remove the header fields if no values remain.
-    fn clear(&self, request: &mut Request) {
-        let headers = request.headers_mut();
-        for name in [HeaderName::REQUIRE, HeaderName::PROXY_REQUIRE] {
-            headers.remove_values(&name, |value| value.trim().eq_ignore_ascii_case(SEC_AGREE));
-        }
-        for name in [HeaderName::SECURITY_CLIENT, HeaderName::SECURITY_VERIFY] {
-            headers.remove(&name);
-        }
+//= https://www.rfc-editor.org/rfc/rfc3329#section-2.3.1
+//# If the
+//# list was not modified, and the server is a proxy, it MUST remove the
+//# "sec-agree" value from both the Require and Proxy-Require header
+//# fields, and then remove the header fields if no values remain.
+fn clear(request: &mut Request) {
+    let headers = request.headers_mut();
+    for name in [HeaderName::REQUIRE, HeaderName::PROXY_REQUIRE] {
+        headers.remove_values(&name, |value| value.trim().eq_ignore_ascii_case(SEC_AGREE));
+    }
+    for name in [HeaderName::SECURITY_CLIENT, HeaderName::SECURITY_VERIFY] {
+        headers.remove(&name);
     }
 }
 

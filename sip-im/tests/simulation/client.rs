@@ -130,13 +130,13 @@ impl Client {
                 self.confirmed
                     .push(format!("{call} {}", request.cseq().expect("CSeq").seq));
             }
-            if matches!(response.status().code(), 401 | 407) {
-                if let Ok(again) = self.authentication.answer(&request, response) {
-                    self.registration.sent(&again);
-                    self.publication.sent(&again);
-                    self.send(again, pair);
-                    return;
-                }
+            if matches!(response.status().code(), 401 | 407)
+                && let Ok(again) = self.authentication.answer(&request, response)
+            {
+                self.registration.sent(&again);
+                self.publication.sent(&again);
+                self.send(again, pair);
+                return;
             }
         }
         self.answered(id, &request, response.as_ref(), pair);
@@ -264,10 +264,11 @@ impl Client {
                     self.step = 1;
                     self.publication.publish(&pidf(), Bytes::from_static(b"two"));
                 }
-                PublicationEvent::Published => self.publication.remove(),
-                PublicationEvent::Removed => self.completed = true,
                 // The user gives up once something has failed, and removes what there is.
-                PublicationEvent::Failed { .. } | PublicationEvent::Expired => self.publication.remove(),
+                PublicationEvent::Published | PublicationEvent::Failed { .. } | PublicationEvent::Expired => {
+                    self.publication.remove();
+                }
+                PublicationEvent::Removed => self.completed = true,
                 _ => {}
             }
         }
