@@ -20,16 +20,16 @@ impl Node {
         identity::cross_boundary(&mut request, from, Trust::Trusted);
         match dialog_key(request.headers()).and_then(|dialog| self.exchanges.answered_by(&dialog)) {
             Some(AnsweredBy::Role(_, role)) => self.bus.push_back((role, Input::Ack { request })),
-            Some(AnsweredBy::Wire(_)) => self.pass_on_ack(&request, now),
+            Some(AnsweredBy::Wire(_)) => self.pass_on_ack(&request, Some(flow), now),
             None => {}
         }
     }
 
-    pub(super) fn pass_on_ack(&mut self, request: &Request, now: Instant) {
+    pub(super) fn pass_on_ack(&mut self, request: &Request, from: Option<FlowId>, now: Instant) {
         let Ok(request) = sip_im::proxy::forward_request(request) else {
             return;
         };
-        if let Some((request, target)) = self.ack_target(request) {
+        if let Some((request, target)) = self.ack_target(request, from) {
             // A lost ACK is asked for again by the next 2xx.
             let _ = self.sip.forward(request, target, now);
         }
@@ -49,14 +49,18 @@ impl Node {
     }
 
     fn acknowledge_on_wire(&mut self, transaction: ClientTransaction, request: Request, now: Instant) {
-        if let Some((request, target)) = self.ack_target(request) {
+        if let Some((request, target)) = self.ack_target(request, None) {
             // As above.
             let _ = self.sip.acknowledge(transaction, request, target, now);
         }
     }
 
-    fn ack_target(&self, mut request: Request) -> Option<(Request, Target)> {
-        let (target, trusted) = match self.pop_own_routes(&mut request) {
+    fn ack_target(&self, mut request: Request, from: Option<FlowId>) -> Option<(Request, Target)> {
+        // The route of a dialog names the flow of whoever opened it, and a flow is no way back to itself.
+        let next = self
+            .pop_own_routes(&mut request)
+            .filter(|next| Some(*next) != from);
+        let (target, trusted) = match next {
             Some(flow) => (Target::Flow(flow), self.flows.get(flow)?.trusted),
             None => match self.hop(&request) {
                 Hop::Address(hop, trusted) => (

@@ -187,7 +187,7 @@ impl Node {
                 destination,
             } => self.carry_request(role, id, request, destination, now),
             Transmit::Acknowledge { id, request, .. } => self.acknowledge(id, request, now),
-            Transmit::PassOnAck { request, .. } => self.pass_on_ack(&request, now),
+            Transmit::PassOnAck { request, .. } => self.pass_on_ack(&request, None, now),
             Transmit::Cancel { id } => match self.exchanges.callee(id) {
                 Some(Callee::Wire(transaction, _)) => {
                     // An answered INVITE is not cancelled any more; its answer is on its way to the role.

@@ -133,6 +133,36 @@ fn an_invite_is_answered_acknowledged_and_ended_through_the_server() {
 }
 
 #[test]
+fn an_ack_whose_route_names_only_the_flow_it_comes_in_on_goes_to_the_callee() {
+    let mut world = two_users();
+    let (_, request) = invite(&mut world);
+    // Where the callee is reached over a flow that was not open yet, the caller's is the only one that is recorded.
+    let route = request
+        .headers()
+        .all::<RecordRoute>()
+        .map(Result::unwrap)
+        .last()
+        .unwrap();
+    let extra = [
+        (&HeaderName::CONTACT, "<sip:bob@127.0.0.1:6002>"),
+        (&HeaderName::RECORD_ROUTE, &*format!("<{}>", route.uri())),
+    ];
+    world.reply(2, &request, 200, &extra);
+    let ok = world.get_final(1);
+    let ack = format!(
+        "ACK sip:bob@127.0.0.1:6002 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:6001;branch=z9hG4bKack\r\nMax-Forwards: 70\r\n\
+         From: {}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {} ACK\r\nRoute: <{}>\r\nContent-Length: 0\r\n\r\n",
+        ok.headers().value(&HeaderName::FROM).unwrap(),
+        ok.headers().value(&HeaderName::TO).unwrap(),
+        ok.headers().value(&HeaderName::CALL_ID).unwrap(),
+        ok.cseq().unwrap().seq,
+        route.uri(),
+    );
+    world.send(1, &ack);
+    assert_eq!(world.get_request(2).method().as_str(), "ACK");
+}
+
+#[test]
 fn a_to_tag_is_no_way_round_the_rules() {
     let mut world = two_users();
     let text = world.message(2, "bob", "alice", "hi").replacen(
