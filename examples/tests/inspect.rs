@@ -508,3 +508,28 @@ fn xcap_requests_tell_what_becomes_of_the_document() {
             .contains(&json!("xcap-caps"))
     );
 }
+
+#[test]
+fn credentials_say_what_is_not_acceptable_in_them() {
+    let good =
+        "Digest username=\"b\", realm=\"r\", nonce=\"n\", uri=\"sip:a\", response=\"00\", auts=\"x==\"";
+    let answer = ask("sip-auth", good, &json!({}));
+    assert_eq!(
+        (&answer["value"]["auts"], &answer["refused"]),
+        (&json!("x=="), &json!([]))
+    );
+    for (from, to, place) in [
+        ("response", "x", "response"),
+        ("\"00\"", "\"0g\"", "response"),
+        ("auts=", "qop=auth, x=", "cnonce"),
+        ("auts=", "algorithm=new, x=", "algorithm"),
+        ("auts=", "nc=1, x=", "nc"),
+    ] {
+        let answer = ask("sip-auth", &good.replace(from, to), &json!({}));
+        assert_eq!(
+            (&answer["ok"], &answer["refused"][0]["where"]),
+            (&json!(true), &json!(place)),
+            "{to}"
+        );
+    }
+}

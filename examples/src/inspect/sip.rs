@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use sip_im::codec::{
     Limits, MessageError, MessageErrorKind, Place, StreamDecoder, StreamItem, parse_datagram,
 };
-use sip_im::digest::AuthParams;
+use sip_im::digest::{AuthParams, Credentials, DigestError};
 use sip_im::error::HeaderError;
 use sip_im::header::{
     self, CSeq, Contact, From, Header, HeaderName, MaxForwards, NameAddr, PAssertedIdentity, Params, Privacy,
@@ -55,14 +55,30 @@ pub(super) fn stream(query: &Query, octets: &Bytes) -> Accepted {
 }
 
 pub(super) fn authorization(_: &Query, octets: &Bytes) -> Result<Accepted, Refusal> {
-    let params = AuthParams::parse(text_of(octets, 400)?)
+    let text = text_of(octets, 400)?;
+    let params = AuthParams::parse(text)
         .map_err(|error| Refusal::new(code_of(&error), error.to_string()).status(400))?;
     let mut object = Map::new();
     object.insert("scheme".to_owned(), Value::from(params.scheme()));
     for (name, value) in params.iter() {
         object.insert(name.to_ascii_lowercase(), Value::from(value.into_owned()));
     }
-    Ok(Value::Object(object).into())
+    // What is grammar and no credentials all the same.
+    let refused = match Credentials::parse(text) {
+        Err(error) if params.scheme().eq_ignore_ascii_case("Digest") => {
+            let place = match error {
+                DigestError::Missing { name } | DigestError::Value { name } => name,
+                DigestError::UnknownAlgorithm => "algorithm",
+                _ => "Digest",
+            };
+            vec![json!({"where": place, "text": error.to_string()})]
+        }
+        _ => Vec::new(),
+    };
+    Ok(Accepted {
+        value: Value::Object(object),
+        refused,
+    })
 }
 
 pub(super) fn refusal(error: &MessageError) -> Refusal {

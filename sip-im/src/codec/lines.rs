@@ -171,24 +171,20 @@ impl Scanner {
         if head.get(colon) != Some(&b':') {
             // HCOLON = *( SP / HTAB ) ":" SWS: white space before the colon is not part of the name.
             colon = run(head, name_end, |byte| matches!(byte, b' ' | b'\t'));
-            match head.get(colon) {
-                Some(b':') => {}
+            let fault = match head.get(colon) {
+                Some(b':') => None,
                 Some(b'\r') if head.get(colon.saturating_add(1)) == Some(&b'\n') => {
-                    return Err(syntax(ParseErrorKind::UnexpectedEnd, colon));
+                    Some(syntax(ParseErrorKind::UnexpectedEnd, colon))
                 }
-                Some(b'\r') if head.get(colon.saturating_add(1)).is_some() => {
-                    return Err(control_character(colon));
-                }
-                Some(b'\n') => return Err(control_character(colon)),
-                Some(byte) if *byte != b'\r' => return Err(syntax(ParseErrorKind::UnexpectedText, colon)),
-                _ => {
-                    self.searched = head.len();
-                    return Ok(None);
-                }
+                Some(b'\r' | b'\n') => Some(control_character(colon)),
+                _ => Some(syntax(ParseErrorKind::UnexpectedText, colon)),
+            };
+            if let Some(fault) = fault {
+                return self.whole_line(head, colon, fault);
             }
         }
         if name_end == start {
-            return Err(syntax(ParseErrorKind::Empty, start));
+            return self.whole_line(head, start, syntax(ParseErrorKind::Empty, start));
         }
         let value = run(head, colon.saturating_add(1), |byte| matches!(byte, b' ' | b'\t'));
         // From the octet before on, since the CR is looked for there.
@@ -210,6 +206,20 @@ impl Scanner {
             value_end: to_offset(value_end)?,
             end: to_offset(self.at)?,
         }))
+    }
+
+    /// A line is at fault once it is whole, and not before: the same octets are the same stream, however they are cut.
+    fn whole_line(
+        &mut self,
+        head: &[u8],
+        at: usize,
+        fault: MessageError,
+    ) -> Result<Option<Line>, MessageError> {
+        if memchr::memchr(b'\n', from(head, at)).is_some() {
+            return Err(fault);
+        }
+        self.searched = head.len();
+        Ok(None)
     }
 
     /// Checks the octets of a whole head, and puts folded values together.

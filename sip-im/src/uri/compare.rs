@@ -12,7 +12,19 @@ pub(super) fn equivalent(a: &Uri, b: &Uri) -> bool {
     match a.scheme() {
         Scheme::Sip | Scheme::Sips | Scheme::Im | Scheme::Pres => sip(a, b),
         Scheme::Tel => tel_numbers(a, b),
+        Scheme::Urn => urn(a.opaque()) == urn(b.opaque()),
         _ => a.scheme_str().eq_ignore_ascii_case(b.scheme_str()) && a.opaque() == b.opaque(),
+    }
+}
+
+/// A URN with its namespace in lower case, and a UUID as a whole (RFC 8141 3.1, RFC 4122 3).
+pub(super) fn urn(opaque: &str) -> String {
+    match opaque.split_once(':') {
+        Some((namespace, rest)) if namespace.eq_ignore_ascii_case("uuid") => {
+            format!("uuid:{}", rest.to_ascii_lowercase())
+        }
+        Some((namespace, rest)) => format!("{}:{rest}", namespace.to_ascii_lowercase()),
+        None => opaque.to_owned(),
     }
 }
 

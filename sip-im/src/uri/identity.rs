@@ -3,7 +3,7 @@
 use core::fmt;
 use std::collections::BTreeMap;
 
-use super::{Host, Scheme, Uri, escape, tel};
+use super::{Host, Scheme, Uri, compare, escape, tel};
 
 /// Whom a URI names, in the one spelling that policy, rosters, block lists and de-duplication compare.
 ///
@@ -35,6 +35,7 @@ impl Identity {
         let text = match uri.scheme() {
             Scheme::Sip | Scheme::Sips | Scheme::Im | Scheme::Pres => of_sip(uri),
             Scheme::Tel => of_tel(uri),
+            Scheme::Urn => format!("urn:{}", escape::canonical(&compare::urn(uri.opaque()))),
             _ => {
                 let opaque = escape::canonical(uri.opaque());
                 format!("{}:{opaque}", uri.scheme_str().to_ascii_lowercase())

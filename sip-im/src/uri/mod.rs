@@ -6,6 +6,7 @@
 
 mod compare;
 mod escape;
+mod gruu;
 mod host;
 mod identity;
 mod sip;

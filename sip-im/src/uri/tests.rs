@@ -275,3 +275,14 @@ fn what_names_a_telephone_is_well_formed() {
         Some("a.example")
     );
 }
+
+#[test]
+fn a_urn_has_its_namespace_in_any_case_and_a_uuid_is_one_in_any_case() {
+    let same = |a: &str, b: &str| (uri(a).equivalent(&uri(b)), uri(a).identity() == uri(b).identity());
+    assert_eq!(
+        same("urn:UUID:F81D4FAE-7dec", "URN:uuid:f81d4fae-7DEC"),
+        (true, true)
+    );
+    assert_eq!(same("urn:Urn-7:3gpp", "urn:urn-7:3gpp"), (true, true));
+    assert_eq!(same("urn:x:a", "urn:x:A"), (false, false));
+}
