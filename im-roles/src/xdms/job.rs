@@ -90,14 +90,14 @@ impl Xdms {
             self.answer(id, XcapResponse::status(404));
             return;
         };
+        // What only the server changes is changed by nobody, whoever he is.
+        if method != Method::Get && !usage.writable {
+            self.answer(id, XcapResponse::status(405).with_header("Allow", "GET, HEAD"));
+            return;
+        }
         //= R-6.2-04
         if !authorise::may(usage, &uri, &user, owner.as_ref(), method) {
             self.answer(id, XcapResponse::status(403));
-            return;
-        }
-        // What the server makes itself has not to be made to refuse a change of it.
-        if method != Method::Get && !usage.writable {
-            self.answer(id, XcapResponse::status(405).with_header("Allow", "GET, HEAD"));
             return;
         }
         let selector = match owner {
