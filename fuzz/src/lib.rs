@@ -19,6 +19,9 @@ mod sip_message;
 mod sip_stream;
 mod sip_transaction;
 mod sip_uri;
+mod xcap_edit;
+mod xcap_patch;
+mod xcap_request;
 
 pub use identity::identity;
 pub use msrp_framer::msrp_framer;
@@ -30,6 +33,9 @@ pub use sip_message::sip_message;
 pub use sip_stream::sip_stream;
 pub use sip_transaction::sip_transaction;
 pub use sip_uri::sip_uri;
+pub use xcap_edit::xcap_edit;
+pub use xcap_patch::xcap_patch;
+pub use xcap_request::xcap_request;
 
 use bytes::Bytes;
 

@@ -48,6 +48,9 @@ replayed! {
     sip_stream
     sip_transaction
     sip_uri
+    xcap_edit
+    xcap_patch
+    xcap_request
 }
 
 #[test]
