@@ -31,7 +31,10 @@
 //! | disposition notifications | RFC 5438 | [`document::imdn`] |
 //! | composing indications | RFC 3994 | [`document::is_composing`] |
 //! | messages that wait | reconstructed, see there | [`document::deferred`] |
-//! | recipients and histories | RFC 5363 to RFC 5366 | [`list`] |
+//! | presence, registrations, watchers | RFC 3863, RFC 4479, RFC 4480; RFC 3680, RFC 5628; RFC 3858 | [`document::pidf`], [`document::reginfo`], [`document::watcherinfo`] |
+//! | services of lists | RFC 4826 section 4 | [`document::rls_services`] |
+//! | profiles, settings, histories | OMA profiles; reconstructed, see there | [`document::user_profile`], [`document::im_settings`], [`document::history`] |
+//! | recipients and histories, references between lists | RFC 5363 to RFC 5366, RFC 4826 | [`list`] |
 //! | requests on documents | RFC 4825 | [`xcap`] |
 //! | patches | RFC 5261 | [`xcap::patch`] |
 //! | reports of changes | RFC 5874 | [`xcap::diff`] |

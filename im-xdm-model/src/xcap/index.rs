@@ -80,6 +80,21 @@ pub(crate) enum Matched {
 /// The bindings in scope at an element: the default first, the others by prefix.
 pub(crate) type Bindings = Vec<(Box<str>, Arc<str>)>;
 
+/// Finds the element that a selector names in a text: where it stands, and the namespace bindings in scope around it.
+pub(crate) fn locate(
+    text: &[u8],
+    selector: &NodeSelector,
+    default: &str,
+    limits: &Limits,
+) -> Option<(Range<usize>, Bindings)> {
+    let index = Index::build(text, limits).ok()?;
+    let Ok(Selected::Element(element)) = index.select(selector, default) else {
+        return None;
+    };
+    let node = index.node(element)?;
+    Some((node.span(), index.scope(node.parent())))
+}
+
 impl<'t> Index<'t> {
     pub(crate) fn build(text: &'t [u8], limits: &Limits) -> Result<Self, XmlError> {
         Self::read(Parser::new(text, limits, None)?)

@@ -23,6 +23,7 @@ pub use caps::Capabilities;
 pub use directory::{Directory, DirectoryEntry, Folder};
 pub use error::{Condition, Exists, MEDIA_TYPE as ERROR_MEDIA_TYPE, XcapError};
 pub use etag::ETag;
+pub(crate) use index::locate;
 pub use selector::{AttributeName, NodeSelector, SelectorError, Step, Terminal};
 pub use uri::{ResourceUri, Tree, UriError, UriLimits};
 pub use usage::{Access, GlobalReaders, Usage, Usages, Validator, Violation};

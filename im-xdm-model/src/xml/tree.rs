@@ -1,6 +1,7 @@
 //! A document as it is read: all its elements and texts in one table, mostly borrowed from the input.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::chars::is_space;
 use super::element::{Attribute, Element};
@@ -104,6 +105,15 @@ impl<'a> Tree<'a> {
     /// Reads a document.
     pub(crate) fn parse(input: &'a [u8], limits: &Limits) -> Result<Self, XmlError> {
         Self::build(Parser::new(input, limits, None)?)
+    }
+
+    /// Reads a fragment of one element, with prefixes bound by what surrounds it.
+    pub(crate) fn fragment(
+        input: &'a [u8],
+        limits: &Limits,
+        bindings: &[(Box<str>, Arc<str>)],
+    ) -> Result<Self, XmlError> {
+        Self::build(Parser::new(input, limits, Some(bindings))?)
     }
 
     fn build(mut parser: Parser<'a>) -> Result<Self, XmlError> {
