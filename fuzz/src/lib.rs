@@ -9,8 +9,11 @@
     reason = "a panic is how a fuzz target says that it found something"
 )]
 
+mod cpim;
 mod identity;
+mod msrp_connection;
 mod msrp_framer;
+mod msrp_message;
 mod multipart;
 mod sdp;
 mod sip_endpoint;
@@ -23,8 +26,11 @@ mod xcap_edit;
 mod xcap_patch;
 mod xcap_request;
 
+pub use cpim::cpim;
 pub use identity::identity;
+pub use msrp_connection::msrp_connection;
 pub use msrp_framer::msrp_framer;
+pub use msrp_message::msrp_message;
 pub use multipart::multipart;
 pub use sdp::sdp;
 pub use sip_endpoint::sip_endpoint;

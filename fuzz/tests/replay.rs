@@ -38,8 +38,11 @@ macro_rules! replayed {
 }
 
 replayed! {
+    cpim
     identity
+    msrp_connection
     msrp_framer
+    msrp_message
     multipart
     sdp
     sip_endpoint

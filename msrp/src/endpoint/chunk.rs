@@ -348,22 +348,25 @@ impl Endpoint {
         let Some(incoming) = session.inbox.get_mut(digest) else {
             return;
         };
+        let known = incoming.fixed.or(incoming.total);
+        if manual {
+            incoming.owed = incoming.owed.saturating_add(1);
+            if let Err(status) = self.owe(key, transaction, reply.clone(), Some(message.clone()), now) {
+                self.give_up_incoming(key, &message, digest, AbortReason::Refused(status));
+                return self.answer(id, &reply, &transaction, status);
+            }
+        } else {
+            self.answer(id, &reply, &transaction, StatusCode::OK);
+        }
+        let session = self.sessions.get_mut(&key);
+        let Some(incoming) = session.and_then(|session| session.inbox.get_mut(digest)) else {
+            return;
+        };
         let complete = match incoming.fixed {
             Some(total) if !incoming.complete => incoming.store.is_complete(total),
             _ => false,
         };
         incoming.complete |= complete;
-        let known = incoming.fixed.or(incoming.total);
-        if manual {
-            incoming.owed = incoming.owed.saturating_add(1);
-            if !self.owe(key, transaction, reply.clone(), Some(message.clone()), now) {
-                let reason = AbortReason::Refused(StatusCode::PAYLOAD_TOO_LARGE);
-                self.give_up_incoming(key, &message, digest, reason);
-                return self.answer(id, &reply, &transaction, StatusCode::PAYLOAD_TOO_LARGE);
-            }
-        } else {
-            self.answer(id, &reply, &transaction, StatusCode::OK);
-        }
         if manual || streaming {
             let range = ByteRange {
                 start: offset.saturating_add(1),

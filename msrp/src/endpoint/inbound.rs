@@ -183,17 +183,14 @@ impl Endpoint {
                 transaction,
                 reply,
                 nickname,
-            } => {
-                if self.owe(session, transaction, reply.clone(), None, now) {
-                    self.shared.events.push_back(Event::NicknameRequested {
-                        session,
-                        transaction,
-                        nickname,
-                    });
-                } else {
-                    self.answer(id, &reply, &transaction, StatusCode::BAD_REQUEST);
-                }
-            }
+            } => match self.owe(session, transaction, reply.clone(), None, now) {
+                Ok(()) => self.shared.events.push_back(Event::NicknameRequested {
+                    session,
+                    transaction,
+                    nickname,
+                }),
+                Err(status) => self.answer(id, &reply, &transaction, status),
+            },
             Inbound::Chunk(chunk) => self.end_chunk(id, chunk, continuation, now),
         }
     }
@@ -210,7 +207,7 @@ impl Endpoint {
         }
     }
 
-    /// Notes a request that the parent has to answer; not if too many wait already.
+    /// Notes a request that the parent has to answer; not if too many wait already, or another of the same name.
     pub(super) fn owe(
         &mut self,
         key: SessionKey,
@@ -218,14 +215,14 @@ impl Endpoint {
         reply: ReplyTo,
         message: Option<MessageId>,
         now: Instant,
-    ) -> bool {
+    ) -> Result<(), StatusCode> {
         let most = self.shared.config.limits.owed_responses;
-        let Some(session) = self.sessions.get_mut(&key) else {
-            return false;
-        };
-        let is_owed = session.owed.iter().any(|owed| owed.transaction == transaction);
-        if session.owed.len() >= most || is_owed {
-            return false;
+        let session = self.sessions.get_mut(&key).ok_or(StatusCode::NO_SESSION)?;
+        if session.owed.iter().any(|owed| owed.transaction == transaction) {
+            return Err(StatusCode::BAD_REQUEST);
+        }
+        if session.owed.len() >= most {
+            return Err(StatusCode::PAYLOAD_TOO_LARGE);
         }
         let deadline = now + self.shared.config.response_timeout;
         session.owed.push_back(Owed {
@@ -238,6 +235,6 @@ impl Endpoint {
             session.owed_timer = Some(deadline);
             self.shared.set(deadline, Timer::Owed(key));
         }
-        true
+        Ok(())
     }
 }

@@ -512,6 +512,19 @@ fn answers_that_the_parent_owes_are_bounded_in_number_and_time() {
 }
 
 #[test]
+fn a_transaction_that_comes_twice_breaks_its_message_off() {
+    let mut peer = Peer::with(Config::default(), Delivery::Streaming, Acknowledge::Manual);
+    peer.binds();
+    assert_eq!(peer.says(&chunk("tid1", "1-*/*", "hello", '+')), "");
+    let answer = peer.says(&chunk("tid1", "6-*/*", "away", '$'));
+    assert!(answer.starts_with("MSRP tid1 400"), "{answer}");
+    let reason = AbortReason::Refused(StatusCode::BAD_REQUEST);
+    let aborted =
+        |event: &Event| matches!(event, Event::MessageAborted { reason: own, .. } if *own == reason);
+    assert!(peer.events.iter().any(aborted), "{:?}", peer.events);
+}
+
+#[test]
 fn the_identifiers_of_messages_are_remembered_up_to_a_bound() {
     let mut config = Config::default();
     config.limits.remembered_messages = 1;
