@@ -22,6 +22,8 @@ pub struct Builder {
     imdn_message_id: Option<String>,
     disposition_notification: Vec<DispositionNotification>,
     original_to: Option<Result<Address, CpimErrorKind>>,
+    record_routes: Vec<Result<Address, CpimErrorKind>>,
+    routes: Vec<Result<Address, CpimErrorKind>>,
     content_type: Option<ContentType>,
     content_disposition: Option<ContentDisposition>,
     content: Bytes,
@@ -84,6 +86,21 @@ impl Builder {
         self
     }
 
+    /// One more `imdn.IMDN-Record-Route`, behind those that are there (RFC 5438 6.5).
+    #[must_use]
+    pub fn imdn_record_route(mut self, name: Option<&str>, uri: &str) -> Self {
+        self.record_routes.push(Address::new(name, uri));
+        self
+    }
+
+    /// One more `imdn.IMDN-Route`, behind those that are there: a notification has those that the message had as
+    /// `IMDN-Record-Route` (RFC 5438 6.6).
+    #[must_use]
+    pub fn imdn_route(mut self, name: Option<&str>, uri: &str) -> Self {
+        self.routes.push(Address::new(name, uri));
+        self
+    }
+
     /// The content and its media type.
     #[must_use]
     pub fn content(mut self, content_type: ContentType, content: Bytes) -> Self {
@@ -138,6 +155,8 @@ impl Builder {
         if self.imdn_message_id.is_some()
             || !self.disposition_notification.is_empty()
             || self.original_to.is_some()
+            || !self.record_routes.is_empty()
+            || !self.routes.is_empty()
         {
             tagged("NS", "", &format!("imdn <{IMDN_NAMESPACE}>"));
         }
@@ -160,6 +179,12 @@ impl Builder {
         }
         if let Some(address) = self.original_to {
             tagged("imdn.Original-To", "", &address.map_err(fail)?.to_string());
+        }
+        let routes = addresses("imdn.IMDN-Record-Route", self.record_routes)
+            .chain(addresses("imdn.IMDN-Route", self.routes));
+        for address in routes {
+            let (name, value) = address.map_err(fail)?;
+            tagged(name, "", &value);
         }
         let content_type = self.content_type.ok_or(fail(CpimErrorKind::NoContentType))?;
         let mut block = format!("Content-Type: {content_type}\r\n");

@@ -4,6 +4,7 @@ use std::fmt;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use super::field::{Field, Namespaces, read_field};
 use super::value::unescape;
 use super::{
     Address, CPIM_NAMESPACE, CpimError, CpimErrorKind, DateTime, DispositionNotification, IMDN_NAMESPACE,
@@ -147,22 +148,6 @@ impl HeadParser {
     }
 }
 
-/// A header field of the first block.
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct Field {
-    /// The URI of the namespace that the name belongs to.
-    pub namespace: ByteStr,
-    /// The name without prefix.
-    pub name: ByteStr,
-    /// The parameters, as written, each with its semicolon.
-    pub parameters: ByteStr,
-    /// The value, as written.
-    pub value: ByteStr,
-    /// The line that it was read from, without its end.
-    line: ByteStr,
-}
-
 /// The two header blocks of an envelope.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Head {
@@ -181,7 +166,7 @@ impl Head {
     fn read(octets: &Bytes, lines: &[Line]) -> Result<Self, CpimError> {
         let mut fields = Vec::new();
         let mut content_lines: Vec<(usize, String)> = Vec::new();
-        let mut namespaces: Vec<(ByteStr, ByteStr)> = Vec::new();
+        let mut namespaces = Namespaces::default();
         let mut content_start = 0;
         for line in lines {
             let fail = |kind| CpimError {
@@ -304,11 +289,8 @@ impl Head {
     pub fn subjects(&self) -> Vec<Subject> {
         self.named(CPIM_NAMESPACE, "Subject")
             .map(|field| {
-                let language = field
-                    .parameters
-                    .split(';')
-                    .find_map(|parameter| parameter.strip_prefix("lang="));
-                Subject::new(language, &unescape(&field.value))
+                let language = field.parameter("lang");
+                Subject::new(language.as_deref(), &unescape(&field.value))
             })
             .collect()
     }
@@ -320,6 +302,39 @@ impl Head {
             .map(|name| name.trim_matches(' '))
             .filter(|name| !name.is_empty())
             .collect()
+    }
+
+    /// What the receiver must understand, each with the namespace that it belongs to.
+    ///
+    /// # Errors
+    ///
+    /// Fails when a name is malformed or its prefix is not declared; the receiver cannot understand such a message.
+    //= https://www.rfc-editor.org/rfc/rfc3862#section-3.5
+    //# By using the
+    //# mandatory-to-recognize indicator, a sender is notifying the recipient
+    //# that it MUST understand the named header or feature in order to
+    //# properly understand the message.
+    pub fn requirements(&self) -> Result<Vec<(ByteStr, ByteStr)>, CpimErrorKind> {
+        let mut namespaces = Namespaces::default();
+        let mut required = Vec::new();
+        for field in self
+            .fields
+            .iter()
+            .filter(|field| field.namespace == CPIM_NAMESPACE)
+        {
+            match field.name.as_str() {
+                "NS" => namespaces.declare(&field.value)?,
+                "Require" => {
+                    let names = field.value.split(',').map(|name| name.trim_matches(' '));
+                    for name in names.filter(|name| !name.is_empty()) {
+                        let (namespace, name) = namespaces.resolve(name)?;
+                        required.push((namespace, ByteStr::from(name)));
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(required)
     }
 
     /// `imdn.Message-ID` (RFC 5438 6.3).
@@ -344,6 +359,24 @@ impl Head {
         self.named(IMDN_NAMESPACE, "Original-To")
             .next()
             .and_then(|field| Address::parse(&field.value).ok())
+    }
+
+    /// Where notifications go through on their way back: `imdn.IMDN-Record-Route`, the top one first (RFC 5438 6.5).
+    pub fn imdn_record_routes(&self) -> Vec<Address> {
+        self.imdn_addresses("IMDN-Record-Route")
+    }
+
+    /// Where this notification goes through: `imdn.IMDN-Route`, the top one first (RFC 5438 6.6).
+    pub fn imdn_routes(&self) -> Vec<Address> {
+        self.imdn_addresses("IMDN-Route")
+    }
+
+    fn imdn_addresses(&self, name: &str) -> Vec<Address> {
+        self.fields
+            .iter()
+            .filter(|field| field.namespace == IMDN_NAMESPACE && field.name == name)
+            .filter_map(|field| Address::parse(&field.value).ok())
+            .collect()
     }
 
     /// Every field of the first block, in order.
@@ -449,61 +482,6 @@ impl fmt::Debug for Head {
             .field("fields", &self.fields.len())
             .finish_non_exhaustive()
     }
-}
-
-fn read_field(line: &ByteStr, namespaces: &mut Vec<(ByteStr, ByteStr)>) -> Result<Field, CpimErrorKind> {
-    let (full_name, rest) = line.split_once(':').ok_or(CpimErrorKind::Field)?;
-    // The grammar wants one space before the value; some senders leave it out, which hides nothing.
-    let (parameters, value) = match rest.strip_prefix(' ') {
-        Some(value) => ("", value),
-        None if rest.starts_with(';') => rest.split_once(' ').unwrap_or((rest, "")),
-        None => ("", rest),
-    };
-    let (prefix, name) = full_name.split_once('.').unwrap_or(("", full_name));
-    if !is_name(name)
-        || !(prefix.is_empty() || is_name(prefix))
-        || (full_name.contains('.') && prefix.is_empty())
-    {
-        return Err(CpimErrorKind::Field);
-    }
-    let declared = namespaces
-        .iter()
-        .rev()
-        .find(|(own, _)| own == prefix)
-        .map(|(_, uri)| uri.clone());
-    let namespace = match (declared, prefix) {
-        (Some(uri), _) => uri,
-        (None, "") => ByteStr::from_static(CPIM_NAMESPACE),
-        // Many clients use `imdn.` without declaring it; it can mean nothing else.
-        (None, "imdn") => ByteStr::from_static(IMDN_NAMESPACE),
-        (None, _) => return Err(CpimErrorKind::Prefix),
-    };
-    if namespace == CPIM_NAMESPACE && name == "NS" {
-        let (prefix, uri) = value.split_once('<').ok_or(CpimErrorKind::Value)?;
-        let uri = uri
-            .trim_end_matches(' ')
-            .strip_suffix('>')
-            .ok_or(CpimErrorKind::Value)?;
-        let prefix = prefix.trim_matches(' ');
-        if uri.is_empty() || !(prefix.is_empty() || is_name(prefix)) {
-            return Err(CpimErrorKind::Value);
-        }
-        namespaces.push((ByteStr::from(prefix), ByteStr::from(uri)));
-    }
-    Ok(Field {
-        namespace,
-        name: line.slice_of(name),
-        parameters: line.slice_of(parameters),
-        value: line.slice_of(value),
-        line: line.clone(),
-    })
-}
-
-fn is_name(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|octet| octet.is_ascii_alphanumeric() || b"!#$%&'*+-^_`|~".contains(&octet))
 }
 
 impl Head {

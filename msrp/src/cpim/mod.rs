@@ -22,6 +22,7 @@
 
 mod build;
 mod datetime;
+mod field;
 mod head;
 mod value;
 
@@ -32,7 +33,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 pub use build::Builder;
 pub use datetime::{DateTime, DateTimeError};
-pub use head::{Field, Head, HeadParser, Progress};
+pub use field::Field;
+pub use head::{Head, HeadParser, Progress};
 pub use value::{Address, DispositionNotification, Subject};
 
 /// The namespace of the header fields of RFC 3862.

@@ -296,3 +296,103 @@ fn dates_of_documents_may_leave_the_zone_out_and_end_a_day_at_24() {
         ["2005-03-04T20:00:00Z", "2005-03-04T21:00:01+01:00"].map(|text| text.parse().unwrap());
     assert!(dates[0] < dates[1]);
 }
+
+//= https://www.rfc-editor.org/rfc/rfc3862#section-2.3.1
+//= type=test
+//# Any unrecognized escape sequence SHOULD be treated
+//# as an instance of the character following the backslash character.
+#[test]
+fn escapes_are_resolved_wherever_they_are() {
+    for (written, text) in [
+        (r#"a\\b\"c\'d"#, "a\\b\"c'd"),
+        (r"\b\t\n\r", "\u{8}\t\n\r"),
+        (r"\u00e9\u00E9", "éé"),
+        (r"\uD83D\uDE00!", "😀!"),
+        (r"\uD83D!", "\u{FFFD}!"),
+        (r"\uD83D\u0041", "\u{FFFD}A"),
+        (r"\u12", "u12"),
+        (r"\u+123", "u+123"),
+        (r"\x\", "x"),
+    ] {
+        let message = parse(&format!(
+            "Subject: {written}\r\n\r\nContent-Type: text/plain\r\n\r\n"
+        ))
+        .unwrap();
+        assert_eq!(message.subjects()[0].text, text, "{written}");
+    }
+}
+
+#[test]
+fn parameters_may_be_strings_with_anything_in_them() {
+    let text = "Subject:;x=\"a; lang=xx \\\" b\";lang=fr-CA beau temps\r\nSubject:;LANG=de  schön\r\nX:;y=1\r\n\r\n\
+                Content-Type: text/plain\r\n\r\n";
+    let message = parse(text).unwrap();
+    let subjects = message.subjects();
+    assert_eq!(subjects[0].language.as_deref(), Some("fr-CA"));
+    assert_eq!(subjects[0].text, "beau temps");
+    assert_eq!(
+        (subjects[1].language.as_deref(), subjects[1].text.as_str()),
+        (Some("de"), " schön")
+    );
+    assert_eq!(
+        message.fields()[0].parameter("x").as_deref(),
+        Some("a; lang=xx \" b")
+    );
+    assert_eq!(message.fields()[2].value, "");
+    assert_eq!(message.to_bytes(), text);
+}
+
+//= https://www.rfc-editor.org/rfc/rfc3862#section-3.5
+//= type=test
+//# By using the
+//# mandatory-to-recognize indicator, a sender is notifying the recipient
+//# that it MUST understand the named header or feature in order to
+//# properly understand the message.
+#[test]
+fn what_is_required_is_told_by_namespace() {
+    let with = |fields: &str| parse(&format!("{fields}\r\nContent-Type: text/plain\r\n\r\n")).unwrap();
+    let message = with("NS: My <urn:a>\r\nRequire: My.Vital, Subject\r\nNS: <urn:b>\r\nOther: x\r\n");
+    assert_eq!(
+        message.requirements().unwrap(),
+        [
+            ("urn:a".into(), "Vital".into()),
+            (CPIM_NAMESPACE.into(), "Subject".into())
+        ]
+    );
+    assert_eq!(message.named("urn:b", "Other").count(), 1);
+    assert_eq!(
+        with("Require: No.Vital\r\n").requirements(),
+        Err(CpimErrorKind::Prefix)
+    );
+    assert_eq!(with("Require: a b\r\n").requirements(), Err(CpimErrorKind::Field));
+}
+
+#[test]
+fn notifications_go_back_the_way_that_is_recorded() {
+    let message = Message::builder()
+        .from(None, "sip:a@example.com")
+        .imdn_record_route(Some("Second"), "sip:r2@example.com")
+        .imdn_record_route(None, "sip:r1@example.com")
+        .content(ContentType::text_plain(), Bytes::from_static(b"Hi"))
+        .build()
+        .unwrap();
+    let message = Message::parse(&message.to_bytes()).unwrap();
+    let mut notification = Message::builder().content(ContentType::text_plain(), Bytes::new());
+    for route in message.imdn_record_routes() {
+        notification = notification.imdn_route(route.name.as_deref(), &route.uri);
+    }
+    let notification = notification.build().unwrap();
+    let routes: Vec<String> = notification
+        .imdn_routes()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(
+        routes,
+        ["\"Second\" <sip:r2@example.com>", "<sip:r1@example.com>"]
+    );
+    let broken = Message::builder()
+        .imdn_route(None, "sip:r@example.com>\r\nFrom: <sip:b@example.com")
+        .content(ContentType::text_plain(), Bytes::new());
+    assert!(broken.build().is_err());
+}

@@ -147,27 +147,34 @@ pub(super) fn unescape(written: &str) -> String {
             Some('t') => text.push('\t'),
             Some('n') => text.push('\n'),
             Some('r') => text.push('\r'),
-            Some('u') => {
-                let digits = characters
-                    .as_str()
-                    .get(..4)
-                    .filter(|digits| digits.bytes().all(|d| d.is_ascii_hexdigit()));
-                match digits
-                    .and_then(|digits| u32::from_str_radix(digits, 16).ok())
-                    .and_then(char::from_u32)
-                {
-                    Some(point) => {
-                        text.push(point);
-                        characters = characters.as_str().get(4..).unwrap_or_default().chars();
-                    }
-                    None => text.push('u'),
+            Some('u') => match code_unit(characters.as_str()) {
+                Some((first, rest)) => {
+                    // A character beyond the first 65 536 is two units of UTF-16.
+                    let second = rest.strip_prefix("\\u").and_then(code_unit);
+                    let units = second.map_or([first, 0], |(second, _)| [first, second]);
+                    let (point, rest) = match (char::decode_utf16(units).next(), second) {
+                        (Some(Ok(point)), Some((_, rest))) if point.len_utf16() == 2 => (point, rest),
+                        (Some(Ok(point)), _) => (point, rest),
+                        _ => (char::REPLACEMENT_CHARACTER, rest),
+                    };
+                    text.push(point);
+                    characters = rest.chars();
                 }
-            }
+                None => text.push('u'),
+            },
             Some(other) => text.push(other),
             None => {}
         }
     }
     text
+}
+
+/// Reads four hexadecimal digits.
+fn code_unit(text: &str) -> Option<(u16, &str)> {
+    let (digits, rest) = text.split_at_checked(4)?;
+    let are_digits = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let unit = u16::from_str_radix(digits, 16).ok().filter(|_| are_digits)?;
+    Some((unit, rest))
 }
 
 /// A text as a value: control characters and backslashes escaped, so that it cannot end its line.
