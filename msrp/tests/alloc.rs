@@ -9,10 +9,10 @@ use std::time::Instant;
 use bytes::{Buf, Bytes, BytesMut};
 use msrp::codec::{Decoder, Frame, Leniency, Limits};
 use msrp::endpoint::{
-    Config, Delivery, Endpoint, Input, OutgoingBody, OutgoingMessage, Role, SessionConfig, Transmit,
+    Config, Delivery, Endpoint, Event, Input, OutgoingBody, OutgoingMessage, Role, SessionConfig, SessionKey,
+    Transmit,
 };
-use msrp::header::ByteRange;
-use msrp::header::content::ContentType;
+use msrp::header::{ByteRange, ContentType, FailureReport};
 use msrp::{ConnectionId, Entropy};
 
 struct Counting;
@@ -236,4 +236,246 @@ fn a_stream_that_passes_through_is_not_held() {
         }
     });
     assert!(peak < 128 * 1024, "{peak}");
+}
+
+/// An endpoint with sessions that its peer has bound, each on a connection of its own.
+fn bound(sessions: u64, config: Config, delivery: Delivery) -> (Endpoint, Vec<SessionKey>, Instant) {
+    let now = epoch();
+    let mut endpoint = Endpoint::new(config, entropy(1));
+    let mut keys = Vec::new();
+    for number in 0..sessions {
+        keys.push(bind(&mut endpoint, number, 1 + number, delivery, now));
+    }
+    (endpoint, keys, now)
+}
+
+/// Opens a session, and lets its peer bind it on a connection, which is opened if it is not there.
+fn bind(
+    endpoint: &mut Endpoint,
+    number: u64,
+    connection: u64,
+    delivery: Delivery,
+    now: Instant,
+) -> SessionKey {
+    let (own, peer) = (OWN.replace("ours", &format!("ours{number}")), PEER);
+    let mut config = SessionConfig::new(own.parse().unwrap(), vec![peer.parse().unwrap()], Role::Passive);
+    config.delivery = delivery;
+    let key = endpoint.open_session(config, now).unwrap();
+    let connection = ConnectionId(connection);
+    let opened = Input::Opened {
+        connection,
+        open: None,
+        secure: false,
+    };
+    endpoint.handle_input(opened, now);
+    let data = format!(
+        "MSRP bind SEND\r\nTo-Path: {own}\r\nFrom-Path: {peer}\r\nMessage-ID: bind\r\n-------bind$\r\n"
+    );
+    endpoint.handle_input(
+        Input::Received {
+            connection,
+            data: data.into(),
+        },
+        now,
+    );
+    while endpoint.poll_transmit(now).is_some() {}
+    while endpoint.poll_event().is_some() {}
+    key
+}
+
+/// The octets that this thread holds more after `run` than before.
+fn kept<T>(run: impl FnOnce() -> T) -> (T, usize) {
+    let held = HELD.get();
+    let made = run();
+    (made, HELD.get().wrapping_sub(held))
+}
+
+#[test]
+fn idle_sessions_and_connections_are_small() {
+    const COUNT: u64 = 4000;
+    let mut config = Config::default();
+    config.limits.sessions = 2 * 4001;
+    let (mut endpoint, _, now) = bound(1, config, Delivery::Streaming);
+    let ((), held) = kept(|| {
+        for number in 1..=COUNT {
+            bind(&mut endpoint, number, 1, Delivery::Streaming, now);
+        }
+    });
+    let each = held / 4000;
+    assert!(each <= 1024, "an idle session holds {each} octets");
+    let ((), held) = kept(|| {
+        for number in 1..=COUNT {
+            bind(
+                &mut endpoint,
+                COUNT + number,
+                1 + number,
+                Delivery::Streaming,
+                now,
+            );
+        }
+    });
+    let each = held / 4000;
+    assert!(
+        each <= 4096,
+        "an idle connection with a session holds {each} octets"
+    );
+    assert_eq!(endpoint.poll_timeout(), None, "nobody has to be woken for them");
+}
+
+#[test]
+fn sessions_that_have_had_traffic_are_as_small_again() {
+    const COUNT: usize = 500;
+    let (mut endpoint, keys, now) = bound(500, Config::default(), Delivery::Whole { max: 1 << 20 });
+    let ((), held) = kept(|| {
+        for (number, key) in keys.iter().enumerate() {
+            let connection = ConnectionId(1 + number as u64);
+            let own = OWN.replace("ours", &format!("ours{number}"));
+            for at in 0..20 {
+                let data = chunk(&format!("message{at}"), "1-5/5", "hello", '$');
+                let data = String::from_utf8(data.to_vec())
+                    .unwrap()
+                    .replace(OWN, &own)
+                    .into();
+                endpoint.handle_input(Input::Received { connection, data }, now);
+                let mut message = OutgoingMessage::new(
+                    ContentType::text_plain(),
+                    OutgoingBody::Whole(Bytes::from(vec![b'x'; 40_000])),
+                );
+                message.failure_report = FailureReport::No;
+                endpoint.send(*key, message, now).unwrap();
+                while endpoint.poll_transmit(now).is_some() {}
+                while endpoint.poll_event().is_some() {}
+            }
+        }
+    });
+    // What is remembered of each message is 10 octets; the rest is what queues keep for the next one.
+    let each = held / COUNT;
+    assert!(
+        each <= 1500,
+        "a session that has had traffic holds {each} octets more"
+    );
+}
+
+#[test]
+fn nothing_is_allocated_for_a_chunk_that_is_received() {
+    let (mut endpoint, now) = passive(Delivery::Streaming);
+    let connection = ConnectionId(1);
+    let mut stream = BytesMut::new();
+    for number in 0..2000_u64 {
+        let range = format!("{}-*/*", number * 2048 + 1);
+        stream.extend_from_slice(&chunk("12345678", &range, &"x".repeat(2048), '+'));
+    }
+    let mut stream = stream.freeze();
+    let mut hear = |octets: usize| {
+        let mut left = octets;
+        while left > 0 {
+            let data = stream.split_to(left.min(8192));
+            left -= data.len();
+            endpoint.handle_input(Input::Received { connection, data }, now);
+            while let Some(event) = endpoint.poll_event() {
+                drop(event);
+            }
+            while let Some(transmit) = endpoint.poll_transmit(now) {
+                drop(transmit);
+            }
+        }
+    };
+    hear(2_000_000);
+    let (allocations, _) = measured(|| hear(2_000_000));
+    // A head that is cut by the end of a read is put together.
+    assert!(
+        allocations <= 2_000_000 / 8192,
+        "{allocations} for some 880 chunks"
+    );
+}
+
+#[test]
+fn nothing_is_allocated_for_a_chunk_that_is_sent() {
+    for failure_report in [FailureReport::No, FailureReport::Yes] {
+        let mut config = Config::default();
+        config.chunk_size = std::num::NonZeroUsize::new(2048).unwrap();
+        config.limits.unanswered_chunks = 100_000;
+        let (mut endpoint, keys, now) = bound(1, config, Delivery::Streaming);
+        let body = Bytes::from(vec![b'x'; 40 << 20]);
+        let mut message = OutgoingMessage::new(ContentType::text_plain(), OutgoingBody::Whole(body));
+        message.failure_report = failure_report;
+        endpoint.send(keys[0], message, now).unwrap();
+        let mut pull = |chunks: usize| {
+            for _ in 0..chunks {
+                let Some(Transmit::Send { data, .. }) = endpoint.poll_transmit(now) else {
+                    panic!()
+                };
+                assert!(data.remaining() > 2048);
+            }
+        };
+        pull(5000);
+        let (allocations, _) = measured(|| pull(1000));
+        // The queue of those that wait for an answer grows now and then.
+        assert!(allocations <= 1, "{allocations}");
+    }
+}
+
+#[test]
+fn a_large_message_passes_through_in_less_than_a_mebibyte() {
+    const PIECE: usize = 256 << 10;
+    const TOTAL: u64 = 32 << 20;
+    let mut config = Config::default();
+    config.limits.unanswered_chunks = 4;
+    let (mut to, now) = passive(Delivery::Streaming);
+    let (mut from, keys, _) = bound(1, config, Delivery::Streaming);
+    let connection = ConnectionId(1);
+    let piece = Bytes::from(vec![b'x'; PIECE]);
+    let own = OWN.replace("ours", "ours0");
+    let mut message = OutgoingMessage::new(
+        ContentType::text_plain(),
+        OutgoingBody::Streamed { total: Some(TOTAL) },
+    );
+    message.success_report = true;
+    let mut received = 0_u64;
+    let mut done = false;
+    let (_, peak) = measured(|| {
+        let id = from.send(keys[0], message, now).unwrap();
+        for _ in 0..TOTAL / (PIECE as u64) {
+            from.append(keys[0], &id, piece.clone(), now).unwrap();
+            let mut moved = true;
+            while moved {
+                moved = false;
+                while let Some(Transmit::Send { data, .. }) = from.poll_transmit(now) {
+                    moved = true;
+                    // Between the two sits a relay of ours, as it were: only the paths change.
+                    for part in data.into_parts().into_iter().filter(|part| !part.is_empty()) {
+                        let data = swapped(part, (&own, PEER), (PEER, OWN));
+                        to.handle_input(Input::Received { connection, data }, now);
+                    }
+                    while let Some(event) = to.poll_event() {
+                        match event {
+                            Event::BodyReceived { data, .. } => received += data.len() as u64,
+                            Event::MessageCompleted { total, .. } => done = total == TOTAL,
+                            _ => {}
+                        }
+                    }
+                }
+                while let Some(Transmit::Send { data, .. }) = to.poll_transmit(now) {
+                    moved = true;
+                    let data = swapped(data.to_bytes(), (OWN, PEER), (PEER, &own));
+                    from.handle_input(Input::Received { connection, data }, now);
+                    while from.poll_event().is_some() {}
+                }
+            }
+        }
+    });
+    assert_eq!((received, done), (TOTAL, true));
+    assert!(peak < 1 << 20, "{peak}");
+}
+
+/// A head with its paths turned to the other end; what is no head is left as it is.
+fn swapped(octets: Bytes, (own, peer): (&str, &str), (to, from): (&str, &str)) -> Bytes {
+    if !octets.starts_with(b"MSRP ") {
+        return octets;
+    }
+    let text = std::str::from_utf8(&octets).unwrap();
+    let turned = text.replace(&format!("To-Path: {peer}\r\nFrom-Path: {own}"), "PATHS");
+    turned
+        .replace("PATHS", &format!("To-Path: {from}\r\nFrom-Path: {to}"))
+        .into()
 }

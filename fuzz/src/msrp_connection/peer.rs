@@ -69,14 +69,14 @@ impl Run {
         match what & 15 {
             0..=3 => {
                 let (start, length) = (script.number(), script.number().min(20_000));
-                let flag = ["$", "+", "#", "$"][usize::from(what >> 4 & 3)];
+                let flag = one_of(["$", "+", "#", "$"], what >> 4);
                 let more = [
                     "",
                     "Success-Report: yes\r\n",
                     "Failure-Report: no\r\n",
                     "Failure-Report: partial\r\n",
                 ];
-                let more = more[usize::from(what & 3)];
+                let more = one_of(more, what);
                 let body = "x".repeat(length);
                 self.hear(&request(
                     "SEND",
@@ -93,7 +93,7 @@ impl Run {
             6 => self.hear(&request("NICKNAME", "Use-Nickname: \"x\"\r\n", "$")),
             7 => {
                 let message = self.account.sent.keys().next().map_or(id, ToString::to_string);
-                let status = ["200", "413", "481", "999"][usize::from(what >> 4 & 3)];
+                let status = one_of(["200", "413", "481", "999"], what >> 4);
                 let report =
                     format!("Message-ID: {message}\r\nByte-Range: 1-9/3\r\nStatus: 000 {status}\r\n");
                 self.hear(&request("REPORT", &report, "$"));
@@ -101,7 +101,7 @@ impl Run {
             8 if !self.asked.is_empty() => {
                 let at = script.number() % self.asked.len();
                 let id = self.asked.swap_remove(at);
-                let status = ["200 OK", "200 OK", "413", "481"][usize::from(what >> 4 & 3)];
+                let status = one_of(["200 OK", "200 OK", "413", "481"], what >> 4);
                 let octets =
                     format!("MSRP {id} {status}\r\nTo-Path: {OWN}\r\nFrom-Path: {PEER}\r\n-------{id}$\r\n");
                 self.hear(octets.as_bytes());
@@ -258,4 +258,8 @@ impl Run {
 fn request(method: &str, rest: &str, flag: &str) -> Vec<u8> {
     format!("MSRP tid1 {method}\r\nTo-Path: {OWN}\r\nFrom-Path: {PEER}\r\n{rest}-------tid1{flag}\r\n")
         .into_bytes()
+}
+
+fn one_of(choices: [&'static str; 4], number: u8) -> &'static str {
+    choices.get(usize::from(number & 3)).copied().unwrap_or_default()
 }

@@ -4,17 +4,20 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::transaction::ReplyTo;
 use crate::codec::{self, Continuation};
-use crate::header::{ByteRange, FailureReport, FromPath, MessageIdHeader, Status, ToPath};
+use crate::header::{ByteRange, FailureReport, MessageIdHeader, Status};
 use crate::{MessageId, Method, StatusCode, TransactionId, Uri};
 
-/// Returns the `To-Path` and `From-Path` lines.
+/// Returns the `To-Path` and `From-Path` lines, in no more memory than they need: each session keeps them.
 pub(crate) fn path_lines(to: &[Uri], from: &Uri) -> Bytes {
-    let mut out = BytesMut::new();
-    if let (Some(to), Some(from)) = (ToPath::new(to.to_vec()), FromPath::new(vec![from.clone()])) {
-        codec::header(&mut out, &to);
-        codec::header(&mut out, &from);
+    if to.is_empty() {
+        return Bytes::new();
     }
-    out.freeze()
+    let mut parts = vec!["To-Path:"];
+    for uri in to {
+        parts.extend([" ", uri.as_str()]);
+    }
+    parts.extend(["\r\nFrom-Path: ", from.as_str(), "\r\n"]);
+    parts.concat().into()
 }
 
 /// Writes a response, if one is wanted.

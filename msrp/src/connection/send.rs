@@ -139,7 +139,7 @@ impl Connection {
         };
         let message = session.outbox.get_mut(number)?;
         let before_range = message.before_range(&session.paths);
-        let out = &mut shared.buffer;
+        let out = shared.room();
         codec::request_line(out, &transaction, &Method::Send);
         out.put_slice(before_range);
         //= https://www.rfc-editor.org/rfc/rfc4975#section-7.1.1
@@ -185,14 +185,9 @@ impl Connection {
         now: Instant,
     ) -> Option<Produced> {
         let Some(session) = sessions.get_mut(&chunk.session) else {
-            put_end_line(
-                &mut shared.buffer,
-                &chunk.transaction,
-                Continuation::Aborted,
-                true,
-            );
+            put_end_line(shared.room(), &chunk.transaction, Continuation::Aborted, true);
             return Some(Produced {
-                octets: shared.buffer.split().freeze().into(),
+                octets: shared.room().split().freeze().into(),
                 session: None,
             });
         };
@@ -223,8 +218,8 @@ impl Connection {
         let end = self.ending(&chunk, cut, session, &shared.config);
         let tail = if let Some(end) = end {
             self.end(&chunk, end, session, shared, now);
-            put_end_line(&mut shared.buffer, &chunk.transaction, end, true);
-            shared.buffer.split().freeze()
+            put_end_line(shared.room(), &chunk.transaction, end, true);
+            shared.room().split().freeze()
         } else {
             chunk.tail.push(&piece);
             Bytes::new()

@@ -23,7 +23,7 @@ pub(crate) struct Shared {
     secret: [u8; 16],
     minted: u64,
     /// Heads and end-lines are written here, and split off; the memory is used again once the host has sent them.
-    pub(crate) buffer: BytesMut,
+    buffer: BytesMut,
     /// Finds what end-lines begin with.
     pub(crate) dashes: Finder<'static>,
     pub(crate) events: VecDeque<Event>,
@@ -34,6 +34,11 @@ pub(crate) struct Shared {
 
 /// How many random octets are asked for at a time.
 const RANDOM: usize = 48 * id::RANDOM;
+
+/// How much the buffer takes at a time, and the room that is left before it takes that again. A head that is longer makes
+/// it larger.
+const BUFFER: usize = 16 << 10;
+const HEAD: usize = 1 << 10;
 
 /// What is to be done at an instant.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -88,6 +93,14 @@ impl Shared {
     pub(crate) fn mint_session(&mut self) -> SessionId {
         let number = self.number();
         SessionId::mint(self.random(), number)
+    }
+
+    /// The buffer to write into, with room for a head.
+    pub(crate) fn room(&mut self) -> &mut BytesMut {
+        if self.buffer.capacity().saturating_sub(self.buffer.len()) < HEAD {
+            self.buffer.reserve(BUFFER);
+        }
+        &mut self.buffer
     }
 
     /// Gives a number that is not given again.

@@ -37,7 +37,10 @@ impl Endpoint {
             && let Some(session) = self.sessions.get(&key)
             && let Some(sender) = &session.sender
             && is_written(to, std::slice::from_ref(&session.config.local))
-            && is_written(from, &sender.from)
+            && is_written(
+                from,
+                sender.from.as_deref().unwrap_or(&session.config.remote_path),
+            )
             && session.link.connection() == Some(id)
             && !session.closing
         {
@@ -128,10 +131,20 @@ impl Endpoint {
             self.end_session(key, EndReason::WrongCertificate, now);
             return Err(StatusCode::FORBIDDEN);
         }
+        // What is the same need not be kept twice.
+        let shared = |lines: &Bytes| {
+            if *lines == session.paths {
+                session.paths.clone()
+            } else {
+                lines.clone()
+            }
+        };
+        let (response, report) = (shared(&addressed.response), shared(&addressed.report));
+        let is_told = from == session.config.remote_path;
         session.sender = Some(Box::new(Sender {
-            from: from.into(),
-            response: addressed.response.clone(),
-            report: addressed.report.clone(),
+            from: (!is_told).then(|| from.into()),
+            response,
+            report,
         }));
         let binds = matches!(session.link, Link::Awaited | Link::Opening);
         if let Some(connection) = self.connections.get_mut(&id) {

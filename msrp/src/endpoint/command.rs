@@ -388,7 +388,7 @@ impl Endpoint {
         let Some(connection) = own.link.connection() else {
             return;
         };
-        let response = report::response(&mut self.shared.buffer, &owed.reply, &owed.transaction, status);
+        let response = report::response(self.shared.room(), &owed.reply, &owed.transaction, status);
         if let Some(response) = response {
             self.push(connection, response, None);
         }
@@ -447,7 +447,7 @@ impl Endpoint {
         let header = UseNickname(nickname.into());
         let paths = own.paths.clone();
         let transaction = self.shared.mint_transaction();
-        let out = &mut self.shared.buffer;
+        let out = self.shared.room();
         codec::request_line(out, &transaction, &Method::Nickname);
         out.put_slice(&paths);
         codec::header(out, &header);

@@ -202,7 +202,7 @@ impl Endpoint {
         transaction: &TransactionId,
         status: StatusCode,
     ) {
-        if let Some(octets) = report::response(&mut self.shared.buffer, reply, transaction, status) {
+        if let Some(octets) = report::response(self.shared.room(), reply, transaction, status) {
             self.push(id, octets, None);
         }
     }

@@ -143,9 +143,7 @@ impl Endpoint {
         let RelayLink::Open(connection) = enlisted.link else {
             return;
         };
-        let request = enlisted
-            .client
-            .request(&mut self.shared.buffer, &transaction, random);
+        let request = enlisted.client.request(self.shared.room(), &transaction, random);
         if let Some(octets) = request {
             self.push(connection, octets, Some((transaction, Asked::Auth(key))));
         }

@@ -76,14 +76,7 @@ impl Endpoint {
             return;
         };
         let transaction = self.shared.mint_transaction();
-        let octets = report::report(
-            &mut self.shared.buffer,
-            paths,
-            &transaction,
-            message,
-            range,
-            status,
-        );
+        let octets = report::report(self.shared.room(), paths, &transaction, message, range, status);
         self.push(connection, octets, None);
     }
 

@@ -50,15 +50,15 @@ pub(crate) struct Inbox {
     /// Octets of them that are held here.
     pub(crate) gathered: u64,
     pub(crate) received: Remembered,
-    /// What stands for the identifiers of the messages that were sent last.
-    sent: VecDeque<u64>,
+    /// The messages that were sent last, so that reports on them are recognised.
+    sent: Remembered,
 }
 
 /// Who sends in a session: what does not change from request to request.
 #[derive(Debug)]
 pub(crate) struct Sender {
-    /// Its `From-Path`, as written.
-    pub(crate) from: Box<[Uri]>,
+    /// Its `From-Path`, as written; none if that is written like the path that was told.
+    pub(crate) from: Option<Box<[Uri]>>,
     /// The path lines of responses to its SEND requests.
     pub(crate) response: Bytes,
     /// The path lines of what goes all the way back to it.
@@ -155,7 +155,11 @@ pub(crate) enum Verdict {
 
 /// The messages that have arrived last, so that chunks that come again are recognised.
 #[derive(Debug, Default)]
-pub(crate) struct Remembered {
+pub(crate) struct Remembered(Option<Box<Ring>>);
+
+/// What is remembered; most idle sessions have nothing of it.
+#[derive(Debug, Default)]
+struct Ring {
     /// What stands for their identifiers, and for each a status and what its sender wants to know. Once there are as many
     /// as may be, the oldest gives way.
     digests: Vec<u64>,
@@ -168,7 +172,8 @@ const FAILURE: u16 = 1 << 11;
 
 impl Remembered {
     pub(crate) fn get(&self, digest: u64) -> Option<Verdict> {
-        let note = *self.notes.get(place_of(&self.digests, digest)?)?;
+        let ring = self.0.as_ref()?;
+        let note = *ring.notes.get(place_of(&ring.digests, digest)?)?;
         let status = StatusCode::new(note & (SUCCESS - 1))?;
         if status != StatusCode::OK {
             return Some(Verdict::Refused(status));
@@ -199,20 +204,21 @@ impl Remembered {
                 StatusCode::OK.code() | success | failure
             }
         };
-        if self.digests.len() < most.max(1) {
-            self.digests.push(digest);
-            self.notes.push(note);
+        let ring = self.0.get_or_insert_default();
+        if ring.digests.len() < most.max(1) {
+            ring.digests.push(digest);
+            ring.notes.push(note);
             return;
         }
-        if self.oldest >= self.digests.len() {
-            self.oldest = 0;
+        if ring.oldest >= ring.digests.len() {
+            ring.oldest = 0;
         }
         if let (Some(own), Some(own_note)) =
-            (self.digests.get_mut(self.oldest), self.notes.get_mut(self.oldest))
+            (ring.digests.get_mut(ring.oldest), ring.notes.get_mut(ring.oldest))
         {
             (*own, *own_note) = (digest, note);
         }
-        self.oldest = self.oldest.saturating_add(1);
+        ring.oldest = ring.oldest.saturating_add(1);
     }
 }
 
@@ -312,14 +318,15 @@ impl Inbox {
     }
 
     pub(crate) fn has_sent(&self, digest: u64) -> bool {
-        self.sent.contains(&digest)
+        self.sent.get(digest).is_some()
     }
 
     fn note_sent(&mut self, digest: u64, most: usize) {
-        while self.sent.len() >= most.max(1) {
-            self.sent.pop_front();
-        }
-        self.sent.push_back(digest);
+        let wants = Wants {
+            success: true,
+            failure: FailureReport::Yes,
+        };
+        self.sent.insert(digest, Verdict::Complete(wants), most);
     }
 }
 

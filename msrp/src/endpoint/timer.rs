@@ -94,7 +94,7 @@ impl Endpoint {
         };
         let paths = session.paths.clone();
         let (transaction, message) = (self.shared.mint_transaction(), self.shared.mint_message());
-        let out = &mut self.shared.buffer;
+        let out = self.shared.room();
         codec::request_line(out, &transaction, &Method::Send);
         out.put_slice(&paths);
         codec::header(out, &MessageIdHeader(message));
