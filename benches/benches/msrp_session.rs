@@ -193,16 +193,16 @@ fn send(body: &Bytes, failure_report: FailureReport, now: Instant) -> usize {
     config.chunk_size = NonZeroUsize::new(2048).unwrap_or(config.chunk_size);
     let (mut endpoint, session) = endpoint(config, Delivery::Streaming, now);
     let connection = CONNECTION;
-    let mut heard = BytesMut::new();
+    let mut asks = BytesMut::new();
     let mut number = 0;
     let mut sum = 0;
-    let mut ask = |heard: &mut BytesMut| {
+    let mut ask = |asks: &mut BytesMut| {
         number += 1;
         let head = head(number, number, "1-4/4", "Success-Report: yes\r\n");
-        put(heard, number, &head, 4, '$');
-        heard.split().freeze()
+        put(asks, number, &head, 4, '$');
+        asks.split().freeze()
     };
-    let data = ask(&mut heard);
+    let data = ask(&mut asks);
     endpoint.handle_input(Input::Received { connection, data }, now);
     let mut message = OutgoingMessage::new(ContentType::text_plain(), OutgoingBody::Whole(body.clone()));
     message.failure_report = failure_report;
@@ -226,7 +226,7 @@ fn send(body: &Bytes, failure_report: FailureReport, now: Instant) -> usize {
         if sent < 64 && session.is_none_or(|session| endpoint.queued(session) == 0) {
             return sum;
         }
-        answers.extend_from_slice(&ask(&mut heard));
+        answers.extend_from_slice(&ask(&mut asks));
         let data = answers.split().freeze();
         endpoint.handle_input(Input::Received { connection, data }, now);
     }
