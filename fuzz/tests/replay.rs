@@ -48,6 +48,7 @@ replayed! {
     sip_endpoint
     sip_header
     sip_message
+    sip_session
     sip_stream
     sip_transaction
     sip_uri

@@ -82,24 +82,24 @@ impl Session {
         }
     }
 
-    /// A response cannot be delivered any more.
-    pub(crate) fn unreachable(&mut self, cx: &mut Context<'_>, transaction: ServerTransaction) {
+    /// A response cannot be delivered any more; `false` when it is one that the application owes.
+    pub(crate) fn unreachable(&mut self, cx: &mut Context<'_>, transaction: ServerTransaction) -> bool {
         if self
             .incoming()
             .is_some_and(|incoming| incoming.transaction == transaction)
         {
             self.invite_over(cx, EndReason::TimedOut);
+            return true;
         }
         let work = self.work();
-        if work
-            .owed
-            .as_ref()
-            .is_some_and(|owed| owed.transaction == transaction)
-        {
+        let owed = work.owed.as_ref();
+        if owed.is_some_and(|owed| owed.transaction == transaction) {
             work.owed = None;
             work.answer_by = None;
             self.media.reject();
+            return true;
         }
+        false
     }
 
     /// What a PRACK acknowledges: `false` when it is nothing.

@@ -64,6 +64,11 @@ pub(super) struct Server {
 }
 
 impl Server {
+    /// Whether a CANCEL has come for it.
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.progress == Progress::Cancelled
+    }
+
     /// The stream that the request came in on.
     pub(super) fn stream_flow(&self) -> Option<FlowId> {
         self.reliable.then_some(self.flow)

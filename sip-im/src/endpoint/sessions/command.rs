@@ -37,6 +37,9 @@ impl Endpoint {
                 StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST,
             ));
         };
+        if server.is_cancelled() {
+            return Err(InviteRefused::with(StatusCode::REQUEST_TERMINATED));
+        }
         let outside = request.to().is_ok_and(|to| to.tag().is_none());
         if *request.method() != Method::Invite || !outside {
             return Err(InviteRefused::with(StatusCode::BAD_REQUEST));

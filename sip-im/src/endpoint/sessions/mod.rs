@@ -177,6 +177,13 @@ impl Endpoint {
             });
             return;
         }
+        if let Event::TransactionFailed { transaction } = event {
+            let known = self.with_session(session, now, |session, cx| session.unreachable(cx, transaction));
+            if known == Some(false) {
+                self.events.push_back(event);
+            }
+            return;
+        }
         self.with_session(session, now, |session, cx| match event {
             Event::AckReceived {
                 transaction: Some(transaction),
@@ -185,7 +192,6 @@ impl Endpoint {
             } => session.acknowledged(cx, transaction, &request),
             Event::CancelReceived { transaction } => session.cancelled(cx, transaction),
             Event::AckTimedOut { transaction } => session.ack_missing(cx, transaction),
-            Event::TransactionFailed { transaction } => session.unreachable(cx, transaction),
             _ => {}
         });
     }
