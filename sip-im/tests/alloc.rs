@@ -281,3 +281,55 @@ fn a_flood_of_requests_leaves_memory_flat_and_others_served() {
     while endpoint.poll_event().is_some() {}
     assert_eq!(endpoint.server_transactions(), 0);
 }
+
+#[test]
+fn a_message_from_octets_to_octets_to_timer_j_allocates_at_most_so_often() {
+    let now = epoch();
+    let mut endpoint = endpoint(|_| {}, now);
+    let serve = |endpoint: &mut Endpoint, branch: usize, at: Instant| {
+        let data = message(branch);
+        let mut request = None;
+        let received = allocations(|| {
+            let flow = FlowId(1);
+            endpoint.handle_input(Input::Received { flow, data }, at);
+            request = endpoint.poll_event();
+        });
+        let Some(EndpointEvent::RequestReceived {
+            transaction, request, ..
+        }) = request
+        else {
+            panic!("not received")
+        };
+        let mut response = None;
+        let made = allocations(|| {
+            response = request.response(StatusCode::OK).to_tag("b1b2b3b4").build().ok();
+        });
+        let response = response.unwrap();
+        let answered = allocations(|| {
+            endpoint.respond(transaction, response, at).unwrap();
+            assert!(endpoint.poll_transmit(at).is_some());
+            endpoint.handle_timeout(at);
+        });
+        (received + answered, made)
+    };
+    // As many come as are forgotten, with a thousand live at a time: the tables grow and shrink no more.
+    let step = Duration::from_millis(32);
+    let (mut transactions, mut responses) = (0, 0);
+    for branch in 0..3000 {
+        let (transaction, response) =
+            serve(&mut endpoint, branch, now + step * u32::try_from(branch).unwrap());
+        if branch >= 2000 {
+            transactions += transaction;
+            responses += response;
+        }
+    }
+    assert!((990..1010).contains(&endpoint.server_transactions()));
+    assert!(
+        transactions <= 9000,
+        "{transactions} allocations for a thousand transactions"
+    );
+    assert!(
+        responses <= 9000,
+        "{responses} allocations for a thousand responses"
+    );
+}

@@ -54,10 +54,11 @@ impl SentBy {
 #[derive(Clone, Debug)]
 pub(super) struct Facts {
     pub(super) via: Via,
-    pub(super) call_id: String,
+    /// This and the tags share the request's buffer; what outlives the request is copied.
+    pub(super) call_id: ByteStr,
     pub(super) sequence: u32,
-    pub(super) from_tag: Option<String>,
-    pub(super) to_tag: Option<String>,
+    pub(super) from_tag: Option<ByteStr>,
+    pub(super) to_tag: Option<ByteStr>,
 }
 
 impl Facts {
@@ -84,10 +85,10 @@ impl Facts {
         }
         Ok(Self {
             via,
-            call_id: call_id.as_str().to_owned(),
+            call_id: call_id.0,
             sequence: cseq.seq,
-            from_tag: from.tag().map(str::to_owned),
-            to_tag: to.tag().map(str::to_owned),
+            from_tag: from.tag,
+            to_tag: to.tag,
         })
     }
 
@@ -109,8 +110,8 @@ impl Facts {
     pub(super) fn merge_key(&self, method: &Method) -> Option<MergeKey> {
         let outside = self.to_tag.is_none() && *method != Method::Cancel;
         outside.then(|| MergeKey {
-            call_id: self.call_id.clone(),
-            from_tag: self.from_tag.clone(),
+            call_id: self.call_id.as_str().to_owned(),
+            from_tag: self.from_tag.as_deref().map(str::to_owned),
             sequence: self.sequence,
             method: method.clone(),
         })
@@ -119,9 +120,9 @@ impl Facts {
     /// The 2xx that an ACK is for.
     pub(super) fn dialog_key(&self) -> DialogKey {
         DialogKey {
-            call_id: self.call_id.clone(),
-            local_tag: self.to_tag.clone().unwrap_or_default(),
-            remote_tag: self.from_tag.clone().unwrap_or_default(),
+            call_id: self.call_id.as_str().to_owned(),
+            local_tag: self.to_tag.as_deref().unwrap_or_default().to_owned(),
+            remote_tag: self.from_tag.as_deref().unwrap_or_default().to_owned(),
             sequence: self.sequence,
         }
     }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::{Request, Response};
 use crate::error::{BuildError, HeaderError, HeaderErrorKind, ParseError, ParseErrorKind};
+use crate::header::cursor::is_token_byte;
 use crate::header::{CSeq, CallId, Contact, From, Header, HeaderName, Headers, MaxForwards, To, check_text};
 use crate::{ByteStr, ContentType, Method, StatusCode, Uri};
 
@@ -252,12 +253,16 @@ impl ResponseBuilder {
             // Typed writing could change what the peer wrote, so only the tag is added; it goes last, since parameters after
             // a URI without brackets are those of the field as well.
             let value = self.fields.headers.value(&HeaderName::TO).unwrap_or_default();
-            let tagged = To::new(to.name_addr.uri).with_tag(tag);
-            let result = Headers::new().push_typed(&tagged).and_then(|()| {
-                self.fields
-                    .headers
-                    .set(&HeaderName::TO, &format!("{value};tag={tag}"))
-            });
+            let is_token = !tag.is_empty() && tag.bytes().all(is_token_byte);
+            let result = if is_token {
+                let tagged = format!("{value};tag={tag}");
+                self.fields.headers.set(&HeaderName::TO, &tagged)
+            } else {
+                Err(BuildError::Invalid(
+                    HeaderName::TO,
+                    ParseError::new(ParseErrorKind::UnexpectedText, value.len()),
+                ))
+            };
             self.fields.note(result);
         }
         self

@@ -1,5 +1,8 @@
 //! What makes two messages belong to one transaction (RFC 3261 sections 17.1.3 and 17.2.3).
 
+use core::fmt::Write as _;
+use std::sync::Arc;
+
 use crate::Method;
 
 /// The start of every branch that is unique by construction.
@@ -49,12 +52,7 @@ pub(crate) enum ServerKey {
     //= https://www.rfc-editor.org/rfc/rfc3261#section-17.2.3
     //# 2. the sent-by value in the top Via of the request is equal to the
     //# one in the request that created the transaction, and
-    Branch {
-        branch: String,
-        host: String,
-        port: Option<u16>,
-        method: Method,
-    },
+    Branch(Arc<str>),
     /// The client is one of RFC 2543, whose branches say nothing.
     //= https://www.rfc-editor.org/rfc/rfc3261#section-17.2.3
     //# The INVITE request matches a transaction if the Request-URI, To tag,
@@ -78,14 +76,21 @@ pub(crate) struct Legacy {
 impl ServerKey {
     /// The key of the transaction that a request belongs to or creates.
     pub(crate) fn new(parts: &Parts<'_>) -> Self {
-        let host = parts.sent_by.0.to_ascii_lowercase();
+        let host = parts.sent_by.0;
         match parts.branch {
-            Some(branch) if has_cookie(branch) => Self::Branch {
-                branch: branch.to_ascii_lowercase(),
-                host,
-                port: parts.sent_by.1,
-                method: parts.method.clone(),
-            },
+            Some(branch) if has_cookie(branch) => {
+                let port = parts.sent_by.1;
+                let room = branch.len().saturating_add(host.len()).saturating_add(24);
+                let mut text = String::with_capacity(room);
+                // Read from its end, it is in no doubt what is what: none of the other parts has a space in it.
+                let _ = write!(text, "{branch} {host} ");
+                text.make_ascii_lowercase();
+                if let Some(port) = port {
+                    let _ = write!(text, "{port}");
+                }
+                let _ = write!(text, " {}", parts.method);
+                Self::Branch(Arc::from(text))
+            }
             branch => Self::Legacy(Box::new(Legacy {
                 call_id: parts.call_id.to_owned(),
                 sequence: parts.sequence,
@@ -93,7 +98,11 @@ impl ServerKey {
                 uri: parts.uri.to_owned(),
                 from_tag: parts.from_tag.map(str::to_owned),
                 to_tag: parts.to_tag.map(str::to_owned),
-                via: (host, parts.sent_by.1, branch.map(str::to_owned)),
+                via: (
+                    host.to_ascii_lowercase(),
+                    parts.sent_by.1,
+                    branch.map(str::to_owned),
+                ),
             })),
         }
     }
@@ -105,7 +114,7 @@ impl ServerKey {
     //# response sent by the server transaction.
     pub(crate) fn acknowledging(&self, to_tag: Option<&str>) -> Option<Self> {
         match self {
-            Self::Branch { .. } => None,
+            Self::Branch(_) => None,
             Self::Legacy(legacy) => Some(Self::Legacy(Box::new(Legacy {
                 method: Method::Ack,
                 to_tag: to_tag.map(str::to_owned),

@@ -118,12 +118,13 @@ impl Endpoint {
                 State::Invite(InviteServer::Accepted)
             )
         );
-        let tag = via::to_tag(response.headers());
-        let dialog = (first_success && own).then(|| DialogKey {
-            call_id: server.call_id.clone(),
+        let tag = server.call.as_ref().and_then(|_| via::to_tag(response.headers()));
+        let call = server.call.as_ref().filter(|_| first_success && own);
+        let dialog = call.map(|call| DialogKey {
+            call_id: call.call_id.clone(),
             local_tag: tag.clone().unwrap_or_default(),
-            remote_tag: server.from_tag.clone().unwrap_or_default(),
-            sequence: server.sequence,
+            remote_tag: call.from_tag.clone().unwrap_or_default(),
+            sequence: call.sequence,
         });
         let Some(server) = self.servers.get_mut(&id) else {
             return Err(RespondError::UnknownTransaction);
@@ -133,13 +134,17 @@ impl Endpoint {
         // It serves to make a 100 (Trying), which is not owed any more, and keeps the buffer that it came in alive.
         server.request = None;
         if code > 100 {
-            if let Some(key) = server.key.acknowledging(tag.as_deref()) {
+            if server.call.is_some()
+                && let Some(key) = server.key.acknowledging(tag.as_deref())
+            {
                 if let Some(old) = server.ack_key.replace(key.clone()) {
                     self.server_keys.remove(&old);
                 }
                 self.server_keys.insert(key, id);
             }
-            server.to_tag = tag;
+            if let Some(call) = &mut server.call {
+                call.to_tag = tag;
+            }
         }
         if let Some(dialog) = dialog {
             server.dialog = Some(dialog.clone());

@@ -37,6 +37,16 @@ enum Progress {
     Acknowledged,
 }
 
+/// By what the CANCEL and the ACK of an INVITE are known.
+#[derive(Debug)]
+struct Call {
+    call_id: String,
+    sequence: u32,
+    from_tag: Option<String>,
+    /// Of the latest response that had one.
+    to_tag: Option<String>,
+}
+
 /// A server transaction.
 #[derive(Debug)]
 pub(super) struct Server {
@@ -48,10 +58,8 @@ pub(super) struct Server {
     merge: Option<Box<MergeKey>>,
     /// Without body, until a response is sent.
     request: Option<Box<Request>>,
-    call_id: String,
-    sequence: u32,
-    from_tag: Option<String>,
-    to_tag: Option<String>,
+    /// Of an INVITE.
+    call: Option<Box<Call>>,
     flow: FlowId,
     /// Whether responses go over the flow that the request came in on.
     direct: bool,
@@ -191,10 +199,14 @@ impl Endpoint {
                 dialog: None,
                 merge: None,
                 request: Some(Box::new(head)),
-                call_id: facts.call_id.clone(),
-                sequence: facts.sequence,
-                from_tag: facts.from_tag.clone(),
-                to_tag: None,
+                call: is_invite.then(|| {
+                    Box::new(Call {
+                        call_id: facts.call_id.as_str().to_owned(),
+                        sequence: facts.sequence,
+                        from_tag: facts.from_tag.as_deref().map(str::to_owned),
+                        to_tag: None,
+                    })
+                }),
                 flow,
                 direct,
                 address: Address {
@@ -321,8 +333,12 @@ impl Endpoint {
             .get(invite)
             .copied()
             .and_then(|id| self.servers.get_mut(&id).map(|server| (id, server)));
-        let target =
-            target.filter(|(_, server)| server.call_id == facts.call_id && server.sequence == facts.sequence);
+        let target = target.filter(|(_, server)| {
+            server
+                .call
+                .as_ref()
+                .is_some_and(|call| call.call_id == facts.call_id.as_str() && call.sequence == facts.sequence)
+        });
         let (status, tag, cancelled) = match target {
             None => (StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST, None, None),
             Some((invite, server)) => {
@@ -331,7 +347,11 @@ impl Endpoint {
                 if open {
                     server.progress = Progress::Cancelled;
                 }
-                (StatusCode::OK, server.to_tag.clone(), open.then_some(invite))
+                (
+                    StatusCode::OK,
+                    server.call.as_ref().and_then(|call| call.to_tag.clone()),
+                    open.then_some(invite),
+                )
             }
         };
         let tag = tag.unwrap_or_else(|| self.mint_tag());
