@@ -140,7 +140,7 @@ impl Theirs {
         let response = self.layer.server_request(&key).and_then(|request| {
             let status = sipx_sip::StatusCode::new(200)?;
             let builder = ResponseBuilder::to_request(request, status, "OK").ok()?;
-            let tagged = builder.set_header(HeaderName::To, "<sip:bob@biloxi.example>;tag=b5qt9xl3");
+            let tagged = builder.set_header(&HeaderName::To, "<sip:bob@biloxi.example>;tag=b5qt9xl3");
             Some(tagged.ok()?.build())
         });
         let Some(response) = response else { return 0 };

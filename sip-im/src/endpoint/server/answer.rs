@@ -121,7 +121,7 @@ impl Endpoint {
         let tag = server.call.as_ref().and_then(|_| via::to_tag(response.headers()));
         let call = server.call.as_ref().filter(|_| first_success && own);
         let dialog = call.map(|call| DialogKey {
-            call_id: call.call_id.clone(),
+            call_id: call.id.clone(),
             local_tag: tag.clone().unwrap_or_default(),
             remote_tag: call.from_tag.clone().unwrap_or_default(),
             sequence: call.sequence,

@@ -40,7 +40,7 @@ enum Progress {
 /// By what the CANCEL and the ACK of an INVITE are known.
 #[derive(Debug)]
 struct Call {
-    call_id: String,
+    id: String,
     sequence: u32,
     from_tag: Option<String>,
     /// Of the latest response that had one.
@@ -201,7 +201,7 @@ impl Endpoint {
                 request: Some(Box::new(head)),
                 call: is_invite.then(|| {
                     Box::new(Call {
-                        call_id: facts.call_id.as_str().to_owned(),
+                        id: facts.call_id.as_str().to_owned(),
                         sequence: facts.sequence,
                         from_tag: facts.from_tag.as_deref().map(str::to_owned),
                         to_tag: None,
@@ -337,7 +337,7 @@ impl Endpoint {
             server
                 .call
                 .as_ref()
-                .is_some_and(|call| call.call_id == facts.call_id.as_str() && call.sequence == facts.sequence)
+                .is_some_and(|call| call.id == facts.call_id.as_str() && call.sequence == facts.sequence)
         });
         let (status, tag, cancelled) = match target {
             None => (StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST, None, None),
