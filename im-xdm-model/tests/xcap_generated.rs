@@ -1,5 +1,4 @@
 //! Documents that a server makes itself.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use im_xdm_model::xcap::{
     Directory, DirectoryEntry, Folder, Method, Request, ResourceUri, Stored, Usages, apply,

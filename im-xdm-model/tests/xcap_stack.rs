@@ -1,5 +1,4 @@
 //! XCAP and patches in little memory for the stack, however deep a document or long a selector is.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use im_xdm_model::xcap::diff::XcapDiff;
 use im_xdm_model::xcap::patch::{Limits as PatchLimits, apply as patch, diff, equivalent, operations};

@@ -87,7 +87,7 @@ pub(crate) fn locate(
     default: &str,
     limits: &Limits,
 ) -> Option<(Range<usize>, Bindings)> {
-    let index = Index::build(text, limits).ok()?;
+    let index = Index::build(text, limits, selector).ok()?;
     let Ok(Selected::Element(element)) = index.select(selector, default) else {
         return None;
     };
@@ -96,16 +96,17 @@ pub(crate) fn locate(
 }
 
 impl<'t> Index<'t> {
-    pub(crate) fn build(text: &'t [u8], limits: &Limits) -> Result<Self, XmlError> {
-        Self::read(Parser::new(text, limits, None)?)
+    /// Reads a text; elements deeper than the steps of a selector are checked and left out.
+    pub(crate) fn build(text: &'t [u8], limits: &Limits, selector: &NodeSelector) -> Result<Self, XmlError> {
+        Self::read(Parser::new(text, limits, None)?, selector.steps().len())
     }
 
     /// Reads exactly one element, with prefixes bound by what surrounds it.
     pub(crate) fn fragment(text: &'t [u8], limits: &Limits, scope: &Bindings) -> Result<Self, XmlError> {
-        Self::read(Parser::new(text, limits, Some(scope))?)
+        Self::read(Parser::new(text, limits, Some(scope))?, 1)
     }
 
-    fn read(mut parser: Parser<'t>) -> Result<Self, XmlError> {
+    fn read(mut parser: Parser<'t>, depth: usize) -> Result<Self, XmlError> {
         let text = parser.text();
         let mut index = Self {
             text,
@@ -117,8 +118,15 @@ impl<'t> Index<'t> {
         };
         // The open elements, each with its last child so far.
         let mut open: Vec<(u32, u32)> = Vec::new();
+        let mut deeper = 0_usize;
         while let Some(token) = parser.next()? {
             match token {
+                Token::Start(_) if open.len() >= depth => {
+                    deeper = deeper.saturating_add(1);
+                    parser.attributes.clear();
+                    parser.declarations.clear();
+                }
+                Token::End { .. } if deeper > 0 => deeper = deeper.saturating_sub(1),
                 Token::Start(head) => {
                     let at = as_u32(index.nodes.len());
                     let mut parent = NONE;

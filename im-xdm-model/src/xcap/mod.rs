@@ -337,7 +337,7 @@ fn get(request: &Request, stored: Option<&Stored>, usage: &Usage, limits: &Limit
     let Some(selector) = request.uri.node() else {
         return found(stored.text.clone(), &usage.media_type);
     };
-    let Ok(index) = Index::build(&stored.text, limits) else {
+    let Ok(index) = Index::build(&stored.text, limits, selector) else {
         return Outcome::of_status(500);
     };
     //= https://www.rfc-editor.org/rfc/rfc4825#section-8.3
@@ -400,7 +400,7 @@ fn put(request: &Request, stored: Option<&Stored>, usage: &Usage, limits: &Limit
     let Some(stored) = stored else {
         return Outcome::conflict(&home().into());
     };
-    edit(request, stored, usage, limits, |target| {
+    edit(request, stored, usage, limits, selector, |target| {
         target.put(selector, &request.body)
     })
 }
@@ -414,7 +414,9 @@ fn delete(request: &Request, stored: Option<&Stored>, usage: &Usage, limits: &Li
             change: Change::Delete,
             ..Outcome::of_status(200)
         },
-        Some(selector) => edit(request, stored, usage, limits, |target| target.delete(selector)),
+        Some(selector) => edit(request, stored, usage, limits, selector, |target| {
+            target.delete(selector)
+        }),
     }
 }
 
@@ -423,11 +425,12 @@ fn edit(
     stored: &Stored,
     usage: &Usage,
     limits: &Limits,
+    selector: &NodeSelector,
     change: impl Fn(&Target<'_>) -> Result<Edited, EditError>,
 ) -> Outcome {
     // A stored text that cannot be read is the host's fault.
     let (Ok(index), Ok(text)) = (
-        Index::build(&stored.text, limits),
+        Index::build(&stored.text, limits, selector),
         std::str::from_utf8(&stored.text),
     ) else {
         return Outcome::of_status(500);
