@@ -35,7 +35,7 @@ impl Identity {
         let text = match uri.scheme() {
             Scheme::Sip | Scheme::Sips | Scheme::Im | Scheme::Pres => of_sip(uri),
             Scheme::Tel => of_tel(uri),
-            Scheme::Urn => format!("urn:{}", escape::canonical(&compare::urn(uri.opaque()))),
+            Scheme::Urn => format!("urn:{}", compare::urn(&escape::canonical(uri.opaque()))),
             _ => {
                 let opaque = escape::canonical(uri.opaque());
                 format!("{}:{opaque}", uri.scheme_str().to_ascii_lowercase())

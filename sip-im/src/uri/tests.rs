@@ -285,4 +285,6 @@ fn a_urn_has_its_namespace_in_any_case_and_a_uuid_is_one_in_any_case() {
     );
     assert_eq!(same("urn:Urn-7:3gpp", "urn:urn-7:3gpp"), (true, true));
     assert_eq!(same("urn:x:a", "urn:x:A"), (false, false));
+    let escaped = uri("urn:uuid:%56").identity();
+    assert_eq!(uri(escaped.as_str()).identity(), escaped);
 }

@@ -163,7 +163,12 @@ fn read_bare<'a>(cursor: &mut Cursor<'a>) -> Result<UriView<'a>, ParseError> {
     let start = cursor.position();
     let text = cursor.take_while(|byte| !matches!(byte, b';' | b',' | b'?' | b' ' | b'\t'));
     if cursor.peek() == Some(b'?') || (cursor.peek() == Some(b',') && !cursor.is_list()) {
-        return cursor.fail(ParseErrorKind::NeedsBrackets);
+        // Without a scheme it is no URI but a name, which needs quotes and not brackets.
+        return cursor.fail(if text.contains(':') {
+            ParseErrorKind::NeedsBrackets
+        } else {
+            ParseErrorKind::UnexpectedText
+        });
     }
     let layout = uri::read_whole(text).map_err(|error| error.shifted(start))?;
     Ok(UriView::new(text, layout))
