@@ -9,12 +9,14 @@
     reason = "a panic is how a fuzz target says that it found something"
 )]
 
+mod conference_info;
 mod cpim;
 mod identity;
 mod msrp_connection;
 mod msrp_framer;
 mod msrp_message;
 mod multipart;
+mod policy_evaluate;
 mod sdp;
 mod sip_endpoint;
 mod sip_header;
@@ -26,13 +28,16 @@ mod sip_uri;
 mod xcap_edit;
 mod xcap_patch;
 mod xcap_request;
+mod xdm_document;
 
+pub use conference_info::conference_info;
 pub use cpim::cpim;
 pub use identity::identity;
 pub use msrp_connection::msrp_connection;
 pub use msrp_framer::msrp_framer;
 pub use msrp_message::msrp_message;
 pub use multipart::multipart;
+pub use policy_evaluate::policy_evaluate;
 pub use sdp::sdp;
 pub use sip_endpoint::sip_endpoint;
 pub use sip_header::sip_header;
@@ -44,6 +49,7 @@ pub use sip_uri::sip_uri;
 pub use xcap_edit::xcap_edit;
 pub use xcap_patch::xcap_patch;
 pub use xcap_request::xcap_request;
+pub use xdm_document::xdm_document;
 
 use bytes::Bytes;
 

@@ -38,12 +38,14 @@ macro_rules! replayed {
 }
 
 replayed! {
+    conference_info
     cpim
     identity
     msrp_connection
     msrp_framer
     msrp_message
     multipart
+    policy_evaluate
     sdp
     sip_endpoint
     sip_header
@@ -55,6 +57,7 @@ replayed! {
     xcap_edit
     xcap_patch
     xcap_request
+    xdm_document
 }
 
 #[test]
