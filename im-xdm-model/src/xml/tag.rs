@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use memchr::memchr;
 
-use super::chars::{CLASS_NAME, CLASS_SPACE, CLASS_VALUE, attribute_value, class, is_ncname, is_space};
+use super::chars::{CLASS_NAME, CLASS_SPACE, CLASS_VALUE, attribute_value, class, is_ncname};
 use super::error::{XmlError, XmlErrorKind};
 use super::parser::{Head, Parser};
 use super::scope::{NamespaceId, Scope};
@@ -246,5 +246,5 @@ fn starts_name(name: &str) -> bool {
 
 /// Tells whether a text is white space only.
 pub(crate) fn is_blank(text: &str) -> bool {
-    text.chars().all(is_space)
+    text.bytes().all(|octet| class(octet) & CLASS_SPACE != 0)
 }
