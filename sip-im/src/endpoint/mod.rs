@@ -35,7 +35,6 @@ mod sessions;
 mod via;
 
 use core::fmt;
-use core::net::SocketAddr;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
@@ -471,17 +470,6 @@ impl Endpoint {
         for id in failed {
             self.client_failed(id, now);
         }
-    }
-
-    fn limits(&self) -> flows::Limits {
-        flows::Limits {
-            waiting: self.config.max_waiting,
-            flows: self.config.max_flows,
-        }
-    }
-
-    fn local_name(&self, local: SocketAddr, transport: Transport) -> via::SentBy {
-        via::SentBy::new(self.config.host_name.as_deref(), local, transport)
     }
 }
 

@@ -1,10 +1,12 @@
 //! The way to a target: which flow, and a stream instead of datagrams for what is large (RFC 3261 section 18.1.1).
 
+use core::net::SocketAddr;
+
 use super::LARGEST_DATAGRAM;
 use crate::Method;
 use crate::endpoint::error::SendError;
 use crate::endpoint::event::Target;
-use crate::endpoint::flows::{Authority, Place, Unreachable};
+use crate::endpoint::flows::{Authority, Limits, Place, Unreachable};
 use crate::endpoint::{Endpoint, via};
 use crate::flow::Transport;
 use crate::message::Request;
@@ -70,5 +72,16 @@ impl Endpoint {
                 Unreachable::TooManyFlows => SendError::TooManyFlows,
             })?;
         Ok((place, fallback))
+    }
+
+    pub(in crate::endpoint) fn limits(&self) -> Limits {
+        Limits {
+            waiting: self.config.max_waiting,
+            flows: self.config.max_flows,
+        }
+    }
+
+    pub(in crate::endpoint) fn local_name(&self, local: SocketAddr, transport: Transport) -> via::SentBy {
+        via::SentBy::new(self.config.host_name.as_deref(), local, transport)
     }
 }
