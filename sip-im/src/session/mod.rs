@@ -20,6 +20,49 @@
 //! | `replaces` | dialogs that Replaces and Join name (RFC 3891, RFC 3911) |
 //! | `snapshot` | a session as a value |
 //!
+//! ```
+//! use std::time::Instant;
+//! use sip_im::endpoint::{Config, Endpoint, Event, Input, Transmit};
+//! use sip_im::header::Contact;
+//! use sip_im::sdp::{self, LocalMedia, Setup};
+//! use sip_im::session::{Reply, SessionEvent};
+//! use sip_im::{FlowId, StatusCode, Transport, Uri};
+//!
+//! let mut endpoint = Endpoint::new(Config::default(), Box::new(|octets: &mut [u8]| octets.fill(7)));
+//! let (now, flow) = (Instant::now(), FlowId(1));
+//! let (local, remote) = ("192.0.2.2:5060".parse()?, "192.0.2.1:5060".parse()?);
+//! endpoint.handle_input(
+//!     Input::Opened { flow, transport: Transport::Udp, local, remote, open: None, trusted: false },
+//!     now,
+//! );
+//! let offer = sdp::offer(&LocalMedia::new(msrp::Uri::parse("msrp://192.0.2.1:9/a1;tcp")?));
+//! let data = format!(
+//!     "INVITE sip:bob@b.test SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK1\r\nMax-Forwards: 70\r\n\
+//!      From: <sip:alice@a.test>;tag=1\r\nTo: <sip:bob@b.test>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n\
+//!      Contact: <sip:alice@192.0.2.1>\r\nSupported: timer\r\nContent-Type: application/sdp\r\n\r\n{offer}"
+//! );
+//! endpoint.handle_input(Input::Received { flow, data: data.into() }, now);
+//!
+//! let mut ours = LocalMedia::new(msrp::Uri::parse("msrp://192.0.2.2:2855/b1;tcp")?);
+//! ours.setup = Some(Setup::Passive);
+//! while let Some(event) = endpoint.poll_event() {
+//!     match event {
+//!         Event::RequestReceived { transaction, request, .. } => {
+//!             let contact = Contact::new(Uri::parse("sip:bob@192.0.2.2")?);
+//!             endpoint.take_invite(transaction, &request, &contact, now)?;
+//!         }
+//!         Event::Session(SessionEvent::Offer { session, description, .. }) => {
+//!             let answer = sdp::answer(&description, &ours)?;
+//!             endpoint.answer_invite(session, Reply::with(StatusCode::OK, answer.session), now)?;
+//!         }
+//!         _ => {}
+//!     }
+//! }
+//! let Some(Transmit::Send { data, .. }) = endpoint.poll_transmit(now) else { return Err("nothing to send".into()) };
+//! assert!(data.starts_with(b"SIP/2.0 200 OK\r\n"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! What the machine decides by itself: when a request may be made, what glares, what is made again and when, what ends a session.
 //! What is left to the application: whether to accept, with which description, and which of several sessions to keep.
 
