@@ -14,6 +14,7 @@ pub mod entropy;
 pub mod events;
 pub mod inspect;
 pub mod net;
+pub mod relay;
 pub mod server;
 pub mod store;
 pub mod trace;

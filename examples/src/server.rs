@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use crate::config::Plan;
 use crate::net::{Network, Settings};
+use crate::relay::RelayServer;
 use crate::store::{OpenError, Store};
 use crate::trace::Recorder;
 use crate::{clock, entropy, events, xcap_http};
@@ -24,6 +25,7 @@ use crate::{clock, entropy, events, xcap_http};
 pub struct Server {
     driver: Driver<Node, Network, Store, Store>,
     http: Option<xcap_http::Server>,
+    relay: Option<RelayServer>,
     ready: Ready,
     recorder: Option<Recorder>,
     events: Option<File>,
@@ -41,6 +43,12 @@ pub struct Ready {
     pub sip_tcp: Option<SocketAddr>,
     /// MSRP over TCP.
     pub msrp_tcp: SocketAddr,
+    /// The relay over TCP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub msrp_relay: Option<SocketAddr>,
+    /// The relay over WebSocket.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub msrp_ws: Option<SocketAddr>,
     /// XCAP over HTTP.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub xcap_http: Option<SocketAddr>,
@@ -111,6 +119,14 @@ impl Server {
             }
             None => None,
         };
+        let relay = match plan.relay.take() {
+            Some(mut settings) => {
+                settings.recorder.clone_from(&recorder);
+                let started = RelayServer::start(settings).await;
+                Some(started.map_err(io("listen.msrp_relay or listen.msrp_ws"))?)
+            }
+            None => None,
+        };
         plan.roles.msrp_host = msrp_tcp.ip().to_string();
         plan.roles.msrp_port = msrp_tcp.port();
         for (transport, address) in [(Transport::Udp, sip_udp), (Transport::Tcp, sip_tcp)] {
@@ -125,11 +141,14 @@ impl Server {
             driver,
             http,
             ready: Ready {
+                msrp_relay: relay.as_ref().map(RelayServer::tcp),
+                msrp_ws: relay.as_ref().and_then(RelayServer::websocket),
                 sip_udp,
                 sip_tcp,
                 msrp_tcp,
                 xcap_http,
             },
+            relay,
             recorder,
             events,
         })
@@ -165,6 +184,7 @@ impl Server {
 
     async fn end(&mut self) -> Result<(), ServerError> {
         self.http = None;
+        self.relay = None;
         self.driver.host().stop_listening();
         self.driver.machine().shut_down(Instant::now());
         let limit = tokio::time::Instant::now() + END_LIMIT;

@@ -156,6 +156,8 @@ table! {
         xcap_http: String = "127.0.0.1:8080".to_owned(),
         sip_ws: String = String::new(),
         msrp_ws: String = String::new(),
+        msrp_relay: String = String::new(),
+        msrp_relay_host: String = String::new(),
         admin_http: String = String::new(),
     }
 }

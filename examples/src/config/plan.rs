@@ -9,6 +9,7 @@ use sip_im::{Transport, Uri};
 
 use super::{Config, Kind, LOCAL, Limits, Mode, Online};
 use crate::net::{TrustedPeer, TrustedPeers};
+use crate::relay;
 
 /// A configuration in which everything means something.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub struct Plan {
     pub sip_tcp: Option<SocketAddr>,
     /// Where to listen for MSRP over TCP.
     pub msrp_tcp: SocketAddr,
+    /// The relay, if there is to be one.
+    pub relay: Option<relay::Settings>,
     /// Where to listen for XCAP over HTTP.
     pub xcap_http: Option<SocketAddr>,
     /// Who belongs to the trust domain.
@@ -90,6 +93,7 @@ impl Plan {
             sip_tcp: address("listen.sip_tcp", &config.listen.sip_tcp)?,
             msrp_tcp: address("listen.msrp_tcp", &config.listen.msrp_tcp)?
                 .ok_or_else(|| wrong("listen.msrp_tcp", "is needed for sessions"))?,
+            relay: relay(config)?,
             xcap_http: address("listen.xcap_http", &config.listen.xcap_http)?,
             trusted: TrustedPeers::new(trusted),
             xcap_proxies: TrustedPeers::new(proxies),
@@ -124,6 +128,35 @@ impl Plan {
         }
         Ok(plan)
     }
+}
+
+/// The relay: over TCP where that is asked for, and where WebSocket is, since the peers of clients in browsers need it.
+fn relay(config: &Config) -> Result<Option<relay::Settings>, PlanError> {
+    let listen = &config.listen;
+    let websocket = address("listen.msrp_ws", &listen.msrp_ws)?;
+    let tcp = address("listen.msrp_relay", &listen.msrp_relay)?;
+    let Some(tcp) = tcp.or(websocket.map(|websocket| SocketAddr::new(websocket.ip(), 0))) else {
+        return Ok(None);
+    };
+    let realm = config.auth.realm.as_ref().unwrap_or(&config.domain);
+    let mut relay = relay::Settings::new(tcp, realm);
+    relay.websocket = websocket;
+    relay.host = Some(listen.msrp_relay_host.clone()).filter(|host| !host.is_empty());
+    relay.names = vec![config.domain.clone(), format!(".{}", config.domain)];
+    for (index, user) in config.users.iter().enumerate() {
+        let uri = uri(&format!("users[{index}].uri"), &user.uri)?;
+        // Without a password nobody could tell who it is.
+        if let (Some(name), false) = (uri.user(), user.password.is_empty()) {
+            let host = uri.host().unwrap_or_default();
+            relay
+                .passwords
+                .insert(format!("{name}@{host}"), user.password.clone());
+            if host.eq_ignore_ascii_case(&config.domain) {
+                relay.passwords.insert(name.to_owned(), user.password.clone());
+            }
+        }
+    }
+    Ok(Some(relay))
 }
 
 fn roles(config: &Config) -> Result<roles::Config, PlanError> {
@@ -220,7 +253,6 @@ fn refuse_what_is_not_there(config: &Config) -> Result<(), PlanError> {
         ("listen.sip_tls", !listen.sip_tls.is_empty()),
         ("listen.msrp_tls", !listen.msrp_tls.is_empty()),
         ("listen.sip_ws", !listen.sip_ws.is_empty()),
-        ("listen.msrp_ws", !listen.msrp_ws.is_empty()),
         ("listen.admin_http", !listen.admin_http.is_empty()),
         ("core.served_user", config.core.served_user != "p-served-user"),
         ("functions.participating", functions.participating != LOCAL),
