@@ -13,7 +13,7 @@ use msrp::endpoint::Octets;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -35,6 +35,8 @@ pub(super) struct Context {
     pub(super) id: ConnectionId,
     pub(super) line: Option<(Recorder, Line)>,
     pub(super) sender: mpsc::Sender<Sighting>,
+    /// One: what was read is dealt with before more is read, so that nothing piles up between a socket and the relay.
+    pub(super) turns: Arc<Semaphore>,
 }
 
 #[derive(Debug, Default)]
@@ -50,10 +52,21 @@ impl Context {
         }
     }
 
-    async fn received(&self, data: Bytes) -> bool {
+    async fn received(&self, data: Bytes, turn: OwnedSemaphorePermit) -> bool {
         self.record(Way::Received, &data);
-        let sighting = Sighting::Received { id: self.id, data };
+        let sighting = Sighting::Received {
+            id: self.id,
+            data,
+            turn,
+        };
         self.sender.send(sighting).await.is_ok()
+    }
+
+    /// Waits until what was read before is dealt with, and more is to be read.
+    async fn turn(&self, reading: &mut watch::Receiver<bool>) -> Option<OwnedSemaphorePermit> {
+        let turn = self.turns.clone().acquire_owned().await.ok()?;
+        reading.wait_for(|reads| *reads).await.ok()?;
+        Some(turn)
     }
 
     async fn closed(&self) {
@@ -141,14 +154,14 @@ impl Halves {
 
 async fn read(mut stream: OwnedReadHalf, mut reading: watch::Receiver<bool>, context: Context) {
     let mut buffer = BytesMut::new();
-    while reading.wait_for(|reads| *reads).await.is_ok() {
+    while let Some(turn) = context.turn(&mut reading).await {
         if buffer.capacity() < READ_LEAST {
             buffer.reserve(READ_SIZE);
         }
         match stream.read_buf(&mut buffer).await {
             Ok(0) | Err(_) => break,
             Ok(_) => {
-                if !context.received(buffer.split().freeze()).await {
+                if !context.received(buffer.split().freeze(), turn).await {
                     return;
                 }
             }
@@ -182,7 +195,7 @@ async fn read_messages(
     mut reading: watch::Receiver<bool>,
     context: Context,
 ) {
-    while reading.wait_for(|reads| *reads).await.is_ok() {
+    while let Some(turn) = context.turn(&mut reading).await {
         let data = match stream.next().await {
             Some(Ok(Message::Binary(data))) => data,
             Some(Ok(Message::Text(text))) => text.into(),
@@ -190,7 +203,7 @@ async fn read_messages(
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
             Some(Ok(Message::Close(_)) | Err(_)) | None => break,
         };
-        if !context.received(data).await {
+        if !context.received(data, turn).await {
             return;
         }
     }

@@ -7,6 +7,7 @@ mod websocket;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use msrp::ConnectionId;
 use msrp::digest::Ha1;
 use msrp::relay::{Address, Answer, Config, Effect, Event, Input, OpenId, Password, Peer, Relay, Transmit};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_tungstenite::WebSocketStream;
 
 use connection::{Connection, Context};
@@ -79,6 +80,8 @@ enum Sighting {
     Received {
         id: ConnectionId,
         data: Bytes,
+        /// Given back once it has been dealt with.
+        turn: OwnedSemaphorePermit,
     },
     Writable {
         id: ConnectionId,
@@ -145,6 +148,7 @@ impl RelayServer {
             sender,
             connections: BTreeMap::new(),
             pending: VecDeque::new(),
+            turns: Vec::new(),
             last: 0,
         };
         tasks.push(tokio::spawn(running.run(sightings)).abort_handle());
@@ -182,6 +186,7 @@ struct Running {
     connections: BTreeMap<ConnectionId, Connection>,
     /// What the relay is to hear before it is asked for more.
     pending: VecDeque<Input>,
+    turns: Vec<OwnedSemaphorePermit>,
     last: u64,
 }
 
@@ -219,10 +224,11 @@ impl Running {
             }
             match self.relay.poll_transmit(now) {
                 Some(transmit) => self.transmit(transmit),
-                None if self.pending.is_empty() => return,
+                None if self.pending.is_empty() => break,
                 None => {}
             }
         }
+        self.turns.clear();
     }
 
     fn answer(&self, effect: Effect) -> Answer {
@@ -302,8 +308,9 @@ impl Running {
                 self.connections.insert(id, Connection::tcp(stream, context));
             }
             Sighting::Connected(open, Err(_)) => self.pending.push_back(Input::OpenFailed { open }),
-            Sighting::Received { id, data } => {
+            Sighting::Received { id, data, turn } => {
                 if self.connections.contains_key(&id) {
+                    self.turns.push(turn);
                     self.pending.push_back(Input::Received { connection: id, data });
                 }
             }
@@ -336,6 +343,7 @@ impl Running {
             id,
             line,
             sender: self.sender.clone(),
+            turns: Arc::new(Semaphore::new(1)),
         }
     }
 }
@@ -355,7 +363,7 @@ async fn accept(listener: TcpListener, sender: mpsc::Sender<Sighting>) {
 }
 
 async fn accept_websocket(listener: TcpListener, sender: mpsc::Sender<Sighting>) {
-    let shaking = std::sync::Arc::new(tokio::sync::Semaphore::new(SHAKING));
+    let shaking = Arc::new(Semaphore::new(SHAKING));
     loop {
         let Ok(permit) = shaking.clone().acquire_owned().await else {
             return;
