@@ -90,7 +90,7 @@ impl Connection {
         shared: &mut Shared,
         now: Instant,
     ) -> Option<Produced> {
-        let chunk_size = shared.config.chunk_size.get();
+        let chunk_size = session.chunk_size(&shared.config);
         let most = shared.config.interrupt_size.get().min(chunk_size);
         let message = session.outbox.get_mut(number)?;
         let aborting = message.state == OutgoingState::Aborting;
@@ -192,7 +192,7 @@ impl Connection {
             });
         };
         let most = shared.config.interrupt_size.get();
-        let most = most.min(shared.config.chunk_size.get().saturating_sub(chunk.octets));
+        let most = most.min(session.chunk_size(&shared.config).saturating_sub(chunk.octets));
         //= https://www.rfc-editor.org/rfc/rfc4975#section-7.1.1
         //# SEND requests larger than 2048 octets MUST be interrupted if the
         //# sender needs to send pending responses or REPORT requests.
@@ -246,7 +246,7 @@ impl Connection {
         let others = !self.turn.is_empty() || !session.outbox.ready.is_empty();
         let ends = cut
             || self.websocket
-            || chunk.octets >= config.chunk_size.get()
+            || chunk.octets >= session.chunk_size(config)
             || !self.urgent.is_empty()
             || (others && !message.is_ready());
         ends.then_some(Continuation::More)

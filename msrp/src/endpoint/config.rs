@@ -41,6 +41,9 @@ pub struct Config {
     pub check_sender: bool,
     /// The most octets of a body in one chunk (default 16 KiB, which peers and relays that gather whole chunks take).
     pub chunk_size: NonZeroUsize,
+    /// The most octets of a body in one chunk on a path with relays (default 8 KiB: Kamailio's gathers each message, and
+    /// breaks the connection at about 14 KiB).
+    pub relayed_chunk_size: NonZeroUsize,
     /// The most octets of a body that go out between two looks for what is more urgent (default 2048, which RFC 4975
     /// section 7.1.1 calls the longest chunk that need not be interruptible).
     pub interrupt_size: NonZeroUsize,
@@ -60,6 +63,7 @@ impl Default for Config {
             matching: Matching::Uri,
             check_sender: true,
             chunk_size: const { NonZeroUsize::new(16 * 1024).unwrap() },
+            relayed_chunk_size: const { NonZeroUsize::new(8 * 1024).unwrap() },
             interrupt_size: const { NonZeroUsize::new(2048).unwrap() },
         }
     }

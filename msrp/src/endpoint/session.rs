@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::{Limits, SessionConfig};
+use super::{Config, Limits, SessionConfig};
 use crate::connection::outgoing::{Outbox, Outgoing, OutgoingState};
 use crate::connection::receive::{Assembly, Coverage};
 use crate::connection::report::path_lines;
@@ -356,6 +356,16 @@ impl Session {
     pub(crate) fn set_relay_path(&mut self, path: Vec<Uri>) {
         self.relay_path = path;
         self.write_paths();
+    }
+
+    /// The most octets of a body in one chunk.
+    pub(crate) fn chunk_size(&self, config: &Config) -> usize {
+        let size = config.chunk_size.get();
+        if self.relay_path.is_empty() && self.config.remote_path.len() < 2 {
+            size
+        } else {
+            size.min(config.relayed_chunk_size.get())
+        }
     }
 
     /// Sets the way to the peer.
