@@ -44,6 +44,7 @@ replayed! {
     msrp_connection
     msrp_framer
     msrp_message
+    msrp_relay
     multipart
     policy_evaluate
     sdp
