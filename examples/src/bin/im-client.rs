@@ -46,6 +46,7 @@ fn main() -> ExitCode {
 fn arguments() -> Result<Option<Options>, lexopt::Error> {
     let mut parser = lexopt::Parser::from_env();
     let (mut user, mut password, mut server, mut asserted) = (None, String::new(), None, None);
+    let mut relays = Vec::new();
     let (mut transport, mut instance, mut auto_accept, mut json) = (Transport::Tcp, None, false, false);
     while let Some(argument) = parser.next()? {
         match argument {
@@ -57,7 +58,13 @@ fn arguments() -> Result<Option<Options>, lexopt::Error> {
             Long("asserted") => asserted = Some(parser.value()?.parse_with(Uri::parse)?),
             Long("auto-accept") => auto_accept = true,
             Long("json") => json = true,
-            Long("msrp-relay") => return Err("--msrp-relay: not supported".into()),
+            // Several are a chain, the nearest first.
+            Long("msrp-relay") => {
+                for relay in parser.value()?.string()?.split(',') {
+                    let relay = msrp::Uri::parse(relay);
+                    relays.push(relay.map_err(|error| lexopt::Error::Custom(Box::new(error)))?);
+                }
+            }
             Short('h') | Long("help") => return Ok(None),
             other => return Err(other.unexpected()),
         }
@@ -69,6 +76,7 @@ fn arguments() -> Result<Option<Options>, lexopt::Error> {
     config.instance = instance;
     config.auto_accept = auto_accept;
     config.asserted = asserted;
+    config.msrp_relays = relays;
     Ok(Some(Options { config, json }))
 }
 
@@ -107,7 +115,8 @@ fn run(options: Options) -> io::Result<()> {
 async fn talk(Options { mut config, json }: Options) -> io::Result<()> {
     let mut network = Network::new(Settings::default());
     // One-to-one sessions may be connected to, at the address by which this host reaches the server.
-    if let Ok(address) = own_address(&config.server).await
+    if config.msrp_relays.is_empty()
+        && let Ok(address) = own_address(&config.server).await
         && let Ok(listening) = network
             .listen(Protocol::Msrp, Transport::Tcp, SocketAddr::new(address, 0))
             .await
@@ -387,6 +396,7 @@ const PARTING: Duration = Duration::from_secs(5);
 const USAGE: &str = "\
 usage: im-client --user URI --password SECRET --server HOST:PORT
        [--transport udp|tcp] [--instance URN] [--asserted URI] [--auto-accept] [--json]
+       [--msrp-relay URI[,URI]]
 ";
 
 const HELP: &str = "\

@@ -34,6 +34,9 @@ pub struct Config {
     /// Host and port at which the host accepts MSRP connections for this client, if it does. Without it every session
     /// is offered `a=setup:active`. Default: none.
     pub media_listen: Option<(String, u16)>,
+    /// The MSRP relays that the user's sessions go through, the nearest first (RFC 4976); the user's password is theirs
+    /// too. Default: none.
+    pub msrp_relays: Vec<msrp::Uri>,
     /// Whether an invitation is accepted without asking. Default: false.
     pub auto_accept: bool,
     /// Whether a delivery notification is sent when a message asks for one (RFC 5438). Default: true.
@@ -100,6 +103,7 @@ impl Config {
             asserted: None,
             instance: None,
             media_listen: None,
+            msrp_relays: Vec::new(),
             auto_accept: false,
             notify_delivery: true,
             privacy: false,

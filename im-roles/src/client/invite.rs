@@ -22,6 +22,11 @@ impl Client {
         if !self.sessions.table.contains_key(&session) {
             return;
         }
+        match self.has_path(session, now) {
+            Some(true) => {}
+            Some(false) => return,
+            None => return self.never_came(session, Failure::local("no relay can be asked"), now),
+        }
         match self.build_invite(session, now) {
             Some(request) => self.transmit(request, Purpose::Invite { session }, now),
             None => self.never_came(session, Failure::local("the invitation cannot be written"), now),
@@ -274,6 +279,15 @@ impl Client {
             return Err(CommandError::WrongState);
         };
         let (transaction, invite, privacy) = (*transaction, invite.clone(), entry.privacy);
+        match self.has_path(session, now) {
+            Some(true) => {}
+            Some(false) => return Ok(()),
+            None => {
+                self.answer(transaction, &invite, StatusCode::TEMPORARILY_UNAVAILABLE, now);
+                self.left(session, Some("no relay can be asked".to_owned()), now);
+                return Err(CommandError::NotAccepted);
+            }
+        }
         let prepared = request_sdp(&invite).and_then(|offer| self.answer_media(session, &offer, now));
         let Some(answer) = prepared else {
             self.answer(transaction, &invite, StatusCode::NOT_ACCEPTABLE_HERE, now);

@@ -8,6 +8,7 @@ use sip_im::sdp::{self, LocalMedia, MessageMedia, Setup};
 
 use super::Client;
 use super::event::{CommandId, Event, Failure, SessionKey};
+use super::relay::Path;
 use super::session::Stage;
 use super::wire::Link;
 
@@ -17,7 +18,9 @@ pub(super) struct Media {
     /// The session of MSRP, once it is open.
     pub(super) session: Option<msrp::endpoint::SessionKey>,
     /// This end's path.
-    local: Option<msrp::Uri>,
+    pub(super) local: Option<msrp::Uri>,
+    /// The path through relays.
+    pub(super) relay: Option<Path>,
     /// What the peer said of its end.
     pub(super) remote: Option<MessageMedia>,
     /// The description that was sent, to be repeated in answer to a re-INVITE.
@@ -36,14 +39,16 @@ impl Client {
         conference: bool,
         now: Instant,
     ) -> Option<Media> {
-        let listening = self.config.media_listen.is_some() && !conference;
-        let path = self.mint_path(listening)?;
-        let setup = if listening { Setup::ActPass } else { Setup::Active };
-        let local = self.local_media(path.clone(), setup, conference);
-        let mut media = Media {
-            local: Some(path),
-            ..Media::default()
+        let mut media = self.begun_media(session);
+        let reachable = self.config.media_listen.is_some() || media.relay.is_some();
+        let listening = reachable && !conference;
+        let path = match media.local.take() {
+            Some(path) => path,
+            None => self.mint_path(listening)?,
         };
+        let setup = if listening { Setup::ActPass } else { Setup::Active };
+        let local = self.local_media(&path, media.relay.as_ref(), setup, conference);
+        media.local = Some(path);
         media.local_sdp = Some(sdp::offer(&local).write());
         if listening {
             // The peer may connect before its answer arrives.
@@ -103,25 +108,28 @@ impl Client {
         now: Instant,
     ) -> Option<Bytes> {
         let conference = self.sessions.table.get(&session)?.conference;
+        let mut media = self.begun_media(session);
         let active = match offer.message_media()?.setup {
             //= https://www.rfc-editor.org/rfc/rfc4975#section-5.4
             // Without the attribute it is the offerer who connects.
             None | Some(Setup::Active) => {
-                self.config.media_listen.as_ref()?;
+                if self.config.media_listen.is_none() && media.relay.is_none() {
+                    return None;
+                }
                 false
             }
             // Who is asked to choose chooses what works through an address translator.
             Some(Setup::Passive | Setup::ActPass) => true,
             Some(_) => return None,
         };
-        let path = self.mint_path(!active)?;
-        let setup = if active { Setup::Active } else { Setup::Passive };
-        let local = self.local_media(path.clone(), setup, conference);
-        let answer = sdp::answer(offer, &local).ok()?;
-        let mut media = Media {
-            local: Some(path),
-            ..Media::default()
+        let path = match media.local.take() {
+            Some(path) => path,
+            None => self.mint_path(!active)?,
         };
+        let setup = if active { Setup::Active } else { Setup::Passive };
+        let local = self.local_media(&path, media.relay.as_ref(), setup, conference);
+        let answer = sdp::answer(offer, &local).ok()?;
+        media.local = Some(path);
         media.remote = Some(answer.remote.clone());
         let role = if active { Role::Active } else { Role::Passive };
         self.open_media(session, &mut media, answer.remote.path.clone(), role, now)?;
@@ -129,6 +137,27 @@ impl Client {
         media.local_sdp = Some(text.clone());
         self.sessions.table.get_mut(&session)?.media = media;
         Some(text)
+    }
+
+    /// What a session's media have been given before they are offered or answered: a path through relays.
+    fn begun_media(&self, session: SessionKey) -> Media {
+        let begun = self.sessions.table.get(&session).map(|entry| &entry.media);
+        Media {
+            relay: begun.and_then(|media| media.relay.clone()),
+            local: begun.and_then(|media| media.local.clone().filter(|_| media.relay.is_some())),
+            ..Media::default()
+        }
+    }
+
+    /// This end's path as its peer is told it.
+    //= https://www.rfc-editor.org/rfc/rfc4976#section-5.1
+    //# To
+    //# form the SDP path attribute to provide to the peer, the client
+    //# reverses the list of URIs in the Use-Path header (after the outermost
+    //# authentication), and appends the client's own URI.
+    fn described(&self, own: &msrp::Uri, relay: Option<&Path>) -> Vec<msrp::Uri> {
+        let relays = relay.map_or(&[][..], |path| self.wire.msrp.relay_path(path.key));
+        relays.iter().rev().chain([own]).cloned().collect()
     }
 
     fn mint_path(&mut self, listening: bool) -> Option<msrp::Uri> {
@@ -143,8 +172,15 @@ impl Client {
         Some(self.wire.msrp.mint_uri(false, &host, port))
     }
 
-    fn local_media(&self, path: msrp::Uri, setup: Setup, conference: bool) -> LocalMedia {
-        let mut local = LocalMedia::new(path);
+    fn local_media(
+        &self,
+        own: &msrp::Uri,
+        relay: Option<&Path>,
+        setup: Setup,
+        conference: bool,
+    ) -> LocalMedia {
+        let mut local = LocalMedia::new(own.clone());
+        local.path = self.described(own, relay);
         let types: &[&str] = if conference {
             &["message/cpim"]
         } else {
@@ -176,6 +212,7 @@ impl Client {
             max: self.config.limits.max_message_size,
         };
         config.acknowledge = Acknowledge::Automatic;
+        config.relay = media.relay.as_ref().map(|path| path.key);
         config.max_size = media.remote.as_ref().and_then(|remote| remote.max_size);
         let opened = self.wire.msrp.open_session(config, now).ok()?;
         media.session = Some(opened);
@@ -185,6 +222,11 @@ impl Client {
 
     /// News of a session's media.
     pub(super) fn on_media(&mut self, event: MediaEvent, now: Instant) {
+        match event {
+            MediaEvent::RelayReady { relay, .. } => return self.on_relay_ready(relay, now),
+            MediaEvent::RelayFailed { relay, reason } => return self.on_relay_failed(relay, reason, now),
+            _ => {}
+        }
         let Some(session) = event
             .session()
             .and_then(|media| self.sessions.by_media.get(&media).copied())

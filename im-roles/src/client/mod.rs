@@ -38,6 +38,7 @@ mod media;
 mod message;
 mod pager;
 mod registration;
+mod relay;
 mod remembered;
 mod requests;
 mod roster;

@@ -113,6 +113,8 @@ pub(super) struct Sessions {
     pub(super) by_incoming: BTreeMap<ServerTransaction, SessionKey>,
     /// Call-IDs of subscriptions: a NOTIFY may come before the answer that makes the dialog.
     pub(super) by_subscription: BTreeMap<String, SessionKey>,
+    /// The sessions' paths through relays.
+    pub(super) by_relay: BTreeMap<msrp::endpoint::RelayKey, SessionKey>,
     last: u64,
 }
 
@@ -365,9 +367,10 @@ impl Client {
 
     /// The session is over: the media goes, and the application is told.
     pub(super) fn left(&mut self, session: SessionKey, reason: Option<String>, now: Instant) {
-        let Some(entry) = self.sessions.remove(session) else {
+        let Some(mut entry) = self.sessions.remove(session) else {
             return;
         };
+        self.dismiss_path(entry.media.relay.take(), now);
         if let Some(media) = entry.media.session {
             self.wire.msrp.close_session(media, now);
         }
@@ -396,9 +399,10 @@ impl Client {
 
     /// The session never came about.
     pub(super) fn never_came(&mut self, session: SessionKey, failure: Failure, now: Instant) {
-        let Some(entry) = self.sessions.remove(session) else {
+        let Some(mut entry) = self.sessions.remove(session) else {
             return;
         };
+        self.dismiss_path(entry.media.relay.take(), now);
         if let Some(media) = entry.media.session {
             self.wire.msrp.close_session(media, now);
         }
