@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use im_roles::flow::Protocol;
@@ -142,6 +142,8 @@ impl RelayServer {
             .extend([tcp.ip().to_string(), "localhost".to_owned()]);
         // What protects its connections, if anything does, is in front of this process.
         config.plain_auth = true;
+        // As long as most sessions last: a path that is renewed has to be offered anew. It dies with its connection anyway.
+        config.default_expires = Duration::from_secs(12 * 3600);
         let running = Running {
             relay: Relay::new(config, entropy::os()),
             settings,
@@ -386,6 +388,6 @@ async fn accept_websocket(listener: TcpListener, sender: mpsc::Sender<Sighting>)
 const SIGHTINGS: usize = 1024;
 /// Handshakes at a time.
 const SHAKING: usize = 1024;
-const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// The port of a relay whose URI has none (RFC 4976 section 8).
 const DEFAULT_PORT: u16 = 2855;

@@ -1,6 +1,6 @@
 //! Sessions through the user's MSRP relays (RFC 4976): each asks for a path of its own before it is offered or answered.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use msrp::endpoint::RelayKey;
 use msrp::relay::{Access, Failure as RelayFailure};
@@ -33,8 +33,8 @@ impl Client {
         };
         let user = self.config.user.user().unwrap_or_default();
         let relays = self.config.msrp_relays.clone();
-        let mut access = Access::new(relays, user, self.config.password.clone());
-        access.expires = Some(LONGEST);
+        // How long the path is good is left to the relays: kamailio's answer to a wish that is too long cannot be read.
+        let access = Access::new(relays, user, self.config.password.clone());
         let uri = self.wire.msrp.mint_uri(false, &local.ip().to_string(), 9);
         let key = self.wire.msrp.enlist(access, uri.clone(), now).ok()?;
         self.sessions.by_relay.insert(key, session);
@@ -100,6 +100,3 @@ impl Client {
         }
     }
 }
-
-/// What is asked for; a relay that gives less says so.
-const LONGEST: Duration = Duration::from_secs(12 * 3600);

@@ -297,19 +297,110 @@ impl Enlisting {
     fn out_of_bounds(&mut self, head: &Head) -> Result<(), Failure> {
         let least = head.headers.get::<MinExpires>().map_err(|_| Failure::Malformed)?;
         let most = head.headers.get::<MaxExpires>().map_err(|_| Failure::Malformed)?;
-        let refused = Failure::Refused(StatusCode::INTERVAL_OUT_OF_BOUNDS);
         let wanted = match (least, most) {
-            (Some(MinExpires(least)), _) => least,
-            (None, Some(MaxExpires(most))) => most,
-            (None, None) => return Err(refused),
+            (Some(MinExpires(least)), _) => Some(least),
+            (None, Some(MaxExpires(most))) => Some(most),
+            // A relay that does not say its bounds is asked without a wish.
+            (None, None) => None,
         };
-        if self.expires == Some(wanted) {
-            return Err(refused);
+        if self.expires == wanted {
+            return Err(Failure::Refused(StatusCode::INTERVAL_OUT_OF_BOUNDS));
         }
-        self.expires = Some(wanted);
+        self.expires = wanted;
         Ok(())
     }
 }
 
 /// How often one relay is asked: without credentials, with them, with a fresh nonce, and with another lifetime.
 const TRIES: u32 = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{Decoder, Frame, Leniency, Limits};
+
+    fn head(status: u16, headers: &str) -> Head {
+        let mut decoder = Decoder::new(Limits::default(), Leniency::default());
+        decoder.push(Bytes::from(format!(
+            "MSRP tid1 {status}\r\nTo-Path: msrp://a:1/a;tcp\r\nFrom-Path: msrp://r:1;tcp\r\n{headers}-------tid1$\r\n"
+        )));
+        match decoder.next() {
+            Ok(Some(Frame::Head(head))) => head,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn request(enlisting: &mut Enlisting) -> String {
+        let id = TransactionId::new("tid1").unwrap();
+        let octets = enlisting
+            .request(&mut BytesMut::new(), &id, [7; crate::id::RANDOM])
+            .unwrap();
+        String::from_utf8(octets.to_vec()).unwrap()
+    }
+
+    fn enlisting(change: impl Fn(&mut Access)) -> Enlisting {
+        let mut access = Access::new(vec![Uri::parse("msrp://r:1;tcp").unwrap()], "alice", "secret");
+        access.expires = Some(Duration::from_secs(7200));
+        change(&mut access);
+        Enlisting::new(access, Uri::parse("msrp://a:1/a;tcp").unwrap())
+    }
+
+    #[test]
+    fn a_relay_that_does_not_say_its_bounds_decides_itself() {
+        let mut enlisting = enlisting(|_| {});
+        let out_of_bounds = StatusCode::INTERVAL_OUT_OF_BOUNDS;
+        assert!(request(&mut enlisting).contains("Expires: 7200\r\n"));
+        let answer = head(423, "");
+        assert_eq!(enlisting.answered(&answer, out_of_bounds), Progress::Again);
+        assert!(!request(&mut enlisting).contains("Expires"));
+        let refused = Progress::Failed(Failure::Refused(out_of_bounds));
+        assert_eq!(enlisting.answered(&answer, out_of_bounds), refused);
+    }
+
+    #[test]
+    fn a_wrong_proof_is_never_taken_and_a_missing_one_only_if_it_is_not_demanded() {
+        let challenge = r#"WWW-Authenticate: Digest realm="r", nonce="n", qop="auth""#;
+        let granted = |info: &str| format!("Use-Path: msrp://r:1/u;tcp\r\nExpires: 900\r\n{info}");
+        for (demanded, info, outcome) in [
+            (false, "", Progress::Done),
+            (true, "", Progress::Failed(Failure::NotProved)),
+            (
+                false,
+                "Authentication-Info: rspauth=\"00000000000000000000000000000000\"\r\n",
+                Progress::Failed(Failure::NotProved),
+            ),
+            (
+                false,
+                "Authentication-Info: nc=x\r\n",
+                Progress::Failed(Failure::Malformed),
+            ),
+        ] {
+            let mut enlisting = enlisting(|access| access.require_proof = demanded);
+            request(&mut enlisting);
+            let challenged = head(401, &format!("{challenge}\r\n"));
+            assert_eq!(
+                enlisting.answered(&challenged, StatusCode::UNAUTHORIZED),
+                Progress::Again
+            );
+            assert!(request(&mut enlisting).contains("nc=00000001"));
+            let answer = head(200, &granted(info));
+            assert_eq!(enlisting.answered(&answer, StatusCode::OK), outcome, "{info}");
+        }
+    }
+
+    #[test]
+    fn challenges_that_must_not_be_answered_are_not() {
+        for challenge in [
+            "Basic realm=\"r\"",
+            "Digest realm=\"r\", nonce=\"n\"",
+            "Digest realm=\"r\", nonce=\"n\", qop=\"auth-int\"",
+            "Digest realm=\"r\", nonce=\"n\", qop=\"auth\", algorithm=MD5-sess",
+        ] {
+            let mut enlisting = enlisting(|_| {});
+            request(&mut enlisting);
+            let challenged = head(401, &format!("WWW-Authenticate: {challenge}\r\n"));
+            let outcome = enlisting.answered(&challenged, StatusCode::UNAUTHORIZED);
+            assert_eq!(outcome, Progress::Failed(Failure::Challenge), "{challenge}");
+        }
+    }
+}
