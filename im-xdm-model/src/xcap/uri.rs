@@ -201,8 +201,8 @@ impl ResourceUri {
     /// use im_xdm_model::xcap::{ResourceUri, Tree};
     ///
     /// let tree = Tree::User("sip:joe?@example.com".into());
-    /// let path = ResourceUri::path_of("/root/", "resource-lists", &tree, "index");
-    /// assert_eq!(path, "/root/resource-lists/users/sip:joe%3F@example.com/index");
+    /// let path = ResourceUri::path_of("/xcap/", "resource-lists", &tree, "index");
+    /// assert_eq!(path, "/xcap/resource-lists/users/sip:joe%3F@example.com/index");
     /// ```
     pub fn path_of(root: &str, auid: &str, tree: &Tree, document: &str) -> String {
         let mut path = root.trim_end_matches('/').to_owned();
