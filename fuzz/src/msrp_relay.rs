@@ -39,7 +39,6 @@ struct World {
 }
 
 impl World {
-    #[expect(clippy::disallowed_methods, reason = "an opaque epoch for virtual time")]
     fn new() -> Self {
         let mut config = Config::new(Address::new(false, "r.example", 2855));
         config.plain_auth = true;
@@ -220,7 +219,7 @@ impl World {
         if self.inside.contains(&connection) {
             return;
         }
-        let status = if how & 3 == 0 { 413 } else { 200 };
+        let status = if how.is_multiple_of(4) { 413 } else { 200 };
         let text =
             format!("MSRP {id} {status} comment\r\nTo-Path: {from}\r\nFrom-Path: {to}\r\n-------{id}$\r\n");
         self.input(Input::Received {
