@@ -742,6 +742,21 @@ fn each_branch_of_a_forked_invite_is_a_session_of_its_own() {
 }
 
 #[test]
+fn an_early_dialog_that_is_ended_is_gone_even_when_another_branch_is_accepted() {
+    let mut pair = pair(FINE, 23);
+    call(&mut pair, Some(&media(1000)));
+    let sent = sent_invite(&mut pair);
+    branch(&mut pair, &sent, "b1", StatusCode::RINGING, |_| {});
+    let early = pair.ends[0].events.iter().find_map(progress).expect("early");
+    branch(&mut pair, &sent, "b2", StatusCode::OK, with_sdp(2002));
+    let up = pair.ends[0].events.iter().find_map(accepted).expect("accepted");
+    end(&mut pair, 0, early);
+    end(&mut pair, 0, up);
+    pair.run_for(100 * SECOND);
+    assert_eq!(pair.ends[0].endpoint.sessions(), 0);
+}
+
+#[test]
 fn a_refusal_ends_every_early_dialog_and_the_dialogs_are_bounded() {
     //= https://www.rfc-editor.org/rfc/rfc3261#section-13.2.2.3
     //= type=test

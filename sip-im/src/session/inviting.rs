@@ -410,9 +410,4 @@ impl Session {
             self.change_failed(cx, change, outcome);
         }
     }
-
-    /// A branch that led to nothing, of an INVITE that another branch has accepted.
-    pub(crate) fn is_unanswered(&self) -> bool {
-        self.state == SessionState::Early && self.side == Side::Caller
-    }
 }

@@ -439,11 +439,9 @@ impl Endpoint {
         let Some(invitation) = self.sessions.invitations.remove(&id) else {
             return;
         };
+        // Those that have their 2xx take no notice.
         for session in invitation.branches {
-            let unanswered = self.sessions.get(session).is_some_and(Session::is_unanswered);
-            if unanswered {
-                self.branch_news(session, id, transaction, Err(Failure::Ended), now);
-            }
+            self.branch_news(session, id, transaction, Err(Failure::Ended), now);
         }
         if !invitation.answered {
             self.events.push_back(Event::Session(SessionEvent::InviteFailed {
