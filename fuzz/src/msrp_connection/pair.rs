@@ -173,7 +173,12 @@ impl Run {
     fn lose(&mut self) {
         self.broken = true;
         for end in &mut self.ends {
-            end.incoming.clear();
+            // A host answers each request to connect, if only by saying that it failed.
+            for input in std::mem::take(&mut end.incoming) {
+                if let Input::Opened { open: Some(open), .. } | Input::OpenFailed { open } = input {
+                    end.endpoint.handle_input(Input::OpenFailed { open }, self.now);
+                }
+            }
             end.endpoint.handle_input(
                 Input::Closed {
                     connection: CONNECTION,
