@@ -56,7 +56,7 @@ pub struct Service {
 pub struct Packages {
     /// The names.
     pub names: Vec<String>,
-    /// What other namespaces add; only written after a name.
+    /// What other namespaces add, which the schema wants to stand after a name.
     pub others: Vec<Element>,
 }
 
@@ -167,8 +167,7 @@ impl Packages {
         for name in &self.names {
             element.push_leaf(NAMESPACE, "package", name);
         }
-        // The schema has what others add only after a package.
-        for other in self.others.iter().filter(|_| !self.names.is_empty()) {
+        for other in &self.others {
             element.push(other.clone());
         }
         element

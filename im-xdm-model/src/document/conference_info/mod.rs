@@ -250,6 +250,10 @@ impl Description {
                 _ => read.extensions.elements.push(child.to_element()),
             }
         }
+        // The order in which they are written, so that what is read back is the same.
+        read.extensions
+            .elements
+            .sort_by_key(|e| !is_own(e, &["keywords", "conf-uris", "service-uris"]));
         Ok(read)
     }
 

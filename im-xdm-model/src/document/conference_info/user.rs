@@ -215,6 +215,13 @@ impl User {
                 _ => read.extensions.elements.push(child.to_element()),
             }
         }
+        // The order in which they are written, so that what is read back is the same.
+        read.extensions.elements.sort_by_key(|e| {
+            (
+                !is_own(e, &["associated-aors"]),
+                !is_own(e, &["associated-aors", "languages"]),
+            )
+        });
         Ok(read)
     }
 
@@ -433,6 +440,9 @@ impl Media {
                 _ => read.extensions.elements.push(child.to_element()),
             }
         }
+        read.extensions
+            .elements
+            .sort_by_key(|e| !is_own(e, &["label", "src-id"]));
         Ok(read)
     }
 

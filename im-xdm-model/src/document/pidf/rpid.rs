@@ -138,7 +138,7 @@ impl Tokens {
             }
         }
         match &self.other {
-            Some(other) if name == "sphere" => element.push_text(&other.text),
+            Some(other) if name == "sphere" && is_plain(other) => element.push_text(&other.text),
             Some(other) => element.push(other.to_named(NAMESPACE, "other")),
             None => {}
         }
@@ -248,4 +248,9 @@ impl Rpid {
             element.push(input.to_element());
         }
     }
+}
+
+/// Tells whether a text stays the same when it stands between tags without an element of its own.
+fn is_plain(text: &DisplayName) -> bool {
+    text.lang.is_none() && !text.text.is_empty() && text.text.trim_matches(is_space).len() == text.text.len()
 }
