@@ -1,4 +1,4 @@
-//! Reading SIP messages, against httparse on the same text as HTTP.
+//! Reading SIP messages, against httparse on the same text as HTTP, and against other SIP parsers that read the same fields.
 
 use benches::Comparison;
 use bytes::Bytes;
@@ -56,7 +56,7 @@ const SDP: &str = "v=0\r\no=alice 2890844526 2890844527 IN IP6 2001:db8:7:1::c1\
 
 fn main() {
     let invite = format!("{INVITE}Content-Length: {}\r\n\r\n{SDP}", SDP.len());
-    let mut frame = Frame::new();
+    let (mut frame, mut peers_frame) = (Frame::new(), Frame::new());
     for (name, text) in [("MESSAGE", MESSAGE.to_owned()), ("IMS INVITE", invite)] {
         let (start, rest) = text.split_once("\r\n").unwrap_or_default();
         let start = start.replace("sip:", "/").replace("SIP/2.0", "HTTP/1.1");
@@ -66,6 +66,21 @@ fn main() {
             let label = format!("sip_parse/{name}, {what}");
             Comparison::new(&label, octets.len(), 1).run(run, "httparse", || as_http(&http));
         };
+        let label = format!("sip_parse/{name}, typed");
+        if sipx(&octets) > 0 {
+            Comparison::new(&label, octets.len(), 1).run(
+                || typed(&mut peers_frame, &octets),
+                "sipx-sip",
+                || sipx(&octets),
+            );
+        }
+        if rsip(&octets) > 0 {
+            Comparison::new(&label, octets.len(), 1).run(
+                || typed(&mut peers_frame, &octets),
+                "rsip",
+                || rsip(&octets),
+            );
+        }
         measure("framed", &mut || usize::from(framed(&mut frame, &octets)));
         measure("typed", &mut || typed(&mut frame, &octets));
         measure("checked message", &mut || usize::from(parse(&octets).is_some()));
@@ -107,6 +122,53 @@ fn owned(octets: &Bytes) -> usize {
         + usize::from(headers.require::<To>().is_ok())
         + usize::from(headers.require::<CallId>().is_ok())
         + usize::from(headers.require::<CSeq>().is_ok())
+}
+
+/// The same fields by `sipx-sip`; 0 when it refuses the message or one of them.
+fn sipx(octets: &Bytes) -> usize {
+    use sipx_sip::headers::{CSeq, CallId, ContactValue, From, RecordRoute, Route, To, Via};
+    let Ok(message) = sipx_sip::parse_datagram(octets.clone(), &sipx_sip::Limits::default()) else {
+        return 0;
+    };
+    let headers = message.headers();
+    let lists = [
+        count(headers.typed_all::<Via>()),
+        count(headers.typed_all::<Route>()),
+        count(headers.typed_all::<RecordRoute>()),
+        count(headers.typed_all::<ContactValue>()),
+        count(headers.typed::<From>()),
+        count(headers.typed::<To>()),
+        count(headers.typed::<CallId>()),
+        count(headers.typed::<CSeq>()),
+    ];
+    lists.into_iter().sum::<Option<usize>>().unwrap_or(0)
+}
+
+fn count<T, E>(values: impl IntoIterator<Item = Result<T, E>>) -> Option<usize> {
+    values.into_iter().map(|value| value.ok().map(|_| 1)).sum()
+}
+
+/// The same fields by `rsip`; 0 when it refuses the message or one of them.
+fn rsip(octets: &Bytes) -> usize {
+    use rsip::Header;
+    use rsip::headers::ToTypedHeader;
+    use rsip::message::HasHeaders;
+    let Ok(message) = rsip::SipMessage::try_from(octets.as_ref()) else {
+        return 0;
+    };
+    let values = message.headers().iter().map(|header| match header {
+        Header::Via(value) => value.typed().ok().map(|_| 1),
+        Header::Route(value) => value.typed().ok().map(|_| 1),
+        Header::RecordRoute(value) => value.typed().ok().map(|_| 1),
+        Header::Contact(value) => value.typed().ok().map(|_| 1),
+        Header::From(value) => value.typed().ok().map(|_| 1),
+        Header::To(value) => value.typed().ok().map(|_| 1),
+        Header::CSeq(value) => value.typed().ok().map(|_| 1),
+        // A Call-ID is text there, and needs no reading.
+        Header::CallId(_) => Some(1),
+        _ => Some(0),
+    });
+    values.sum::<Option<usize>>().unwrap_or(0)
 }
 
 fn as_http(text: &str) -> usize {

@@ -10,8 +10,8 @@ use std::cell::Cell;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use sip_im::codec::{Limits, parse_datagram};
+use bytes::{Bytes, BytesMut};
+use sip_im::codec::{Frame, Limits, parse_datagram};
 use sip_im::endpoint::{Config, Endpoint, Event as EndpointEvent, Input};
 use sip_im::header::*;
 use sip_im::registration::{self, Registrar};
@@ -332,4 +332,70 @@ fn a_message_from_octets_to_octets_to_timer_j_allocates_at_most_so_often() {
         responses <= 9_000,
         "{responses} allocations for a thousand responses"
     );
+}
+
+fn view_all(headers: &Headers) -> usize {
+    let addresses = headers.views::<Via>().flatten().count()
+        + headers.views::<Route>().flatten().count()
+        + headers.views::<RecordRoute>().flatten().count()
+        + headers.views::<Contact>().flatten().count();
+    let from = headers.view::<From>().unwrap().unwrap();
+    let to = headers.view::<To>().unwrap().unwrap();
+    let cseq = headers.view::<CSeq>().unwrap().unwrap();
+    assert_eq!(
+        (from.tag, to.address.display, cseq.seq, cseq.method),
+        (Some("9fxced76sl"), Some("Bob"), 1, "INVITE")
+    );
+    headers.view::<CallId>().unwrap().unwrap();
+    addresses
+}
+
+#[test]
+fn a_frame_is_read_viewed_and_written_without_allocation() {
+    // As a host has it: octets that came in one buffer, and are shared.
+    let shared = BytesMut::from(REQUEST).split().freeze();
+    let (mut frame, mut out) = (Frame::new(), BytesMut::with_capacity(2_000));
+    let limits = Limits::default();
+    frame.read(shared.clone(), &limits).unwrap();
+    let count = allocations(|| {
+        frame.read(shared.clone(), &limits).unwrap();
+        assert_eq!(view_all(frame.headers()), 6);
+        frame.write(&mut out);
+    });
+    assert_eq!(count, 0);
+    assert_eq!(out, REQUEST);
+}
+
+#[test]
+fn a_message_gives_its_room_to_the_next() {
+    let shared = BytesMut::from(REQUEST).split().freeze();
+    let (mut frame, mut out) = (Frame::new(), BytesMut::with_capacity(4_000));
+    let limits = Limits::default();
+    let mut round = || {
+        let mut scratch = core::mem::take(&mut frame);
+        scratch.read(shared.clone(), &limits).unwrap();
+        let message = scratch.into_message().unwrap();
+        message.write(&mut out);
+        frame.reuse(message);
+    };
+    round();
+    assert_eq!(allocations(round), 0);
+    assert_eq!(out.len(), REQUEST.len() * 2);
+}
+
+/// What reading a head with this many more lines allocates, after one of the same kind.
+fn allocations_of_lines(lines: usize) -> usize {
+    let more = "Subject: a\r\nX-Other: b;c=d\r\n".repeat(lines / 2);
+    let text = REQUEST.replace("Content-Length", &format!("{more}Content-Length"));
+    let octets = BytesMut::from(text.as_str()).split().freeze();
+    let mut limits = Limits::default();
+    (limits.header_lines, limits.head_octets) = (4_000, 100_000);
+    let mut frame = Frame::new();
+    frame.read(octets.clone(), &limits).unwrap();
+    allocations(|| frame.read(octets.clone(), &limits).unwrap())
+}
+
+#[test]
+fn many_lines_allocate_no_more_than_few() {
+    assert_eq!((allocations_of_lines(30), allocations_of_lines(3_000)), (0, 0));
 }

@@ -49,20 +49,20 @@ impl Frame {
     ///
     /// Fails with what is wrong, where, and with the answer that a request is given. The frame is empty then.
     pub fn read(&mut self, mut datagram: Bytes, limits: &Limits) -> Result<(), MessageError> {
-        let mut table = core::mem::take(&mut self.head).headers.into_table();
-        table.clear();
+        let headers = &mut self.head.headers;
+        let table = headers.clear();
         table.reserve(limits.header_lines.min(32));
         let mut scanner = Scanner::default();
-        let start = match scanner.advance(&datagram, &mut table, limits) {
+        let start = match scanner.advance(&datagram, table, limits) {
             Ok(Some(start)) => start,
             result => {
-                self.head.headers = Headers::received(Bytes::new(), table);
+                self.clear();
                 let kind = MessageErrorKind::Incomplete;
                 result.map_err(|error| salvage::with_reply(&datagram, error, limits))?;
                 return Err(MessageError::new(kind, Place::HeaderLine, datagram.len()));
             }
         };
-        let length = content_length(&table, &datagram);
+        let length = content_length(table, &datagram);
         let fail = |kind, at| Err(MessageError::new(kind, Place::Body, at));
         let available = datagram.len().saturating_sub(start);
         let length = match length {
@@ -80,11 +80,8 @@ impl Frame {
         };
         let end = start.saturating_add(*length.as_ref().unwrap_or(&0));
         datagram.truncate(end);
-        self.head = Head {
-            start: scanner.start(),
-            body: start,
-            headers: Headers::received(datagram, table),
-        };
+        headers.set_block(datagram);
+        (self.head.start, self.head.body) = (scanner.start(), start);
         match length {
             Ok(_) => Ok(()),
             Err(error) => {
@@ -102,9 +99,8 @@ impl Frame {
 
     /// Lets go of the message, and keeps the room.
     pub fn clear(&mut self) {
-        let mut table = core::mem::take(&mut self.head).headers.into_table();
-        table.clear();
-        self.head.headers = Headers::received(Bytes::new(), table);
+        self.head.headers.clear();
+        (self.head.start, self.head.body) = (0, 0);
     }
 
     /// Takes the room of a message that is done with.

@@ -28,7 +28,7 @@ pub(super) struct Head {
 pub(crate) fn scan_fields(block: &Bytes, limit: usize) -> Result<Table, MessageError> {
     let mut table = Table::default();
     let limits = Limits {
-        head_octets: usize::MAX,
+        head_octets: block.len(),
         header_lines: limit,
         ..Limits::default()
     };

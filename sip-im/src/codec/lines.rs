@@ -8,6 +8,8 @@
 use super::error::{MessageError, MessageErrorKind, Place};
 use super::limits::Limits;
 use crate::error::ParseErrorKind;
+#[cfg(test)]
+use crate::header::cursor::work;
 use crate::header::cursor::{is_token_byte, run};
 use crate::header::{Known, Line, Origin, Table, check_text, to_usize, unfold};
 
@@ -49,18 +51,23 @@ impl Scanner {
         limits: &Limits,
     ) -> Result<Option<usize>, MessageError> {
         let head = octets.get(..limits.head_octets).unwrap_or(octets);
-        match self.read_lines(head, table, limits.header_lines)? {
-            Some(end) => {
+        if u32::try_from(head.len()).is_err() {
+            // Offsets are kept in 32 bits, which limits in use never reach.
+            return Err(syntax(ParseErrorKind::LimitExceeded, 0));
+        }
+        match self.read_lines(head, table, limits.header_lines) {
+            Ok(Some(end)) => {
                 let head = head.get(..end).unwrap_or_default();
                 self.finish(head, table)?;
                 Ok(Some(end))
             }
-            None if octets.len() > limits.head_octets => Err(MessageError::new(
+            Ok(None) if octets.len() > limits.head_octets => Err(MessageError::new(
                 MessageErrorKind::HeadTooLarge,
                 Place::HeaderLine,
                 limits.head_octets,
             )),
-            None => Ok(None),
+            Ok(None) => Ok(None),
+            Err(Fault { kind, at }) => Err(MessageError::new(kind, Place::HeaderLine, at)),
         }
     }
 
@@ -82,12 +89,11 @@ impl Scanner {
     }
 
     /// Reads lines up to the empty one; without it the octets end inside the head.
-    fn read_lines(
-        &mut self,
-        head: &[u8],
-        table: &mut Table,
-        limit: usize,
-    ) -> Result<Option<usize>, MessageError> {
+    fn read_lines(&mut self, head: &[u8], table: &mut Table, limit: usize) -> Result<Option<usize>, Fault> {
+        #[cfg(test)]
+        if self.searched > self.at {
+            work::add(head.len().saturating_sub(self.searched));
+        }
         if self.searched > self.at && memchr::memchr(b'\n', from(head, self.searched)).is_none() {
             self.searched = head.len();
             return Ok(None);
@@ -100,37 +106,33 @@ impl Scanner {
             self.next_line(end);
         }
         loop {
-            match head.get(self.at) {
-                None => return Ok(None),
-                Some(b'\r') => {
-                    return match head.get(self.at.saturating_add(1)) {
-                        Some(b'\n') => {
-                            self.next_line(self.at);
-                            Ok(Some(self.at))
-                        }
-                        Some(_) => Err(control_character(self.at)),
-                        None => Ok(None),
-                    };
+            match from(head, self.at) {
+                [b'\r', b'\n', ..] => {
+                    self.next_line(self.at);
+                    return Ok(Some(self.at));
                 }
-                Some(b' ' | b'\t') => {
+                [] | [b'\r'] => return Ok(None),
+                [b'\r', ..] => return Err(Fault::control_character(self.at)),
+                [b' ' | b'\t', ..] => {
                     let Some(end) = self.line_end(head, self.at)? else {
                         return Ok(None);
                     };
                     let Some(line) = table.last_mut() else {
-                        return Err(syntax(ParseErrorKind::UnexpectedText, self.at));
+                        return Err(Fault::syntax(ParseErrorKind::UnexpectedText, self.at));
                     };
                     self.next_line(end);
                     line.origin = Origin::Folded;
-                    line.end = to_offset(self.at)?;
+                    line.end = to_offset(self.at);
                     self.has_folds = true;
                 }
-                Some(_) => {
+                _ => {
+                    let start = self.at;
                     let Some(line) = self.read_field(head)? else {
                         return Ok(None);
                     };
                     if table.len() >= limit {
                         let kind = MessageErrorKind::HeadTooLarge;
-                        return Err(MessageError::new(kind, Place::HeaderLine, to_usize(line.start)));
+                        return Err(Fault { kind, at: start });
                     }
                     table.push(line);
                 }
@@ -140,8 +142,11 @@ impl Scanner {
 
     /// Where the line that goes on at `at` ends: at its CRLF, if that is there.
     #[inline]
-    fn line_end(&mut self, head: &[u8], at: usize) -> Result<Option<usize>, MessageError> {
-        let Some(length) = memchr::memchr(b'\n', from(head, at)) else {
+    fn line_end(&mut self, head: &[u8], at: usize) -> Result<Option<usize>, Fault> {
+        let found = memchr::memchr(b'\n', from(head, at));
+        #[cfg(test)]
+        work::add(found.unwrap_or(from(head, at).len()));
+        let Some(length) = found else {
             self.searched = head.len();
             return Ok(None);
         };
@@ -151,7 +156,7 @@ impl Scanner {
         if length > 0 && head.get(end) == Some(&b'\r') {
             Ok(Some(end))
         } else {
-            Err(control_character(feed))
+            Err(Fault::control_character(feed))
         }
     }
 
@@ -164,57 +169,43 @@ impl Scanner {
 
     /// Reads the header field at `self.at`, if its line is whole.
     #[inline]
-    fn read_field(&mut self, head: &[u8]) -> Result<Option<Line>, MessageError> {
+    fn read_field(&mut self, head: &[u8]) -> Result<Option<Line>, Fault> {
         let start = self.at;
         let name_end = run(head, start, is_token_byte);
         let mut colon = name_end;
         if head.get(colon) != Some(&b':') {
-            // HCOLON = *( SP / HTAB ) ":" SWS: white space before the colon is not part of the name.
-            colon = run(head, name_end, |byte| matches!(byte, b' ' | b'\t'));
-            let fault = match head.get(colon) {
-                Some(b':') => None,
-                Some(b'\r') if head.get(colon.saturating_add(1)) == Some(&b'\n') => {
-                    Some(syntax(ParseErrorKind::UnexpectedEnd, colon))
-                }
-                Some(b'\r' | b'\n') => Some(control_character(colon)),
-                _ => Some(syntax(ParseErrorKind::UnexpectedText, colon)),
-            };
-            if let Some(fault) = fault {
+            colon = run(head, name_end, is_blank);
+            if let Some(fault) = colon_fault(from(head, colon), colon) {
                 return self.whole_line(head, colon, fault);
             }
         }
         if name_end == start {
-            return self.whole_line(head, start, syntax(ParseErrorKind::Empty, start));
+            return self.whole_line(head, start, Fault::syntax(ParseErrorKind::Empty, start));
         }
-        let value = run(head, colon.saturating_add(1), |byte| matches!(byte, b' ' | b'\t'));
+        let value = run(head, colon.saturating_add(1), is_blank);
         // From the octet before on, since the CR is looked for there.
-        let before = value.saturating_sub(1);
-        let Some(end) = self.line_end(head, before)? else {
+        let Some(end) = self.line_end(head, value.saturating_sub(1))? else {
             return Ok(None);
         };
         let name = head.get(start..name_end).unwrap_or_default();
-        let text = head.get(value..end).unwrap_or_default();
-        let blank = text.iter().rev().position(|byte| !matches!(byte, b' ' | b'\t'));
-        let value_end = end.saturating_sub(blank.unwrap_or(0));
+        let mut value_end = end;
+        while let Some([b' ' | b'\t']) = head.get(value_end.saturating_sub(1).max(value)..value_end) {
+            value_end = value_end.saturating_sub(1);
+        }
         self.next_line(end);
         Ok(Some(Line {
             known: Known::find(name),
             origin: Origin::Received,
-            start: to_offset(start)?,
-            name_end: to_offset(name_end)?,
-            value: to_offset(value)?,
-            value_end: to_offset(value_end)?,
-            end: to_offset(self.at)?,
+            start: to_offset(start),
+            name_end: to_offset(name_end),
+            value: to_offset(value),
+            value_end: to_offset(value_end),
+            end: to_offset(self.at),
         }))
     }
 
     /// A line is at fault once it is whole, and not before: the same octets are the same stream, however they are cut.
-    fn whole_line(
-        &mut self,
-        head: &[u8],
-        at: usize,
-        fault: MessageError,
-    ) -> Result<Option<Line>, MessageError> {
+    fn whole_line(&mut self, head: &[u8], at: usize, fault: Fault) -> Result<Option<Line>, Fault> {
         if memchr::memchr(b'\n', from(head, at)).is_some() {
             return Err(fault);
         }
@@ -253,7 +244,7 @@ impl Scanner {
                 let value = value.trim_end_matches([' ', '\t', '\r', '\n']);
                 // A quoted string goes on over the fold, so the value is checked as one.
                 check(&value.replace("\r\n", ""), start)?;
-                table.unfold(at, to_offset(start)?, unfold(value));
+                table.unfold(at, to_offset(start), unfold(value));
             } else {
                 check(
                     text.get(start..to_usize(line.value_end)).unwrap_or_default(),
@@ -301,6 +292,41 @@ fn look(piece: &[u8; 32]) -> (bool, u8) {
     (odd != 0, returns)
 }
 
+/// What is wrong with what follows a name, if it is not the colon.
+// HCOLON = *( SP / HTAB ) ":" SWS: white space before the colon is not part of the name.
+#[cold]
+fn colon_fault(rest: &[u8], at: usize) -> Option<Fault> {
+    match rest {
+        [b':', ..] => None,
+        [b'\r', b'\n', ..] => Some(Fault::syntax(ParseErrorKind::UnexpectedEnd, at)),
+        [b'\r' | b'\n', ..] => Some(Fault::control_character(at)),
+        _ => Some(Fault::syntax(ParseErrorKind::UnexpectedText, at)),
+    }
+}
+
+#[inline]
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+/// What is wrong with the lines, small enough to be returned at no cost.
+#[derive(Debug)]
+struct Fault {
+    kind: MessageErrorKind,
+    at: usize,
+}
+
+impl Fault {
+    fn syntax(kind: ParseErrorKind, at: usize) -> Self {
+        let kind = MessageErrorKind::Syntax(kind);
+        Self { kind, at }
+    }
+
+    fn control_character(at: usize) -> Self {
+        Self::syntax(ParseErrorKind::ControlCharacter, at)
+    }
+}
+
 fn check(text: &str, start: usize) -> Result<(), MessageError> {
     check_text(text.as_bytes()).map_err(|error| syntax(error.kind, start.saturating_add(error.offset)))
 }
@@ -317,8 +343,8 @@ fn control_character(at: usize) -> MessageError {
     syntax(ParseErrorKind::ControlCharacter, at)
 }
 
-/// Offsets are kept in 32 bits, which the limits never reach.
+/// The offset in a head whose length fits 32 bits.
 #[inline]
-fn to_offset(octets: usize) -> Result<u32, MessageError> {
-    u32::try_from(octets).map_err(|_| syntax(ParseErrorKind::LimitExceeded, octets))
+fn to_offset(octets: usize) -> u32 {
+    u32::try_from(octets).unwrap_or(u32::MAX)
 }

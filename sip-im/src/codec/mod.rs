@@ -17,6 +17,8 @@ mod limits;
 mod lines;
 mod salvage;
 mod stream;
+#[cfg(test)]
+mod tests;
 pub mod view;
 
 pub use datagram::{parse_datagram, parse_websocket};

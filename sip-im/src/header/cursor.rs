@@ -70,7 +70,30 @@ fn has_class(byte: u8, class: u8) -> bool {
 pub(crate) fn run(text: &[u8], at: usize, matches: impl Fn(u8) -> bool) -> usize {
     let rest = text.get(at..).unwrap_or_default();
     let length = rest.iter().position(|byte| !matches(*byte)).unwrap_or(rest.len());
+    #[cfg(test)]
+    work::add(length.saturating_add(1));
     at.saturating_add(length)
+}
+
+/// Counts the octets and lines that are looked at, for the tests that find out what grows faster than the input.
+#[cfg(test)]
+pub(crate) mod work {
+    use core::cell::Cell;
+
+    std::thread_local! {
+        static COUNT: Cell<usize> = const { Cell::new(0) };
+    }
+
+    pub(crate) fn add(looked_at: usize) {
+        COUNT.with(|count| count.set(count.get() + looked_at));
+    }
+
+    pub(crate) fn of<T>(work: impl FnOnce() -> T) -> usize {
+        let before = COUNT.get();
+        let made = work();
+        drop(made);
+        COUNT.get() - before
+    }
 }
 
 /// A piece of `source`. The ranges come from reading the same text, so they lie inside it.
@@ -421,6 +444,8 @@ pub(crate) fn list_element(text: &str, start: usize) -> (Range<usize>, Option<us
         }
         false
     });
+    #[cfg(test)]
+    work::add(end.unwrap_or(rest.len()));
     let element = end.map_or(rest, |end| rest.get(..end).unwrap_or_default());
     let next = end.map(|end| start.saturating_add(end).saturating_add(1));
     let blank = element

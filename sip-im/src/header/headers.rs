@@ -54,8 +54,17 @@ impl Headers {
         }
     }
 
-    pub(crate) fn into_table(self) -> Table {
-        self.table
+    /// Forgets all, and keeps the room for lines.
+    pub(crate) fn clear(&mut self) -> &mut Table {
+        self.block = Bytes::new();
+        self.edited = false;
+        self.table.clear();
+        &mut self.table
+    }
+
+    /// Sets what the lines of the table are ranges of.
+    pub(crate) fn set_block(&mut self, block: Bytes) {
+        self.block = block;
     }
 
     /// The octets that the lines were read from.
@@ -187,11 +196,13 @@ impl Headers {
     /// # Errors
     ///
     /// As [`Headers::get`].
+    #[inline]
     pub fn view<H: Viewed>(&self) -> Result<Option<H::View<'_>>, HeaderError> {
         view::get::<H>(&self.table, &self.block)
     }
 
     /// As [`Headers::all`], borrowed.
+    #[inline]
     pub fn views<H: Viewed>(&self) -> view::Views<'_, H> {
         view::Views::new(&self.table, &self.block)
     }

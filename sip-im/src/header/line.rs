@@ -221,8 +221,10 @@ impl Table {
         let at = match name.known() {
             Some(known) => lines.iter().position(|line| line.known == Some(known)),
             None => lines.iter().position(|line| self.is_named(head, line, name)),
-        }?;
-        Some(from.saturating_add(at))
+        };
+        #[cfg(test)]
+        super::cursor::work::add(at.map_or(lines.len(), |at| at + 1));
+        at.map(|at| from.saturating_add(at))
     }
 
     pub(crate) fn get(&self, at: usize) -> Option<&Line> {

@@ -63,7 +63,8 @@ impl NameAddr {
     /// Reads up to the parameters.
     pub(crate) fn read_address(cursor: &mut Cursor<'_>) -> Result<Self, ParseError> {
         cursor.space();
-        let view = AddressView::read_plain(cursor)?;
+        let mut view = AddressView::empty();
+        view.read_plain(cursor)?;
         Ok(Self::of(cursor, view))
     }
 

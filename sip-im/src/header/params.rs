@@ -250,13 +250,26 @@ impl fmt::Display for Params {
     }
 }
 
+/// The value of a parameter as it is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Value<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) is_token: bool,
+}
+
+/// Is it that name? Most senders write it as its RFC does, and that is told sooner.
+#[inline]
+pub(crate) fn is_named(name: &str, wanted: &str) -> bool {
+    name.len() == wanted.len() && (name == wanted || name.eq_ignore_ascii_case(wanted))
+}
+
 /// Reads `name=value`, at least one, with this separator between them, and gives their text. `visit` is told each, and where its
 /// value is. A name that occurs twice is refused, since two readers would not take the same value.
 #[inline]
 pub(crate) fn read<'a>(
     cursor: &mut Cursor<'a>,
     separator: u8,
-    mut visit: impl FnMut(&'a str, Option<&'a str>, usize) -> Result<(), ParseError>,
+    mut visit: impl FnMut(&'a str, Option<Value<'a>>, usize) -> Result<(), ParseError>,
 ) -> Result<&'a str, ParseError> {
     let start = cursor.position();
     let mut names = Names::default();
@@ -277,13 +290,29 @@ pub(crate) fn read<'a>(
         if cursor.separator(b'=') {
             value_at = cursor.position();
             value = Some(if cursor.peek() == Some(b'"') {
-                cursor.quoted_string()?
+                let text = cursor.quoted_string()?;
+                Value {
+                    text,
+                    is_token: false,
+                }
             } else {
-                cursor.take_while(is_value_byte)
+                let token = cursor.take_while(is_token_byte);
+                if matches!(cursor.peek(), Some(b'[' | b']' | b':')) {
+                    cursor.take_while(is_value_byte);
+                    let text = cursor.text_between(value_at, cursor.position());
+                    Value {
+                        text,
+                        is_token: false,
+                    }
+                } else if token.is_empty() {
+                    return cursor.unexpected();
+                } else {
+                    Value {
+                        text: token,
+                        is_token: true,
+                    }
+                }
             });
-            if value == Some("") {
-                return cursor.unexpected();
-            }
         }
         visit(name, value, value_at)?;
         let end = cursor.position();

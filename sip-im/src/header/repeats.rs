@@ -18,6 +18,7 @@ pub(crate) struct Names {
 
 impl Names {
     /// Takes note of `name`, which stands at `at` of the text; `earlier` gives the names before it and where they are.
+    #[inline]
     pub(crate) fn add<'a, I: Iterator<Item = (usize, &'a str)>>(
         &mut self,
         name: &str,
@@ -29,27 +30,42 @@ impl Names {
             return Err(ParseError::new(ParseErrorKind::LimitExceeded, at));
         }
         let bit = bit_of(name.as_bytes());
-        if self.seen & bit != 0 && self.places.is_none() {
+        if self.seen & bit != 0 || self.places.is_some() {
+            self.compare(name, at, text, earlier)?;
+        }
+        self.seen |= bit;
+        self.count = self.count.saturating_add(1);
+        Ok(())
+    }
+}
+
+impl Names {
+    /// Looks at the names themselves.
+    #[cold]
+    fn compare<'a, I: Iterator<Item = (usize, &'a str)>>(
+        &mut self,
+        name: &str,
+        at: usize,
+        text: &str,
+        earlier: impl FnOnce() -> I,
+    ) -> Result<(), ParseError> {
+        let places = self.places.get_or_insert_with(|| {
             let mut places = [(0, 0); MAX_PARAMS];
             for (place, (at, name)) in places.iter_mut().zip(earlier()) {
                 *place = span(at, name);
             }
-            self.places = Some(places);
+            places
+        });
+        let is_there = places.iter().take(self.count).any(|(start, end)| {
+            let earlier = text.get(to_usize(*start)..to_usize(*end));
+            earlier.is_some_and(|earlier| earlier.eq_ignore_ascii_case(name))
+        });
+        if is_there {
+            return Err(ParseError::new(ParseErrorKind::RepeatedParameter, at));
         }
-        self.seen |= bit;
-        if let Some(places) = &mut self.places {
-            let is_there = places.iter().take(self.count).any(|(start, end)| {
-                let earlier = text.get(to_usize(*start)..to_usize(*end));
-                earlier.is_some_and(|earlier| earlier.eq_ignore_ascii_case(name))
-            });
-            if is_there {
-                return Err(ParseError::new(ParseErrorKind::RepeatedParameter, at));
-            }
-            if let Some(place) = places.get_mut(self.count) {
-                *place = span(at, name);
-            }
+        if let Some(place) = places.get_mut(self.count) {
+            *place = span(at, name);
         }
-        self.count = self.count.saturating_add(1);
         Ok(())
     }
 }
@@ -57,17 +73,12 @@ impl Names {
 /// A bit that names equal without regard to case share.
 #[inline]
 fn bit_of(name: &[u8]) -> u64 {
-    let (Some(first), Some(last)) = (name.first(), name.last()) else {
-        return 1;
-    };
-    let middle = name.get(name.len() / 2).copied().unwrap_or_default();
-    let mixed = name
-        .len()
-        .wrapping_mul(7)
-        .wrapping_add(usize::from(first | 32))
-        .wrapping_add(usize::from(last | 32).wrapping_mul(5))
-        .wrapping_add(usize::from(middle | 32).wrapping_mul(11));
-    1_u64.rotate_left(u32::try_from(mixed & 63).unwrap_or_default())
+    let [first, .., last] = name else { return 1 };
+    let mixed = usize::from(first & 31)
+        .wrapping_mul(3)
+        .wrapping_add(usize::from(last & 31).wrapping_mul(5))
+        .wrapping_add(name.len());
+    1_u64 << (mixed & 63)
 }
 
 fn span(at: usize, name: &str) -> (u32, u32) {

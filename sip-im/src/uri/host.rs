@@ -107,14 +107,15 @@ pub(crate) fn read(text: &str, start: usize) -> Result<usize, ParseError> {
             None => Err(ParseError::new(ParseErrorKind::InvalidHost, start)),
         };
     }
-    let end = run(octets, start, |byte| {
-        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.')
-    });
+    let (end, is_name) = scan_name(octets, start);
     if end == start {
         return Err(super::sip::missing(octets, start, b":;?"));
     }
+    if is_name {
+        return Ok(end);
+    }
     let name = text.get(start..end).unwrap_or_default();
-    if is_name(name.as_bytes()) || name.parse::<Ipv4Addr>().is_ok() {
+    if name.parse::<Ipv4Addr>().is_ok() {
         return Ok(end);
     }
     let error = check_name(name).err();
@@ -122,19 +123,44 @@ pub(crate) fn read(text: &str, start: usize) -> Result<usize, ParseError> {
     Err(error.unwrap_or(invalid).shifted(start))
 }
 
-/// Is text of letters, digits, hyphens and dots a host name? The same as [`check_name`] in one pass.
-fn is_name(text: &[u8]) -> bool {
-    let (mut previous, mut first) = (b'.', 0);
-    for byte in text {
-        match (*byte, previous) {
-            (b'.', b'.' | b'-') | (b'-', b'.') => return false,
-            (b'.' | b'-', _) => {}
-            (letter, b'.') => first = letter,
-            _ => {}
+/// Where the run of letters, digits, hyphens and dots that starts at `start` ends, and whether it is a host name.
+#[inline]
+pub(super) fn scan_name(octets: &[u8], start: usize) -> (usize, bool) {
+    let (mut end, mut top, mut is_odd) = (start, 0, false);
+    loop {
+        let label = end;
+        end = run(octets, label, is_label_byte);
+        if let Some([first, .., last] | [first @ last]) = octets.get(label..end) {
+            is_odd |= *first == b'-' || *last == b'-';
+            top = *first;
+        } else {
+            // An empty label is the one after the last dot.
+            is_odd |= label == start || octets.get(end) == Some(&b'.');
         }
-        previous = *byte;
+        if octets.get(end) != Some(&b'.') {
+            break;
+        }
+        end = end.saturating_add(1);
     }
-    previous != b'-' && first.is_ascii_alphabetic()
+    // A top label begins with a letter, so that no name looks like an address.
+    (end, !is_odd && top.is_ascii_alphabetic())
+}
+
+#[inline]
+fn is_label_byte(byte: u8) -> bool {
+    const LABEL: [bool; 256] = {
+        let mut label = [false; 256];
+        let mut byte: u8 = 0;
+        while byte < 128 {
+            #[expect(clippy::indexing_slicing, reason = "an octet is less than 256")]
+            {
+                label[byte as usize] = byte.is_ascii_alphanumeric() || byte == b'-';
+            }
+            byte += 1;
+        }
+        label
+    };
+    LABEL.get(usize::from(byte)).is_some_and(|is_in| *is_in)
 }
 
 // hostname = *( domainlabel "." ) toplabel [ "." ]

@@ -46,17 +46,18 @@ pub struct Uri {
 }
 
 /// What reading the text of a URI has found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Layout {
     pub(crate) scheme: Scheme,
     pub(crate) parts: Parts,
 }
 
 /// The scheme of a URI.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Scheme {
     /// `sip`.
+    #[default]
     Sip,
     /// `sips`.
     Sips,
@@ -352,22 +353,19 @@ impl FromStr for Uri {
     }
 }
 
-/// Reads the URI at the start of the text, and gives where it ends: at the first octet that is no part of it.
+/// Reads the URI at the start of the text into `layout`, which is empty, and gives where it ends: at the first octet that is no
+/// part of it.
+// The result is written to its place, since moving it costs as much as reading a short URI.
 #[inline]
-pub(crate) fn read(text: &str) -> Result<(Layout, usize), ParseError> {
-    if text
-        .get(..4)
-        .is_some_and(|start| start.eq_ignore_ascii_case("sip:"))
-    {
-        let (parts, end) = sip::read(text, 4)?;
-        let scheme = Scheme::Sip;
-        return Ok((Layout { scheme, parts }, end));
+pub(crate) fn read(text: &str, layout: &mut Layout) -> Result<usize, ParseError> {
+    match text.as_bytes() {
+        [b's' | b'S', b'i' | b'I', b'p' | b'P', b':', ..] => sip::read(text, 4, &mut layout.parts),
+        _ => read_other(text, layout),
     }
-    read_other(text)
 }
 
 // scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." )
-fn read_other(text: &str) -> Result<(Layout, usize), ParseError> {
+fn read_other(text: &str, layout: &mut Layout) -> Result<usize, ParseError> {
     let octets = text.as_bytes();
     let colon = run(octets, 0, |byte| {
         byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.')
@@ -383,30 +381,30 @@ fn read_other(text: &str) -> Result<(Layout, usize), ParseError> {
     if !octets.first().is_some_and(u8::is_ascii_alphabetic) {
         return Err(ParseError::new(ParseErrorKind::UnexpectedText, 0));
     }
-    let scheme = Scheme::of(text.get(..colon).unwrap_or_default());
+    layout.scheme = Scheme::of(text.get(..colon).unwrap_or_default());
     let start = colon.saturating_add(1);
-    let (parts, end) = match scheme {
-        Scheme::Sip | Scheme::Sips | Scheme::Im | Scheme::Pres => sip::read(text, start)?,
-        Scheme::Tel => tel::read(text, start)?,
+    match layout.scheme {
+        Scheme::Sip | Scheme::Sips | Scheme::Im | Scheme::Pres => sip::read(text, start, &mut layout.parts),
+        Scheme::Tel => tel::read(text, start, &mut layout.parts),
         _ => {
             let end = escape::run(octets, start, escape::URIC)?;
-            if end == start {
-                let kind = if end == octets.len() {
-                    ParseErrorKind::UnexpectedEnd
-                } else {
-                    ParseErrorKind::UnexpectedText
-                };
-                return Err(ParseError::new(kind, start));
+            if end > start {
+                return Ok(end);
             }
-            (Parts::default(), end)
+            let kind = if end == octets.len() {
+                ParseErrorKind::UnexpectedEnd
+            } else {
+                ParseErrorKind::UnexpectedText
+            };
+            Err(ParseError::new(kind, start))
         }
-    };
-    Ok((Layout { scheme, parts }, end))
+    }
 }
 
 /// Reads a URI that fills the text.
 pub(crate) fn read_whole(text: &str) -> Result<Layout, ParseError> {
-    let (layout, end) = read(text)?;
+    let mut layout = Layout::default();
+    let end = read(text, &mut layout)?;
     if end == text.len() {
         Ok(layout)
     } else {

@@ -53,12 +53,16 @@ impl Span {
 }
 
 /// Reads what follows `sip:` at `start`, and gives where it ends: at the first octet that is no part of a URI.
-pub(super) fn read(text: &str, start: usize) -> Result<(Parts, usize), ParseError> {
+pub(super) fn read(text: &str, start: usize, parts: &mut Parts) -> Result<usize, ParseError> {
     let octets = text.as_bytes();
-    let mut parts = Parts::default();
     let mut at = start;
+    // A host name is looked for first, since its octets may stand in a user part as well.
+    let (name, is_name) = host::scan_name(octets, start);
+    let mut end = name;
+    if !matches!(octets.get(end), Some(b'@' | b'>') | None) {
+        end = escape::run(octets, end, USER)?;
+    }
     // No part but the user's may be followed by an `@`.
-    let end = escape::run(octets, start, USER)?;
     match octets.get(end) {
         Some(b'@') if end == start => return Err(ParseError::new(ParseErrorKind::Empty, start)),
         Some(b'@') => {
@@ -76,7 +80,11 @@ pub(super) fn read(text: &str, start: usize) -> Result<(Parts, usize), ParseErro
         }
         _ => {}
     }
-    let end = host::read(text, at)?;
+    let end = if at == start && is_name {
+        name
+    } else {
+        host::read(text, at)?
+    };
     parts.host = Some(Span::new(at, end)?);
     at = end;
     if octets.get(at) == Some(&b':') {
@@ -98,7 +106,7 @@ pub(super) fn read(text: &str, start: usize) -> Result<(Parts, usize), ParseErro
         at = read_headers(octets, start)?;
         parts.headers = Some(Span::new(start, at)?);
     }
-    Ok((parts, at))
+    Ok(at)
 }
 
 /// Reads `name=value` with semicolons between them.

@@ -5,7 +5,7 @@ use crate::error::{ParseError, ParseErrorKind};
 use crate::header::cursor::run;
 
 /// Reads what follows `tel:` at `start`, and gives where it ends.
-pub(super) fn read(text: &str, start: usize) -> Result<(Parts, usize), ParseError> {
+pub(super) fn read(text: &str, start: usize, parts: &mut Parts) -> Result<usize, ParseError> {
     let octets = text.as_bytes();
     let end = run(octets, start, |byte| {
         byte.is_ascii_hexdigit() || matches!(byte, b'+' | b'*' | b'#' | b'-' | b'.' | b'(' | b')')
@@ -15,10 +15,7 @@ pub(super) fn read(text: &str, start: usize) -> Result<(Parts, usize), ParseErro
     }
     let number = text.get(start..end).unwrap_or_default();
     check_number(number, start)?;
-    let mut parts = Parts {
-        user: Some(Span::new(start, end)?),
-        ..Parts::default()
-    };
+    parts.user = Some(Span::new(start, end)?);
     let mut at = end;
     let mut parameters = "";
     if octets.get(at) == Some(&b';') {
@@ -34,7 +31,7 @@ pub(super) fn read(text: &str, start: usize) -> Result<(Parts, usize), ParseErro
         //# the scope of their validity.
         return Err(ParseError::new(ParseErrorKind::MissingParameter, at));
     }
-    Ok((parts, at))
+    Ok(at)
 }
 
 /// The number without `-`, `.`, `(` and `)`.

@@ -3,7 +3,7 @@
 use super::{UriView, Viewed, value};
 use crate::error::{ParseError, ParseErrorKind};
 use crate::header::cursor::{Cursor, is_token_byte};
-use crate::header::params::{self, Iter};
+use crate::header::params::{self, Iter, Value, is_named};
 use crate::header::{Contact, From, RecordRoute, Route, To, parse_q};
 use crate::uri;
 
@@ -79,9 +79,10 @@ impl<'a> AddressView<'a> {
     #[inline]
     pub(crate) fn read(
         cursor: &mut Cursor<'a>,
-        visit: impl FnMut(&'a str, Option<&'a str>, usize) -> Result<(), ParseError>,
+        visit: impl FnMut(&'a str, Option<Value<'a>>, usize) -> Result<(), ParseError>,
     ) -> Result<Self, ParseError> {
-        let mut address = Self::read_plain(cursor)?;
+        let mut address = Self::empty();
+        address.read_plain(cursor)?;
         if cursor.separator(b';') {
             address.params = ParamsView::new(params::read(cursor, b';', visit)?);
         }
@@ -90,20 +91,24 @@ impl<'a> AddressView<'a> {
 
     /// Reads up to the parameters.
     #[inline]
-    pub(crate) fn read_plain(cursor: &mut Cursor<'a>) -> Result<Self, ParseError> {
-        let display = read_display(cursor)?;
-        let uri = if cursor.peek() == Some(b'<') {
-            read_bracketed(cursor)?
-        } else if display.is_some() {
-            return cursor.unexpected();
+    pub(crate) fn read_plain(&mut self, cursor: &mut Cursor<'a>) -> Result<(), ParseError> {
+        self.display = read_display(cursor)?;
+        if cursor.peek() == Some(b'<') {
+            read_bracketed(cursor, &mut self.uri)
+        } else if self.display.is_some() {
+            cursor.unexpected()
         } else {
-            read_bare(cursor)?
-        };
-        Ok(Self {
-            display,
-            uri,
+            read_bare(cursor, &mut self.uri)
+        }
+    }
+
+    #[inline]
+    pub(crate) fn empty() -> Self {
+        Self {
+            display: None,
+            uri: UriView::unread(""),
             params: ParamsView::default(),
-        })
+        }
     }
 }
 
@@ -132,25 +137,34 @@ fn read_display<'a>(cursor: &mut Cursor<'a>) -> Result<Option<&'a str>, ParseErr
     Ok(None)
 }
 
-fn read_bracketed<'a>(cursor: &mut Cursor<'a>) -> Result<UriView<'a>, ParseError> {
+#[inline]
+fn read_bracketed<'a>(cursor: &mut Cursor<'a>, uri: &mut UriView<'a>) -> Result<(), ParseError> {
     let open = cursor.position();
     cursor.expect(b'<')?;
     let start = cursor.position();
     let rest = cursor.rest();
-    if let Ok((layout, end)) = uri::read(rest)
-        && rest.as_bytes().get(end) == Some(&b'>')
-    {
-        let text = rest.get(..end).unwrap_or_default();
-        cursor.move_to(start.saturating_add(end).saturating_add(1));
-        return Ok(UriView::new(text, layout));
+    match uri::read(rest, uri.layout_mut()) {
+        Ok(end) if rest.as_bytes().get(end) == Some(&b'>') => {
+            uri.set_text(rest.get(..end).unwrap_or_default());
+            cursor.move_to(start.saturating_add(end).saturating_add(1));
+            Ok(())
+        }
+        _ => Err(bracketed_fault(cursor, open)),
     }
-    // What is wrong with it is told of the text up to the bracket, as if it stood alone.
+}
+
+/// What is wrong with a URI is told of the text up to the bracket, as if it stood alone.
+#[cold]
+fn bracketed_fault(cursor: &mut Cursor<'_>, open: usize) -> ParseError {
+    let start = cursor.position();
     let text = cursor.take_while(|byte| byte != b'>');
-    if !cursor.eat(b'>') {
-        return Err(ParseError::new(ParseErrorKind::Unbalanced, open));
+    if cursor.is_at_end() {
+        return ParseError::new(ParseErrorKind::Unbalanced, open);
     }
-    let layout = uri::read_whole(text).map_err(|error| error.shifted(start))?;
-    Ok(UriView::new(text, layout))
+    match uri::read_whole(text) {
+        Err(error) => error.shifted(start),
+        Ok(_) => ParseError::new(ParseErrorKind::UnexpectedText, start),
+    }
 }
 
 //= https://www.rfc-editor.org/rfc/rfc8217#section-3
@@ -159,7 +173,7 @@ fn read_bracketed<'a>(cursor: &mut Cursor<'a>) -> Result<UriView<'a>, ParseError
 //# that use the form '(name-addr / addr-spec)', the addr-spec form
 //# MUST NOT be used if its value would contain a comma, semicolon,
 //# or question mark.
-fn read_bare<'a>(cursor: &mut Cursor<'a>) -> Result<UriView<'a>, ParseError> {
+fn read_bare<'a>(cursor: &mut Cursor<'a>, uri: &mut UriView<'a>) -> Result<(), ParseError> {
     let start = cursor.position();
     let text = cursor.take_while(|byte| !matches!(byte, b';' | b',' | b'?' | b' ' | b'\t'));
     if cursor.peek() == Some(b'?') || (cursor.peek() == Some(b',') && !cursor.is_list()) {
@@ -171,16 +185,18 @@ fn read_bare<'a>(cursor: &mut Cursor<'a>) -> Result<UriView<'a>, ParseError> {
         });
     }
     let layout = uri::read_whole(text).map_err(|error| error.shifted(start))?;
-    Ok(UriView::new(text, layout))
+    *uri = UriView::new(text, layout);
+    Ok(())
 }
 
 impl<'a> ConveyedView<'a> {
+    #[inline]
     pub(crate) fn read(cursor: &mut Cursor<'a>) -> Result<Self, ParseError> {
         let mut tag = None;
         let address = AddressView::read(cursor, |name, value, at| {
-            if name.eq_ignore_ascii_case("tag") {
+            if is_named(name, "tag") {
                 match value {
-                    Some(value) if value.bytes().all(is_token_byte) => tag = Some(value),
+                    Some(Value { text, is_token: true }) => tag = Some(text),
                     _ => return Err(ParseError::new(ParseErrorKind::UnexpectedText, at)),
                 }
             }
@@ -191,6 +207,7 @@ impl<'a> ConveyedView<'a> {
 }
 
 impl<'a> ContactView<'a> {
+    #[inline]
     pub(crate) fn read(cursor: &mut Cursor<'a>) -> Result<Self, ParseError> {
         let start = cursor.position();
         if cursor.eat(b'*') {
@@ -202,9 +219,9 @@ impl<'a> ContactView<'a> {
             }
             cursor.move_to(start);
         }
-        let check = |name: &str, value: Option<&str>, at| {
-            if name.eq_ignore_ascii_case("q") {
-                parse_q(value.unwrap_or_default(), at)?;
+        let check = |name: &str, value: Option<Value<'_>>, at| {
+            if is_named(name, "q") {
+                parse_q(value.map_or("", |value| value.text), at)?;
             }
             Ok(())
         };
@@ -213,6 +230,7 @@ impl<'a> ContactView<'a> {
 }
 
 /// Reads a route: the brackets are not optional.
+#[inline]
 // route-param = name-addr *( SEMI rr-param )
 pub(crate) fn read_route<'a>(cursor: &mut Cursor<'a>) -> Result<AddressView<'a>, ParseError> {
     let start = cursor.position();
@@ -231,6 +249,7 @@ macro_rules! viewed {
             impl Viewed for $type {
                 type View<'a> = $view<'a>;
 
+                #[inline]
                 fn view(text: &str, at: usize) -> Result<($view<'_>, usize), ParseError> {
                     value::<Self, _>(text, at, $read)
                 }

@@ -59,6 +59,7 @@ pub struct Views<'a, H> {
 }
 
 impl<'a, H: Viewed> Views<'a, H> {
+    #[inline]
     pub(crate) fn new(table: &'a Table, head: &'a [u8]) -> Self {
         let mut views = Self {
             table,
@@ -70,6 +71,7 @@ impl<'a, H: Viewed> Views<'a, H> {
         views
     }
 
+    #[inline]
     fn start(&mut self, line: Option<usize>) {
         self.next = line.and_then(|at| {
             let line = self.table.get(at)?;
@@ -81,6 +83,7 @@ impl<'a, H: Viewed> Views<'a, H> {
 impl<'a, H: Viewed> Iterator for Views<'a, H> {
     type Item = Result<H::View<'a>, HeaderError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let (line, text, at) = self.next?;
         let (view, next) = read::<H>(text, at);
@@ -93,6 +96,7 @@ impl<'a, H: Viewed> Iterator for Views<'a, H> {
 }
 
 /// The first view of a name.
+#[inline]
 pub(crate) fn get<'a, H: Viewed>(
     table: &'a Table,
     head: &'a [u8],

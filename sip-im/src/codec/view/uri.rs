@@ -13,6 +13,25 @@ pub struct UriView<'a> {
 }
 
 impl<'a> UriView<'a> {
+    /// A view of `text`, to be told its layout.
+    #[inline]
+    pub(crate) fn unread(text: &'a str) -> Self {
+        Self {
+            text,
+            layout: Layout::default(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn layout_mut(&mut self) -> &mut Layout {
+        &mut self.layout
+    }
+
+    #[inline]
+    pub(crate) fn set_text(&mut self, text: &'a str) {
+        self.text = text;
+    }
+
     pub(crate) fn new(text: &'a str, layout: Layout) -> Self {
         Self { text, layout }
     }

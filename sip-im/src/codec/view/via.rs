@@ -4,8 +4,9 @@ use core::net::IpAddr;
 
 use super::{ParamsView, Viewed, value};
 use crate::error::{ParseError, ParseErrorKind};
-use crate::header::cursor::{Cursor, decimal_as, is_token_byte};
-use crate::header::{Via, params};
+use crate::header::Via;
+use crate::header::cursor::{Cursor, decimal_as};
+use crate::header::params::{self, Value, is_named};
 use crate::uri::{self, Host};
 
 /// One hop of the way that the response takes back.
@@ -31,6 +32,7 @@ pub struct ViaView<'a> {
 }
 
 impl<'a> ViaView<'a> {
+    #[inline]
     pub(crate) fn read(cursor: &mut Cursor<'a>) -> Result<Self, ParseError> {
         let protocol = read_protocol(cursor)?;
         let transport = cursor.token()?;
@@ -64,19 +66,19 @@ impl<'a> ViaView<'a> {
 
     /// Takes note of a parameter that has a place of its own.
     #[inline]
-    fn place(&mut self, name: &str, value: Option<&'a str>, at: usize) -> Result<(), ParseError> {
-        if name.eq_ignore_ascii_case("branch") {
+    fn place(&mut self, name: &str, value: Option<Value<'a>>, at: usize) -> Result<(), ParseError> {
+        if is_named(name, "branch") {
             match value {
-                Some(branch) if branch.bytes().all(is_token_byte) => self.branch = Some(branch),
+                Some(Value { text, is_token: true }) => self.branch = Some(text),
                 _ => return Err(ParseError::new(ParseErrorKind::UnexpectedText, at)),
             }
-        } else if name.eq_ignore_ascii_case("received") {
+        } else if is_named(name, "received") {
             match value {
-                Some(address) if is_address(address) => self.received = Some(address),
+                Some(Value { text, .. }) if is_address(text) => self.received = Some(text),
                 _ => return Err(ParseError::new(ParseErrorKind::InvalidHost, at)),
             }
-        } else if name.eq_ignore_ascii_case("rport") {
-            let port = value.map(decimal_as).transpose();
+        } else if is_named(name, "rport") {
+            let port = value.map(|value| decimal_as(value.text)).transpose();
             self.rport = Some(port.map_err(|error| error.shifted(at))?);
         }
         Ok(())
@@ -97,12 +99,33 @@ fn read_protocol<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str, ParseError> {
 
 /// RFC 5118 4.5: both `received=2001:db8::1` and `received=[2001:db8::1]` are in use.
 fn is_address(text: &str) -> bool {
-    text.parse::<IpAddr>().is_ok() || Host::parse(text).is_ok_and(|host| host.address().is_some())
+    is_v4(text.as_bytes())
+        || text.parse::<IpAddr>().is_ok()
+        || Host::parse(text).is_ok_and(|host| host.address().is_some())
+}
+
+/// Is it four numbers of one to three digits, without zeros in front, up to 255?
+fn is_v4(text: &[u8]) -> bool {
+    let mut parts: usize = 0;
+    for part in text.split(|byte| *byte == b'.') {
+        parts = parts.saturating_add(1);
+        let is_number = match part {
+            [a] | [b'1'..=b'9', a] | [b'2', b'0'..=b'4', a] => a.is_ascii_digit(),
+            [b'1', a, b] => a.is_ascii_digit() && b.is_ascii_digit(),
+            [b'2', b'5', b'0'..=b'5'] => true,
+            _ => false,
+        };
+        if !is_number {
+            return false;
+        }
+    }
+    parts == 4
 }
 
 impl Viewed for Via {
     type View<'a> = ViaView<'a>;
 
+    #[inline]
     fn view(text: &str, at: usize) -> Result<(ViaView<'_>, usize), ParseError> {
         value::<Self, _>(text, at, ViaView::read)
     }

@@ -19,6 +19,7 @@ impl<'a> CSeqView<'a> {
     //= https://www.rfc-editor.org/rfc/rfc3261#section-8.1.1.5
     //# The sequence number value MUST be expressible as a 32-bit unsigned
     //# integer and MUST be less than 2**31.
+    #[inline]
     pub(crate) fn read(cursor: &mut Cursor<'a>) -> Result<Self, ParseError> {
         let start = cursor.position();
         let seq: u32 = cursor.number()?;
@@ -34,6 +35,7 @@ impl<'a> CSeqView<'a> {
 }
 
 // callid = word [ "@" word ]
+#[inline]
 pub(crate) fn read_call_id<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str, ParseError> {
     let start = cursor.position();
     if cursor.take_while(is_word_byte).is_empty() {
@@ -48,6 +50,7 @@ pub(crate) fn read_call_id<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str, Parse
 impl Viewed for CSeq {
     type View<'a> = CSeqView<'a>;
 
+    #[inline]
     fn view(text: &str, at: usize) -> Result<(CSeqView<'_>, usize), ParseError> {
         value::<Self, _>(text, at, CSeqView::read)
     }
@@ -56,6 +59,7 @@ impl Viewed for CSeq {
 impl Viewed for CallId {
     type View<'a> = &'a str;
 
+    #[inline]
     fn view(text: &str, at: usize) -> Result<(&str, usize), ParseError> {
         value::<Self, _>(text, at, read_call_id)
     }
