@@ -13,7 +13,7 @@ use msrp::endpoint::{
     Transmit,
 };
 use msrp::header::{ByteRange, ContentType, FailureReport};
-use msrp::{ConnectionId, Entropy};
+use msrp::{ConnectionId, Entropy, relay};
 
 struct Counting;
 
@@ -478,4 +478,64 @@ fn swapped(octets: Bytes, (own, peer): (&str, &str), (to, from): (&str, &str)) -
     turned
         .replace("PATHS", &format!("To-Path: {from}\r\nFrom-Path: {to}"))
         .into()
+}
+
+#[test]
+fn a_relay_forwards_chunks_without_allocating() {
+    let now = epoch();
+    let mut config = relay::Config::new(relay::Address::new(false, "relay.example", 2855));
+    config.plain_auth = true;
+    let mut state = 1_u64;
+    let mut machine = relay::Relay::new(
+        config,
+        Box::new(move |octets| {
+            for octet in octets {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                *octet = state.to_le_bytes()[5];
+            }
+        }),
+    );
+    for (number, peer) in [
+        (1, relay::Peer::User("alice".to_owned())),
+        (2, relay::Peer::Unknown),
+    ] {
+        let opened = relay::Input::Opened {
+            connection: ConnectionId(number),
+            open: None,
+            secure: false,
+            peer,
+        };
+        machine.handle_input(opened, now);
+    }
+    let give = |machine: &mut relay::Relay, number, data| {
+        let connection = ConnectionId(number);
+        machine.handle_input(relay::Input::Received { connection, data }, now);
+        while machine.poll_transmit(now).is_some() {}
+    };
+    let auth = format!(
+        "MSRP auth AUTH\r\nTo-Path: msrp://relay.example;tcp\r\nFrom-Path: {OWN}\r\n-------auth$\r\n"
+    );
+    give(&mut machine, 1, auth.into());
+    let Some(relay::Event::UriGiven { uri, .. }) = machine.poll_event() else {
+        panic!()
+    };
+    let chunk = chunk("12345678", "1-*/*", &"x".repeat(2048), '+');
+    let chunk = String::from_utf8(chunk.to_vec()).unwrap();
+    let chunk = chunk.replace(
+        &format!("To-Path: {OWN}"),
+        &format!("To-Path: {uri} {OWN}\r\nFailure-Report: no"),
+    );
+    let mut stream = Bytes::from(chunk.repeat(2000));
+    // Reads end between chunks: a head that is cut is carried over, which the decoder's tests count.
+    let read = 25 * chunk.len();
+    // Tables and buffers grow first.
+    give(&mut machine, 2, stream.split_to(400 * chunk.len()));
+    let (allocations, peak) = measured(|| {
+        while !stream.is_empty() {
+            let data = stream.split_to(read);
+            give(&mut machine, 2, data);
+        }
+    });
+    assert!(allocations <= 64, "{allocations} in 1600 chunks and 64 reads");
+    assert!(peak < 256 * 1024, "{peak}");
 }

@@ -3,7 +3,7 @@
 use bytes::{BufMut, Bytes};
 
 use super::transaction::{Origin, draw};
-use super::{CloseReason, LinkKey, Relay};
+use super::{CloseReason, LinkKey, Relay, roomy};
 use crate::codec::{self, Continuation};
 use crate::header::{ByteRange, FailureReport, Status};
 use crate::{Method, StatusCode, TransactionId};
@@ -49,7 +49,7 @@ impl Relay {
         from: &str,
         headers: &[(&str, &str)],
     ) -> Bytes {
-        let out = &mut self.buffer;
+        let out = roomy(&mut self.buffer);
         codec::response_line(out, transaction, status);
         let paths = [("To-Path", to), ("From-Path", from)];
         for (name, value) in paths.iter().chain(headers) {
@@ -69,7 +69,7 @@ impl Relay {
         status: StatusCode,
     ) {
         let transaction = TransactionId::mint(draw(&mut self.entropy), 0);
-        let out = &mut self.buffer;
+        let out = roomy(&mut self.buffer);
         codec::request_line(out, &transaction, &Method::Report);
         codec::raw_header(out, "To-Path", &origin.from_path);
         codec::raw_header(out, "From-Path", &origin.own);

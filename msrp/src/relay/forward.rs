@@ -9,7 +9,7 @@ use super::answer::{first_of, range_of, uris, write_paths};
 use super::inbound::{Inbound, Paths};
 use super::route::{Refusal, Route};
 use super::transaction::{Forwarded, Origin};
-use super::{CloseReason, LinkKey, Peer, Relay};
+use super::{CloseReason, LinkKey, Peer, Relay, roomy};
 use crate::codec::{self, Continuation, Head, StartLine};
 use crate::header::{FailureReport, WwwAuthenticate};
 use crate::{Method, StatusCode, TransactionId};
@@ -64,7 +64,7 @@ impl Relay {
                 return Inbound::Skipped;
             }
         };
-        let out = &mut self.buffer;
+        let out = roomy(&mut self.buffer);
         write_paths(out, paths.to, paths.from, route.moved);
         for (name, value) in head.headers.iter() {
             if !name.eq_ignore_ascii_case("To-Path") && !name.eq_ignore_ascii_case("From-Path") {
@@ -129,7 +129,7 @@ impl Relay {
                 self.transactions
                     .begin(forwarded.clone(), gathered.out, &mut self.entropy);
         }
-        let out = &mut self.buffer;
+        let out = roomy(&mut self.buffer);
         codec::request_line(out, &transaction, &gathered.method);
         out.put_slice(&gathered.text);
         if gathered.has_body {
@@ -226,7 +226,7 @@ impl Relay {
         if uris(paths.to).nth(moved).is_none() || !self.links.contains_key(&back) {
             return;
         }
-        let out = &mut self.buffer;
+        let out = roomy(&mut self.buffer);
         out.put_slice(b"MSRP ");
         out.put_slice(original.as_bytes());
         out.put_slice(b" ");

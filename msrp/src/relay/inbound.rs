@@ -11,7 +11,7 @@ use super::forward::Gathered;
 use super::lane::{Item, PartHead};
 use super::route::{Refusal, Route};
 use super::transaction::{MessageText, Origin};
-use super::{CloseReason, LinkKey, Relay};
+use super::{CloseReason, LinkKey, Relay, roomy};
 use crate::codec::{Continuation, Frame, Head, StartLine, raw_header};
 use crate::header::{ByteRange, FailureReport};
 use crate::{Method, StatusCode, TransactionId};
@@ -204,7 +204,7 @@ impl Relay {
 
     /// The headers of a SEND as they go out, but `Byte-Range`, and where that goes.
     fn part_text(&mut self, head: &Head, paths: Paths<'_>, moved: usize) -> (Bytes, usize) {
-        let out = &mut self.buffer;
+        let out = roomy(&mut self.buffer);
         write_paths(out, paths.to, paths.from, moved);
         let mut split = None;
         for (name, value) in head.headers.iter() {

@@ -218,7 +218,7 @@ impl Relay {
             let mut tools = Tools {
                 config: &self.config,
                 dashes: &self.dashes,
-                buffer: &mut self.buffer,
+                buffer: roomy(&mut self.buffer),
                 entropy: &mut self.entropy,
                 transactions: &mut self.transactions,
             };
@@ -299,6 +299,17 @@ impl Relay {
         }
     }
 }
+
+/// A buffer with room for a head. It is made in large pieces, whose memory is used again once what was split off has gone.
+fn roomy(buffer: &mut BytesMut) -> &mut BytesMut {
+    if buffer.capacity() < LEAST_ROOM {
+        buffer.reserve(ROOM);
+    }
+    buffer
+}
+
+const LEAST_ROOM: usize = 4 * 1024;
+const ROOM: usize = 128 * 1024;
 
 /// Draws from a source some hundred octets at a time: asking an operating system for each identifier would cost more
 /// than forwarding what it is for.

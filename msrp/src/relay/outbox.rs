@@ -135,7 +135,11 @@ impl Outbox {
 
     /// Whether enough waits for pieces to be copied out of the buffers in which they came.
     pub(super) fn is_backed_up(&self, from: LinkKey) -> bool {
-        self.blocked || self.lanes.get(&from).is_some_and(|lane| lane.items.len() > 64)
+        self.blocked
+            || self
+                .lanes
+                .get(&from)
+                .is_some_and(|lane| lane.items.len() > LANE_KEEPS)
     }
 
     /// Whether nothing waits that was sent on this connection's own account, or could be.
