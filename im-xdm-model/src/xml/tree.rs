@@ -118,8 +118,8 @@ impl<'a> Tree<'a> {
 
     fn build(mut parser: Parser<'a>) -> Result<Self, XmlError> {
         let mut tree = Tree {
-            // A document has about one element or text in this many octets.
-            nodes: Vec::with_capacity(parser.text.len().saturating_div(24).saturating_add(4)),
+            // Few documents have more elements and texts than this, so the table need not be moved as it grows.
+            nodes: Vec::with_capacity(parser.text.len().saturating_div(12).saturating_add(4)),
             attributes: Vec::new(),
             owned: Vec::new(),
             namespaces: parser.scope.namespaces.clone(),
@@ -428,6 +428,10 @@ impl<'t> NameRef<'t> {
 
     /// Tells whether this name is in the given namespace; an empty namespace means none.
     pub(crate) fn is_in(self, namespace: &str) -> bool {
+        // Most names are in the namespace that is asked for or in none, which its number tells.
+        if self.namespace == NamespaceId::NONE {
+            return namespace.is_empty();
+        }
         self.namespaces.name(self.namespace) == namespace
     }
 

@@ -51,6 +51,13 @@ pub(super) fn is_copy_control(name: NameRef<'_>) -> bool {
 }
 
 fn copy_control_attribute<'e>(element: TreeNode<'e>, local: &str) -> Option<&'e str> {
+    // Most entries of most lists have a URI and nothing else.
+    if element
+        .attributes()
+        .all(|attribute| attribute.name.namespace().is_none())
+    {
+        return None;
+    }
     element
         .qualified(NAMESPACE, local)
         .or_else(|| element.qualified(MISSPELT, local))

@@ -291,6 +291,8 @@ impl List {
         })?;
         Ok(Self {
             name: element.attribute("name").map(str::to_owned),
+            // Entries are large, and a list of many should not be moved as it grows.
+            children: Vec::with_capacity(element.elements().count()),
             copy_control,
             anonymize,
             extensions: Extensions {
