@@ -24,7 +24,7 @@ pub fn conference_info(data: &[u8]) {
     let mut state = first.clone();
     match state.merge(&second) {
         Ok(Merged::Stale) | Err(_) => {
-            assert_eq!(state, first, "a document that is left aside changes nothing")
+            assert_eq!(state, first, "a document that is left aside changes nothing");
         }
         Ok(_) => {
             assert_eq!(state.version, second.version);
