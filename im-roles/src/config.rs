@@ -15,6 +15,10 @@ pub struct Config {
     /// The digest algorithms to challenge with, in the order of the challenges. Default: MD5, SHA-256; a client takes the
     /// strongest it knows (RFC 8760 2.4), and one that looks at the first challenge only still finds one it can answer.
     pub algorithms: Vec<sip_im::digest::Algorithm>,
+    /// What the User-Agent of clients begins with that fail at the sight of a challenge other than MD5's, even beside one
+    /// with MD5: they are shown that one alone. Whoever could forge the field on the way could as well take the other
+    /// challenges out of the response, so nothing is lost. Default: `baresip v1.`, whose library gives up then.
+    pub md5_only_agents: Vec<String>,
     /// Whether users authenticate by digest here (`true`, the default), or identities come asserted from trusted flows only.
     pub authenticate: bool,
     /// The conference factory's address. Default: `sip:conference@` the domain.
@@ -75,6 +79,7 @@ impl Config {
             domain: domain.to_ascii_lowercase(),
             realm: domain.to_ascii_lowercase(),
             algorithms: vec![sip_im::digest::Algorithm::Md5, sip_im::digest::Algorithm::Sha256],
+            md5_only_agents: vec!["baresip v1.".to_owned()],
             authenticate: true,
             conference_factory: Uri::sip("conference", domain)?,
             exploder: Uri::sip("exploder", domain)?,

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use sip_im::auth::Verdict;
-use sip_im::digest::Credentials;
+use sip_im::digest::{Algorithm, Credentials};
 use sip_im::header::{
     Authorization, From, HeaderName, PAssertedIdentity, PServedUser, ProxyAuthenticate, ProxyAuthorization,
     To, WwwAuthenticate,
@@ -155,7 +155,20 @@ impl Node {
             StatusCode::PROXY_AUTHENTICATION_REQUIRED
         };
         let mut response = request.response(status);
-        for challenge in self.authenticator.challenges(stale, now) {
+        let mut challenges = self.authenticator.challenges(stale, now);
+        let agent = request
+            .headers()
+            .value(&HeaderName::USER_AGENT)
+            .unwrap_or_default();
+        let mut only_md5 = self.config.md5_only_agents.iter();
+        if only_md5.any(|known| agent.starts_with(known.as_str()))
+            && challenges
+                .iter()
+                .any(|challenge| challenge.algorithm == Algorithm::Md5)
+        {
+            challenges.retain(|challenge| challenge.algorithm == Algorithm::Md5);
+        }
+        for challenge in challenges {
             response = if registers {
                 response.header_typed(&WwwAuthenticate::digest_of(challenge))
             } else {

@@ -43,6 +43,28 @@ fn every_method_is_challenged() {
 }
 
 #[test]
+fn a_client_that_cannot_look_past_another_algorithm_is_shown_md5_alone() {
+    let mut world = World::new();
+    world.open(1, false);
+    for (agent, count) in [("baresip v1.0.0 (x86_64/linux)", 1), ("baresip v3.9.0", 2)] {
+        let fields = format!("User-Agent: {agent}\r\n");
+        let text = world.text(
+            1,
+            "REGISTER",
+            "sip:example.com",
+            "sip:alice@example.com",
+            &fields,
+            "",
+        );
+        world.send(1, &text);
+        let response = world.get_response(1);
+        let values: Vec<_> = response.headers().values(&HeaderName::WWW_AUTHENTICATE).collect();
+        assert_eq!(values.len(), count, "{agent}");
+        assert!(values[0].contains("MD5"));
+    }
+}
+
+#[test]
 fn challenges_come_md5_first() {
     let mut world = World::new();
     world.open(1, false);
