@@ -150,7 +150,7 @@ fn cross(headers: &mut Headers, from: Trust, to: Trust) {
                 headers.remove(name);
             }
             Crossing::Reduced if *name == HeaderName::P_ASSERTED_IDENTITY => {
-                keep_expected_identities(headers)
+                keep_expected_identities(headers);
             }
             Crossing::Reduced if *name == HeaderName::P_ACCESS_NETWORK_INFO => keep_own_network(headers),
             Crossing::Reduced if *name == HeaderName::PRIVACY => history_is_done(headers, privacy.as_ref()),

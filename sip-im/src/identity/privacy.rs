@@ -48,8 +48,12 @@ pub(super) fn asks_anonymity(privacy: &Privacy) -> bool {
 }
 
 /// The address of nobody: what stands in From for a sender who is not to be known (RFC 3323 4.1.1.3).
+#[expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "the text is fixed and is a SIP URI"
+)]
 pub fn anonymous_uri() -> Uri {
-    #[expect(clippy::expect_used, reason = "the text is fixed and is a SIP URI")]
     Uri::parse("sip:anonymous@anonymous.invalid").expect("a SIP URI")
 }
 
