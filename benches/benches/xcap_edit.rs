@@ -54,9 +54,8 @@ fn document(octets: usize) -> String {
     let mut number = 0_usize;
     while text.len() < octets {
         number += 1;
-        text.push_str(&format!(
-            "  <entry uri=\"sip:user{number}@example.com\"><display-name>User {number}</display-name></entry>\n"
-        ));
+        let entry = "  <entry uri=\"sip:userN@example.com\"><display-name>User N</display-name></entry>\n";
+        text.push_str(&entry.replace('N', &number.to_string()));
     }
     text.push_str(" </list>\n</resource-lists>\n");
     text

@@ -3,6 +3,7 @@
 //! `msrp_through_relay RELAY-URI[,RELAY-URI] [RELAY-URI[,RELAY-URI]] USER PASSWORD SIZE...` sends a message of each
 //! size in both directions, and succeeds if each arrives as it was sent and is reported.
 #![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, reason = "a command-line program")]
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -86,7 +87,7 @@ async fn talk() -> Outcome<()> {
                     }
                     (true, Event::MessageSent { .. }) => sent = true,
                     (true, Event::ReportReceived { status, .. }) if status.code.is_success() => {
-                        reported = true
+                        reported = true;
                     }
                     (_, Event::SessionBound { .. }) => {}
                     (ours, other) => return Err(format!("{size} {name}: {ours} {other:?}").into()),
@@ -133,14 +134,14 @@ impl Client {
         let mut endpoint = Endpoint::new(Config::default(), entropy::os());
         let local = endpoint.mint_uri(false, "127.0.0.1", 9);
         let relay = endpoint.enlist(Access::new(relays, user, password), local.clone(), Instant::now())?;
-        let (sees, seen) = mpsc::channel(64);
+        let (sees, sights) = mpsc::channel(64);
         let mut client = Self {
             endpoint,
             local,
             relay,
             session: None,
             sockets: BTreeMap::new(),
-            seen,
+            seen: sights,
             sees,
             last: 0,
         };

@@ -112,8 +112,10 @@ impl Server {
             .map_err(io("listen.msrp_tcp"))?;
         let http = match plan.xcap_http {
             Some(address) => {
-                let mut settings = xcap_http::Settings::default();
-                settings.proxies = plan.xcap_proxies.clone();
+                let settings = xcap_http::Settings {
+                    proxies: plan.xcap_proxies.clone(),
+                    ..xcap_http::Settings::default()
+                };
                 let started = xcap_http::Server::start(address, settings, &network).await;
                 Some(started.map_err(io("listen.xcap_http"))?)
             }

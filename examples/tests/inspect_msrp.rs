@@ -1,5 +1,9 @@
 //! The kind of `im-inspect` that puts a session behind the octets of a connection.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

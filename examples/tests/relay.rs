@@ -1,4 +1,9 @@
 //! The relay on sockets: over TCP, and over WebSocket.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what cannot be unwrapped fails the test"
+)]
 
 use examples::relay::{RelayServer, Settings};
 use futures::{SinkExt, StreamExt};

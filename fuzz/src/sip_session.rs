@@ -41,7 +41,6 @@ struct World {
 }
 
 impl World {
-    #[expect(clippy::disallowed_methods, reason = "an opaque epoch for virtual time")]
     fn new() -> Self {
         let now = Instant::now();
         let mut config = Config::default();
@@ -139,7 +138,7 @@ impl World {
             .call_id(&format!("c{}", self.number))
             .cseq(1)
             .contact(&Contact::new(uri("sip:alice@192.0.2.1")));
-        if how % 2 == 0 {
+        if how.is_multiple_of(2) {
             builder = builder.body(&ContentType::application_sdp(), media(how).write());
         }
         let Ok(request) = builder.build() else { return };
@@ -158,7 +157,7 @@ impl World {
             _ => "",
         };
         let (call, tag) = (format!("p{}", self.number), format!("t{}", self.number));
-        let body = (how % 3 > 0).then(|| media(how));
+        let body = (!how.is_multiple_of(3)).then(|| media(how));
         let text = self.request("INVITE", 1, (&call, "", &tag), extra, body.as_ref());
         self.say(text);
     }
@@ -213,7 +212,7 @@ impl World {
         } else {
             "Allow: UPDATE\r\n"
         };
-        let body = (how % 2 == 0).then(|| media(how));
+        let body = (how.is_multiple_of(2)).then(|| media(how));
         let text = self.request(method, sequence, (&call, &ours, &theirs), extra, body.as_ref());
         self.say(text);
     }
@@ -236,10 +235,10 @@ impl World {
             .response(status)
             .to_tag(&tag)
             .contact(&Contact::new(uri("sip:bob@192.0.2.2")));
-        if how % 3 == 0 {
+        if how.is_multiple_of(3) {
             builder = builder.body(&ContentType::application_sdp(), media(how).write());
         }
-        if code < 200 && how % 2 == 0 {
+        if code < 200 && how.is_multiple_of(2) {
             builder = builder
                 .header_typed(&Require::new(["100rel"]))
                 .header_typed(&RSeq(u32::from(how / 32) + 1));
@@ -263,7 +262,7 @@ impl World {
             3 => endpoint.answer_invite(session, Reply::new(StatusCode::RINGING), now),
             4 => endpoint.answer_offer(session, &offer, now),
             5 => endpoint.refuse_offer(session, StatusCode::DECLINE, now),
-            6 => endpoint.offer(session, &offer, how % 2 == 0, now),
+            6 => endpoint.offer(session, &offer, how.is_multiple_of(2), now),
             7 => endpoint.refresh_session(session, now),
             8 => endpoint.solicit_offer(session, now),
             _ => endpoint.end_session(session, None, now),
@@ -398,7 +397,7 @@ fn media(how: u8) -> sdp::Session {
     let path = format!("msrp://192.0.2.9:{}/s;tcp", 2000 + u16::from(how % 4));
     let path = msrp::Uri::parse(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let mut description = sdp::offer(&sdp::LocalMedia::new(path));
-    if how % 7 == 0
+    if how.is_multiple_of(7)
         && let Some(first) = description.media.first().cloned()
     {
         description.media.push(first);

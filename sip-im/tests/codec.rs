@@ -441,6 +441,7 @@ fn reading_is_linear_in_the_length() {
 }
 
 /// The reply to a datagram with these lines in front of a request's own.
+#[expect(clippy::unwrap_used, reason = "a helper of tests")]
 fn answer_to(lines: &str) -> Option<String> {
     let text = format!(
         "MESSAGE sip:bob@example.com SIP/2.0\r\n{lines}Via: SIP/2.0/UDP a.example;branch=z9hG4bK1\r\n\

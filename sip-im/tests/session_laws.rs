@@ -183,7 +183,7 @@ impl Users {
                 let endpoint = &mut self.pair.ends[at].endpoint;
                 if in_invite {
                     let mut reply = Reply::with(StatusCode::OK, media(port));
-                    if port % 3 == 0 {
+                    if port.is_multiple_of(3) {
                         reply.status = StatusCode::RINGING;
                         reply.reliable = true;
                     }
@@ -334,7 +334,7 @@ impl Users {
                 self.asked.push_back((at, *session, *place == OfferPlace::Invite));
             }
             Event::Session(SessionEvent::OfferWanted { session }) => {
-                self.asked.push_back((at, *session, true))
+                self.asked.push_back((at, *session, true));
             }
             Event::Session(
                 SessionEvent::Progress {
@@ -342,10 +342,8 @@ impl Users {
                     ..
                 }
                 | SessionEvent::Accepted { session, .. },
-            ) => {
-                if !self.sessions.contains(&(at, *session)) {
-                    self.sessions.push((at, *session));
-                }
+            ) if !self.sessions.contains(&(at, *session)) => {
+                self.sessions.push((at, *session));
             }
             Event::Session(SessionEvent::Request {
                 transaction, request, ..

@@ -50,9 +50,9 @@ static ALLOCATOR: Counting = Counting;
 /// Octets that are held by what `make` makes, of which there are `number`.
 fn held_each<T>(number: usize, make: impl FnOnce() -> T) -> isize {
     let before = HELD.get();
-    let made = make();
+    let all = make();
     let held = HELD.get() - before;
-    drop(made);
+    drop(all);
     held / isize::try_from(number).expect("a number")
 }
 

@@ -105,7 +105,7 @@ pub struct Refusal {
     /// What goes back on the wire.
     status: Option<u16>,
     /// What is said all the same.
-    value: Value,
+    value: Box<Value>,
 }
 
 impl Refusal {
@@ -116,13 +116,13 @@ impl Refusal {
             offset: None,
             text: text.into(),
             status: None,
-            value: Value::Null,
+            value: Box::new(Value::Null),
         }
     }
 
     /// Adds what is said all the same, made from the parser's own words.
     fn with_value(mut self, value: fn(&str) -> Value) -> Self {
-        self.value = value(&self.text);
+        self.value = Box::new(value(&self.text));
         self
     }
 

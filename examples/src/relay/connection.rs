@@ -20,6 +20,9 @@ use tokio_tungstenite::tungstenite::Message;
 use super::Sighting;
 use crate::trace::{Line, Recorder, Way};
 
+/// What waits to be written, and whether the connection ends behind it.
+type Waiting = mpsc::UnboundedReceiver<(Octets, bool)>;
+
 /// This end's handle of a connection; dropping it closes the connection once everything queued is written.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -93,12 +96,7 @@ impl Connection {
         own.reader(reader.abort_handle())
     }
 
-    fn halves() -> (
-        Halves,
-        mpsc::UnboundedReceiver<(Octets, bool)>,
-        watch::Receiver<bool>,
-        Arc<Shared>,
-    ) {
+    fn halves() -> (Halves, Waiting, watch::Receiver<bool>, Arc<Shared>) {
         let (queue, waiting) = mpsc::unbounded_channel();
         let (reads, reading) = watch::channel(true);
         let shared = Arc::new(Shared::default());
@@ -170,12 +168,7 @@ async fn read(mut stream: OwnedReadHalf, mut reading: watch::Receiver<bool>, con
     context.closed().await;
 }
 
-async fn write(
-    mut stream: OwnedWriteHalf,
-    mut queue: mpsc::UnboundedReceiver<(Octets, bool)>,
-    shared: Arc<Shared>,
-    context: Context,
-) {
+async fn write(mut stream: OwnedWriteHalf, mut queue: Waiting, shared: Arc<Shared>, context: Context) {
     while let Some((mut octets, _)) = queue.recv().await {
         let length = octets.remaining();
         if context.line.is_some() {
@@ -215,7 +208,7 @@ async fn read_messages(
 //# and a WebSocket message MUST NOT contain more than one MSRP chunk.
 async fn write_messages(
     mut stream: SplitSink<WebSocketStream<TcpStream>, Message>,
-    mut queue: mpsc::UnboundedReceiver<(Octets, bool)>,
+    mut queue: Waiting,
     shared: Arc<Shared>,
     context: Context,
 ) {

@@ -170,6 +170,10 @@ impl Controlling {
     }
 
     /// Builds an INVITE. Nothing in it names whoever hides.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is one part of the request, from another place"
+    )]
     fn invitation(
         &mut self,
         conference: &Uri,

@@ -15,6 +15,7 @@ use crate::machine::Role;
 /// What a wait has brought.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "a driver acts on each")]
+#[expect(clippy::large_enum_variant, reason = "it is taken apart where it comes out")]
 pub enum Wake {
     /// Something from the network.
     Input(Input),

@@ -82,6 +82,10 @@ struct Exchange {
 
 /// What an exchange waits for.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all that wait, and wait long, wait for responses"
+)]
 enum Step {
     /// The served user's rules are being fetched; the number says from which usage.
     Rules { effect: EffectId, usage: usize },
