@@ -192,6 +192,7 @@ impl Table {
     }
 
     /// The first line of that name.
+    #[inline]
     pub(crate) fn first(&self, head: &[u8], name: &HeaderName) -> Option<usize> {
         if !self.index.is_stale
             && let Some(known) = name.known()
@@ -208,6 +209,7 @@ impl Table {
     }
 
     /// The next line of that name after one that was found.
+    #[inline]
     pub(crate) fn after(&self, head: &[u8], name: &HeaderName, found: usize) -> Option<usize> {
         let bit = name.known().and_then(Known::bit);
         if !self.index.is_stale && bit.is_some_and(|bit| self.index.repeated & bit == 0) {
@@ -227,6 +229,7 @@ impl Table {
         at.map(|at| from.saturating_add(at))
     }
 
+    #[inline]
     pub(crate) fn get(&self, at: usize) -> Option<&Line> {
         self.lines.get(at)
     }
@@ -250,6 +253,7 @@ impl Table {
     }
 
     /// The value in one piece.
+    #[inline]
     pub(crate) fn value<'a>(&'a self, head: &'a [u8], line: &Line) -> &'a str {
         match line.origin {
             Origin::Received => text(head, line.value, line.value_end),
@@ -274,11 +278,13 @@ pub(super) enum Retained {
 }
 
 /// Scanning has found the head to be UTF-8, and the offsets to be in it.
+#[inline]
 fn text(head: &[u8], start: u32, end: u32) -> &str {
     let octets = head.get(to_usize(start)..to_usize(end)).unwrap_or_default();
     core::str::from_utf8(octets).unwrap_or_default()
 }
 
+#[inline]
 pub(crate) fn to_usize(offset: u32) -> usize {
     usize::try_from(offset).unwrap_or(usize::MAX)
 }

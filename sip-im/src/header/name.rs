@@ -56,6 +56,7 @@ impl HeaderName {
         }
     }
 
+    #[inline]
     pub(crate) fn known(&self) -> Option<Known> {
         match &self.0 {
             Repr::Known(known) => Some(*known),
@@ -66,11 +67,13 @@ impl HeaderName {
 
 impl Known {
     /// Its place in the table.
+    #[inline]
     pub(crate) fn index(self) -> usize {
         usize::from(self.0)
     }
 
     /// A bit of its own, for the names that come first in the table.
+    #[inline]
     pub(crate) fn bit(self) -> Option<u64> {
         1_u64.checked_shl(u32::from(self.0))
     }
