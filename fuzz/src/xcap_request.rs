@@ -28,8 +28,11 @@ pub fn xcap_request(data: &[u8]) {
             return;
         }
     };
+    // Written with its escapes it may be longer than what is read.
     let again = ResourceUri::parse("", &uri.to_string());
-    assert_eq!(again.ok().as_ref().and_then(ResourceUri::node), uri.node());
+    if !again.as_ref().is_err_and(|error| error.status() == 414) {
+        assert_eq!(again.ok().as_ref().and_then(ResourceUri::node), uri.node());
+    }
     let mut usages = Usages::standard();
     usages.insert(Usage::new("test", "application/test+xml", ""));
     let types = [

@@ -1,8 +1,9 @@
 //! Patches: changes of a document, one node after the other (RFC 5261).
 //!
-//! [`operations`] reads those of a document, whichever format they are part of. [`apply`] makes them in the text, so that
-//! all octets around a change stay as they are; [`diff`] finds those that turn one version of a document into another; [`equivalent`] tells whether two texts are the same document, which is what
-//! the two agree on: as canonical XML with comments, where white space in tags, quotes and the XML declaration do not
+//! [`operations`] reads those of a document, whichever format they are part of. [`apply()`] makes them in the text, so
+//! that all octets around a change stay as they are; [`diff`] finds those that turn one version of a document into
+//! another; [`equivalent`] tells whether two texts are the same document, which is what the two agree on: as canonical
+//! XML with comments, where white space in tags, quotes and the XML declaration do not
 //! count.
 
 mod align;
