@@ -143,6 +143,8 @@ fn telephone(text: &str) -> Option<String> {
     let mut out = String::from("tel:");
     if tel::is_global(number) {
         out.push_str(&tel::without_separators(number));
+    } else if !tel::is_local(number) {
+        return None;
     } else {
         let context = context.filter(|context| tel::is_context(context))?;
         out.push_str(&tel::without_separators(number));

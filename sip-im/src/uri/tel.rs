@@ -80,6 +80,15 @@ fn check_parameters(parameters: &str, start: usize) -> Result<(), ParseError> {
     Ok(())
 }
 
+/// Is it a local number (RFC 3966 section 5.1.5): hexadecimal digits, `*`, `#`, separators, and at least one that is none?
+pub(super) fn is_local(number: &str) -> bool {
+    let is_digit = |character: char| character.is_ascii_hexdigit() || matches!(character, '*' | '#');
+    number.chars().any(is_digit)
+        && number
+            .chars()
+            .all(|character| is_digit(character) || is_separator(character))
+}
+
 /// Digits and separators, and at least one digit.
 pub(super) fn is_extension(value: &str) -> bool {
     value.bytes().any(|byte| byte.is_ascii_digit())

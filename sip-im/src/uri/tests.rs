@@ -288,3 +288,13 @@ fn a_urn_has_its_namespace_in_any_case_and_a_uuid_is_one_in_any_case() {
     let escaped = uri("urn:uuid:%56").identity();
     assert_eq!(uri(escaped.as_str()).identity(), escaped);
 }
+
+#[test]
+fn a_user_that_is_no_number_is_none_with_a_context_either() {
+    let uri = Uri::parse("sip:+--p;phone-context=example.com@gw.example").unwrap();
+    assert!(uri.identity().as_str().starts_with("sip:"));
+    assert_eq!(
+        Uri::parse(uri.identity().as_str()).unwrap().identity(),
+        uri.identity()
+    );
+}
