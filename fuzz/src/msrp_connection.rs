@@ -5,8 +5,10 @@ mod pair;
 mod peer;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use msrp::endpoint::{Acknowledge, Config, Delivery, Endpoint, Event};
 use msrp::{Entropy, MessageId, TransactionId};
 
@@ -35,13 +37,13 @@ impl Script<'_> {
         Some(first)
     }
 
-    /// A number up to 65 535, small ones more often.
+    /// A number up to [`MOST`], small ones more often.
     fn number(&mut self) -> usize {
         let first = usize::from(self.octet().unwrap_or(0));
         if first < 128 {
             first
         } else {
-            (first - 128) * 256 + usize::from(self.octet().unwrap_or(0))
+            (first - 128) * 32 + usize::from(self.octet().unwrap_or(0))
         }
     }
 
@@ -52,17 +54,33 @@ impl Script<'_> {
     }
 }
 
-/// Small limits, so that they are met.
+/// The most that [`Script::number`] gives.
+const MOST: usize = 127 * 32 + 255;
+
+/// The octets that messages are made of: those an end-line begins with, and others.
+static BODIES: [[u8; MOST]; 2] = [[b'-'; MOST], [b'y'; MOST]];
+
+/// A body of a length, without a copy.
+fn body(which: bool, length: usize) -> Bytes {
+    let [dashes, others] = &BODIES;
+    let octets: &'static [u8] = if which { others } else { dashes };
+    Bytes::from_static(octets.get(..length).unwrap_or(octets))
+}
+
+/// Small limits and short chunks, so that they are met with few octets: what counts is how many things happen, and each
+/// run is to be short.
 fn config() -> Config {
     let mut config = Config::default();
+    let size = |octets| NonZeroUsize::new(octets).unwrap_or(NonZeroUsize::MIN);
+    (config.chunk_size, config.interrupt_size) = (size(1024), size(256));
     config.limits.open_messages = 4;
     config.limits.islands = 8;
-    config.limits.gathered_octets = 64 << 10;
+    config.limits.gathered_octets = 8 << 10;
     config.limits.remembered_messages = 4;
     config.limits.owed_responses = 8;
-    config.limits.urgent_octets = 16 << 10;
+    config.limits.urgent_octets = 4 << 10;
     config.limits.queued_messages = 8;
-    config.limits.queued_octets = 64 << 10;
+    config.limits.queued_octets = QUEUED;
     config.limits.unanswered_chunks = 8;
     config
 }
@@ -71,7 +89,7 @@ fn kind(choice: u8) -> (Delivery, Acknowledge) {
     let delivery = if choice & 2 == 0 {
         Delivery::Streaming
     } else {
-        Delivery::Whole { max: 40_000 }
+        Delivery::Whole { max: 5000 }
     };
     let acknowledge = if choice & 4 == 0 {
         Acknowledge::Automatic
@@ -107,6 +125,9 @@ fn pass(endpoint: &mut Endpoint, now: Instant) {
     }
     panic!("there is no end of deadlines");
 }
+
+/// Octets that may wait to be sent.
+const QUEUED: u64 = 8 << 10;
 
 const LONG: Duration = Duration::from_secs(1000);
 

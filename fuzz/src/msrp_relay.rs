@@ -16,7 +16,7 @@ const PEERS: u8 = 4;
 /// Each octet pair is what somebody does.
 pub fn msrp_relay(data: &[u8]) {
     let mut world = World::new();
-    for pair in data.chunks_exact(2).take(200) {
+    for pair in data.chunks_exact(2).take(48) {
         if let [what, how] = pair {
             world.step(*what, *how);
         }
@@ -44,9 +44,9 @@ impl World {
         config.plain_auth = true;
         config.limits.connections = 8;
         config.limits.uris = 8;
-        config.limits.waiting_per_connection = 8 * 1024;
-        config.limits.waiting = 64 * 1024;
-        config.limits.urgent_octets = 16 * 1024;
+        config.limits.waiting_per_connection = 2 * 1024;
+        config.limits.waiting = 6 * 1024;
+        config.limits.urgent_octets = 4 * 1024;
         config.limits.unanswered_per_connection = 4;
         config.limits.unanswered = 16;
         config.chunk_size = std::num::NonZeroUsize::MIN.saturating_add(99);
@@ -116,7 +116,7 @@ impl World {
         let connection = ConnectionId(u64::from(peer));
         let mut data: Bytes = text.into();
         while !data.is_empty() {
-            let data = data.split_to(data.len().min(700));
+            let data = data.split_to(data.len().min(350));
             self.input(Input::Received { connection, data });
         }
     }
@@ -136,7 +136,7 @@ impl World {
                     .get(usize::from(how >> 6))
                     .copied()
                     .unwrap_or("yes");
-                let body = "x".repeat(usize::from(how) * 8);
+                let body = "x".repeat(usize::from(how) * 3);
                 let flag = ["$", "+", "#"].get(usize::from(how % 3)).copied().unwrap_or("$");
                 let head = head("SEND");
                 self.finish(peer);
@@ -201,7 +201,7 @@ impl World {
             58 => self.give(peer, vec![how; 3]),
             _ => self.auth(peer),
         }
-        assert!(self.relay.waiting() < 256 * 1024, "{:?}", self.relay);
+        assert!(self.relay.waiting() < 32 * 1024, "{:?}", self.relay);
         assert!(self.relay.unanswered() <= 16 && self.relay.uris() <= 8 && self.relay.connections() <= 8);
     }
 

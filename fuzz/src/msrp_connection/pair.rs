@@ -3,14 +3,13 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use msrp::ConnectionId;
 use msrp::endpoint::{
     Endpoint, Event, Input, OutgoingBody, OutgoingMessage, Role, SessionConfig, SessionKey, Transmit,
 };
 use msrp::header::{ContentType, FailureReport};
 
-use super::{Account, LONG, Script, config, entropy, kind, pass};
+use super::{Account, LONG, Script, body, config, entropy, kind, pass};
 
 const CONNECTION: ConnectionId = ConnectionId(1);
 
@@ -73,7 +72,7 @@ impl Run {
                 8 => self.pass(number.min(100)),
                 9 => self.block(from, what & 32 == 0),
                 10 => self.respond(from),
-                11 => self.append(from, number.min(9000)),
+                11 => self.append(from, number),
                 12 => self.abort(from, what & 32 == 0),
                 13 if number > 100 => self.lose(),
                 14 => self.close(from),
@@ -92,7 +91,7 @@ impl Run {
         };
         let Some(session) = end.session else { return };
         let body = if what & 64 == 0 {
-            OutgoingBody::Whole(Bytes::from(vec![b'-'; octets]))
+            OutgoingBody::Whole(body(octets % 2 == 1, octets))
         } else {
             OutgoingBody::Streamed { total: None }
         };
@@ -112,9 +111,7 @@ impl Run {
             return;
         };
         if let (Some(session), Some(id)) = (end.session, end.account.sent.keys().last()) {
-            let _ = end
-                .endpoint
-                .append(session, id, Bytes::from(vec![b'y'; octets]), now);
+            let _ = end.endpoint.append(session, id, body(true, octets), now);
         }
     }
 
@@ -245,7 +242,7 @@ impl Run {
     }
 
     fn settle(&mut self) {
-        for _ in 0..20_000 {
+        for _ in 0..5_000 {
             let mut moved = false;
             for end in 0..2 {
                 moved |= self.pull(end);

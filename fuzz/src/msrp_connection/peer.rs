@@ -9,7 +9,7 @@ use msrp::endpoint::{
 use msrp::header::{ByteRange, ContentType, FailureReport};
 use msrp::{ConnectionId, MessageId, StatusCode, Uri};
 
-use super::{Account, LONG, Script, config, entropy, kind, pass};
+use super::{Account, LONG, MOST, QUEUED, Script, body, config, entropy, kind, pass};
 
 const OWN: &str = "msrp://own.example:2855/ours;tcp";
 const PEER: &str = "msrp://peer.example:7654/theirs;tcp";
@@ -68,7 +68,7 @@ impl Run {
         let id = format!("message{}", what >> 6);
         match what & 15 {
             0..=3 => {
-                let (start, length) = (script.number(), script.number().min(20_000));
+                let (start, length) = (script.number(), script.number());
                 let flag = one_of(["$", "+", "#", "$"], what >> 4);
                 let more = [
                     "",
@@ -77,12 +77,12 @@ impl Run {
                     "Failure-Report: partial\r\n",
                 ];
                 let more = one_of(more, what);
-                let body = "x".repeat(length);
-                self.hear(&request(
-                    "SEND",
-                    &format!("Message-ID: {id}\r\nByte-Range: {start}-*/*\r\n{more}Content-Type: text/plain\r\n\r\n{body}\r\n"),
-                    flag,
-                ));
+                let head = format!(
+                    "MSRP tid1 SEND\r\nTo-Path: {OWN}\r\nFrom-Path: {PEER}\r\nMessage-ID: {id}\r\n\
+                     Byte-Range: {start}-*/*\r\n{more}Content-Type: text/plain\r\n\r\n"
+                );
+                let end = format!("\r\n-------tid1{flag}\r\n");
+                self.hear(&[head.as_bytes(), &*body(true, length), end.as_bytes()].concat());
             }
             4 => {
                 let count = script.number();
@@ -119,7 +119,7 @@ impl Run {
                 };
                 self.endpoint.handle_input(input, self.now);
             }
-            11 => self.send(what, script.number().min(30_000)),
+            11 => self.send(what, script.number()),
             _ => self.command(what, script),
         }
     }
@@ -127,7 +127,7 @@ impl Run {
     fn send(&mut self, what: u8, octets: usize) {
         let Some(session) = self.session else { return };
         let body = if what & 16 == 0 {
-            OutgoingBody::Whole(Bytes::from(vec![b'-'; octets]))
+            OutgoingBody::Whole(body(what & 128 != 0, octets))
         } else {
             OutgoingBody::Streamed { total: None }
         };
@@ -146,7 +146,7 @@ impl Run {
         let latest: Option<MessageId> = self.account.sent.keys().last().cloned();
         match (what >> 4, latest) {
             (0, Some(id)) => {
-                let data = Bytes::from(vec![b'y'; script.number().min(5000)]);
+                let data = body(true, script.number());
                 let _ = self.endpoint.append(session, &id, data, self.now);
             }
             (1, Some(id)) => self.endpoint.finish(session, &id, self.now),
@@ -227,7 +227,7 @@ impl Run {
         }
         if let Some(session) = self.session {
             assert!(
-                self.endpoint.queued(session) <= (64 << 10) + 30_000,
+                self.endpoint.queued(session) <= QUEUED + MOST as u64,
                 "more waits than may"
             );
         }
