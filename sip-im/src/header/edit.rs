@@ -157,7 +157,7 @@ impl Headers {
         self.replace(name, ByteStr::from(value));
     }
 
-    fn written<H: Header>(header: &H) -> Result<String, BuildError> {
+    pub(crate) fn written<H: Header>(header: &H) -> Result<String, BuildError> {
         let mut text = String::new();
         // Writing to a String does not fail.
         let _ = header.write(&mut text);
@@ -178,12 +178,33 @@ impl Headers {
     }
 
     fn checked(name: &HeaderName, value: &str) -> Result<ByteStr, BuildError> {
+        Self::checked_text(name, value).map(ByteStr::from)
+    }
+
+    /// The value as its line has it, if it can stand in one.
+    pub(crate) fn checked_text<'a>(name: &HeaderName, value: &'a str) -> Result<&'a str, BuildError> {
         if *name == HeaderName::CONTENT_LENGTH {
             return Err(BuildError::Reserved(name.clone()));
         }
         let value = value.trim_matches([' ', '\t']);
         check_text(value.as_bytes()).map_err(|error| BuildError::Invalid(name.clone(), error))?;
-        Ok(ByteStr::from(value))
+        Ok(value)
+    }
+
+    /// Gives the first value of that name another text, which is one that the field can have: of a comma list the first element.
+    pub(crate) fn rewrite_first(&mut self, name: &HeaderName, rewrite: impl FnOnce(&str) -> String) {
+        let Some((at, line)) = self.first(name).and_then(|at| Some((at, self.table.get(at)?))) else {
+            return;
+        };
+        let value = self.text_of(line);
+        let rest = match list_element(value, 0) {
+            (_, Some(next)) if is_comma_list(name) => next.saturating_sub(1),
+            _ => value.len(),
+        };
+        let mut text = rewrite(value.get(..rest).unwrap_or_default());
+        text.push_str(value.get(rest..).unwrap_or_default());
+        self.table.rewrite(at, ByteStr::from(text));
+        self.edited = true;
     }
 
     fn insert(&mut self, at: usize, name: &HeaderName, value: ByteStr) {

@@ -118,6 +118,11 @@ impl Headers {
         })
     }
 
+    /// As [`Headers::values`], borrowed.
+    pub(crate) fn texts<'a>(&'a self, name: &'a HeaderName) -> impl Iterator<Item = &'a str> {
+        self.lines(name).map(|line| self.text_of(line))
+    }
+
     /// Name as it is spelled, and value, of each line in order. Folded values are unfolded.
     pub fn iter(&self) -> impl Iterator<Item = (ByteStr, ByteStr)> {
         self.table.lines().iter().map(|line| {

@@ -19,6 +19,13 @@ pub(crate) struct Line {
     pub(crate) end: u32,
 }
 
+impl Line {
+    /// Where the line is, with its end.
+    pub(crate) fn range(&self) -> (usize, usize) {
+        (to_usize(self.start), to_usize(self.end))
+    }
+}
+
 /// Where the text of a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
@@ -134,6 +141,47 @@ impl Table {
             end: 0,
         };
         self.lines.insert(at.min(self.lines.len()), line);
+    }
+
+    /// Gives the line at a place another text. Its name stays, so that it is found as before.
+    pub(super) fn rewrite(&mut self, at: usize, value: ByteStr) {
+        let Some(mut line) = self.lines.get(at).copied() else {
+            return;
+        };
+        let name = line.known.map(HeaderName::of_known);
+        let Some(name) = name else { return };
+        self.let_go(line);
+        line.value_end = self.keep(Some(name), value);
+        line.origin = Origin::Written;
+        self.exchange(at, line);
+    }
+
+    /// Puts another line of the same name in the place of one.
+    pub(crate) fn exchange(&mut self, at: usize, line: Line) {
+        if let Some(old) = self.lines.get_mut(at) {
+            *old = line;
+        }
+    }
+
+    /// Takes out a received line.
+    pub(crate) fn cut(&mut self, at: usize) {
+        self.remove(at);
+    }
+
+    /// Moves the lines from `at` on, which are received ones: what ended at `old` now ends at `new`.
+    pub(crate) fn shift(&mut self, at: usize, old: usize, new: usize) {
+        // Whoever made room for a line has found that the offsets fit.
+        let by = |offset: &mut u32| {
+            let moved = to_usize(*offset).saturating_add(new).saturating_sub(old);
+            *offset = u32::try_from(moved).unwrap_or(u32::MAX);
+        };
+        for line in self.lines.iter_mut().skip(at) {
+            by(&mut line.start);
+            by(&mut line.name_end);
+            by(&mut line.value);
+            by(&mut line.value_end);
+            by(&mut line.end);
+        }
     }
 
     pub(super) fn remove(&mut self, at: usize) {

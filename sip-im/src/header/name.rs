@@ -56,6 +56,10 @@ impl HeaderName {
         }
     }
 
+    pub(crate) const fn of_known(known: Known) -> Self {
+        Self(Repr::Known(known))
+    }
+
     #[inline]
     pub(crate) fn known(&self) -> Option<Known> {
         match &self.0 {

@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 
+use super::draft::{Draft, Written};
 use super::{Request, Response};
+use crate::codec::view::Viewed;
 use crate::error::{BuildError, HeaderError, HeaderErrorKind, ParseError, ParseErrorKind};
 use crate::header::cursor::is_token_byte;
 use crate::header::{CSeq, CallId, Contact, From, Header, HeaderName, Headers, MaxForwards, To, check_text};
@@ -21,13 +23,14 @@ pub struct RequestBuilder {
 pub struct ResponseBuilder {
     status: StatusCode,
     reason: ByteStr,
+    /// Those of the request that go back with it.
     fields: Fields,
 }
 
 /// What both builders collect. The first error is kept for `build`, so that calls can be chained.
 #[derive(Clone, Debug, Default)]
 struct Fields {
-    headers: Headers,
+    draft: Draft,
     body: Bytes,
     error: Option<BuildError>,
 }
@@ -40,12 +43,24 @@ impl Fields {
     }
 
     fn set<H: Header>(&mut self, header: &H) {
-        let result = self.headers.set_typed(header);
+        let draft = &mut self.draft;
+        let written = Headers::written(header);
+        let result = written.and_then(|text| draft.set(&H::NAME, Headers::checked_text(&H::NAME, &text)?));
         self.note(result);
     }
 
     fn push<H: Header>(&mut self, header: &H) {
-        let result = self.headers.push_typed(header);
+        let written = Headers::written(header);
+        let result = written.and_then(|text| self.push_text(&H::NAME, &text));
+        self.note(result);
+    }
+
+    fn push_text(&mut self, name: &HeaderName, value: &str) -> Result<(), BuildError> {
+        self.draft.push(name, Headers::checked_text(name, value)?)
+    }
+
+    fn copy(&mut self, from: &Headers, name: &HeaderName) {
+        let result = self.draft.copy(from, name);
         self.note(result);
     }
 
@@ -54,17 +69,11 @@ impl Fields {
         self.body = body;
     }
 
-    fn finish(self) -> Result<(Headers, Bytes), BuildError> {
-        let Self {
-            mut headers,
-            body,
-            error,
-        } = self;
-        if let Some(error) = error {
-            return Err(error);
+    fn into_parts(self) -> Result<(Draft, Bytes), BuildError> {
+        match self.error {
+            Some(error) => Err(error),
+            None => Ok((self.draft, self.body)),
         }
-        headers.set_reserved(&HeaderName::CONTENT_LENGTH, body.len().to_string());
-        Ok((headers, body))
     }
 }
 
@@ -90,7 +99,7 @@ macro_rules! shared {
         ///
         /// Fails when the value has a line end or another control character in it.
         pub fn header(mut self, name: &HeaderName, value: &str) -> Result<Self, BuildError> {
-            self.fields.headers.push(name, value)?;
+            self.fields.push_text(name, value)?;
             Ok(self)
         }
 
@@ -105,7 +114,12 @@ macro_rules! shared {
 
 impl RequestBuilder {
     pub(super) fn new(method: Method, uri: Uri) -> Self {
-        let mut fields = Fields::default();
+        // What a request out of a dialog has, with a short body.
+        let room = uri.as_str().len().saturating_add(480);
+        let mut fields = Fields {
+            draft: Draft::new(format_args!("{method} {uri} SIP/2.0"), room),
+            ..Fields::default()
+        };
         fields.set(&MaxForwards(70));
         Self { method, uri, fields }
     }
@@ -166,14 +180,17 @@ impl RequestBuilder {
                 ParseError::new(ParseErrorKind::UnexpectedText, 0),
             ));
         }
-        let (headers, body) = fields.finish()?;
-        check_mandatory(&headers)?;
-        let cseq: CSeq = headers.require().map_err(of_header)?;
-        headers.get::<MaxForwards>().map_err(of_header)?;
-        if cseq.method != method {
+        let (draft, body) = fields.into_parts()?;
+        required::<From>(&draft)?;
+        required::<To>(&draft)?;
+        required::<CallId>(&draft)?;
+        let cseq = required::<CSeq>(&draft)?;
+        draft.view::<MaxForwards>().map_err(of_header)?;
+        if cseq.method != method.as_str() {
             return Err(BuildError::MethodMismatch);
         }
-        Ok(Request::made(method, uri, headers, body))
+        let Written { start, headers, body } = draft.finish_head(body)?;
+        Ok(Request::received(method, uri, start, headers, body))
     }
 }
 
@@ -192,16 +209,10 @@ impl ResponseBuilder {
         //# whether they are known or unknown to the UAS) and MUST maintain the
         //# order of those values.
         if makes_dialog {
-            builder
-                .fields
-                .headers
-                .copy_from(request.headers(), &HeaderName::RECORD_ROUTE);
+            builder.fields.copy(request.headers(), &HeaderName::RECORD_ROUTE);
         }
         if status == StatusCode::TRYING {
-            builder
-                .fields
-                .headers
-                .copy_from(request.headers(), &HeaderName::TIMESTAMP);
+            builder.fields.copy(request.headers(), &HeaderName::TIMESTAMP);
         }
         builder
     }
@@ -227,19 +238,30 @@ impl ResponseBuilder {
     //# field values in the response MUST equal the Via header field values
     //# in the request and MUST maintain the same ordering.
     fn copying(request: &Headers, status: StatusCode) -> Self {
-        let mut fields = Fields::default();
-        for name in [
+        const COPIED: [HeaderName; 5] = [
             HeaderName::VIA,
             HeaderName::FROM,
             HeaderName::TO,
             HeaderName::CALL_ID,
             HeaderName::CSEQ,
-        ] {
-            fields.headers.copy_from(request, &name);
+        ];
+        let reason = status.default_reason();
+        let copied = COPIED.iter().flat_map(|name| {
+            let line = name.as_str().len().saturating_add(4);
+            request.texts(name).map(move |text| text.len().saturating_add(line))
+        });
+        // The start line, a tag, the Content-Length, and not much more: it is kept while the request may come again.
+        let room = copied.fold(reason.len().saturating_add(80), usize::saturating_add);
+        let mut fields = Fields {
+            draft: Draft::new(format_args!("SIP/2.0 {status} {reason}"), room),
+            ..Fields::default()
+        };
+        for name in &COPIED {
+            fields.copy(request, name);
         }
         Self {
             status,
-            reason: ByteStr::from_static(status.default_reason()),
+            reason: ByteStr::from_static(reason),
             fields,
         }
     }
@@ -247,20 +269,19 @@ impl ResponseBuilder {
     /// Gives To a tag, unless the request is inside a dialog and has one.
     #[must_use]
     pub fn to_tag(mut self, tag: &str) -> Self {
-        if let Ok(Some(to)) = self.fields.headers.get::<To>()
+        if let Ok(Some(to)) = self.fields.draft.view::<To>()
             && to.tag.is_none()
         {
             // Typed writing could change what the peer wrote, so only the tag is added; it goes last, since parameters after
             // a URI without brackets are those of the field as well.
-            let value = self.fields.headers.value(&HeaderName::TO).unwrap_or_default();
             let is_token = !tag.is_empty() && tag.bytes().all(is_token_byte);
             let result = if is_token {
-                let tagged = format!("{value};tag={tag}");
-                self.fields.headers.set(&HeaderName::TO, &tagged)
+                self.fields.draft.extend_value(&HeaderName::TO, [";tag=", tag])
             } else {
+                let at = self.fields.draft.text(&HeaderName::TO).map_or(0, str::len);
                 Err(BuildError::Invalid(
                     HeaderName::TO,
-                    ParseError::new(ParseErrorKind::UnexpectedText, value.len()),
+                    ParseError::new(ParseErrorKind::UnexpectedText, at),
                 ))
             };
             self.fields.note(result);
@@ -274,6 +295,9 @@ impl ResponseBuilder {
         if check_text(reason.as_bytes()).is_err() || reason.starts_with([' ', '\t']) {
             self.fields.note(Err(BuildError::InvalidReason));
         }
+        self.fields
+            .draft
+            .set_start(&format!("SIP/2.0 {} {reason}", self.status));
         self.reason = ByteStr::from(reason);
         self
     }
@@ -286,16 +310,18 @@ impl ResponseBuilder {
     ///
     /// Fails with the first value that cannot be written.
     pub fn build(self) -> Result<Response, BuildError> {
-        let (headers, body) = self.fields.finish()?;
-        Ok(Response::made(self.status, self.reason, headers, body))
+        let (draft, body) = self.fields.into_parts()?;
+        let Written { start, headers, body } = draft.finish(&body)?;
+        Ok(Response::received(self.status, self.reason, start, headers, body))
     }
 }
 
-fn check_mandatory(headers: &Headers) -> Result<(), BuildError> {
-    headers.require::<From>().map_err(of_header)?;
-    headers.require::<To>().map_err(of_header)?;
-    headers.require::<CallId>().map_err(of_header)?;
-    Ok(())
+fn required<H: Viewed>(draft: &Draft) -> Result<H::View<'_>, BuildError> {
+    let missing = HeaderError::new(H::NAME, HeaderErrorKind::Missing);
+    draft
+        .view::<H>()
+        .and_then(|found| found.ok_or(missing))
+        .map_err(of_header)
 }
 
 fn of_header(error: HeaderError) -> BuildError {

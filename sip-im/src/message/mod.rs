@@ -1,6 +1,7 @@
 //! Messages: requests, responses, and the builders that make only well-formed ones.
 
 mod build;
+mod draft;
 mod request;
 mod response;
 

@@ -52,16 +52,6 @@ impl Request {
         }
     }
 
-    pub(super) fn made(method: Method, uri: Uri, headers: Headers, body: Bytes) -> Self {
-        Self {
-            method,
-            uri,
-            start: None,
-            headers,
-            body,
-        }
-    }
-
     /// The method.
     pub fn method(&self) -> &Method {
         &self.method

@@ -36,16 +36,6 @@ impl Response {
         }
     }
 
-    pub(super) fn made(status: StatusCode, reason: ByteStr, headers: Headers, body: Bytes) -> Self {
-        Self {
-            status,
-            reason,
-            start: None,
-            headers,
-            body,
-        }
-    }
-
     /// The status.
     pub fn status(&self) -> StatusCode {
         self.status

@@ -1,0 +1,209 @@
+//! A message that is being written: each line is put down once, where it goes out from.
+
+use core::fmt::{self, Write as _};
+
+use bytes::Bytes;
+
+use crate::codec::view::{self, Viewed};
+use crate::error::{BuildError, HeaderError, ParseError, ParseErrorKind};
+use crate::header::{HeaderName, Headers, Line, Origin, Table};
+
+/// The start line and the header fields of a message, as far as they are written.
+#[derive(Clone, Default)]
+pub(super) struct Draft {
+    octets: Vec<u8>,
+    /// The length of the start line.
+    start: usize,
+    /// The lines, as ranges of the octets and in their order.
+    table: Table,
+}
+
+/// A message that is written.
+pub(super) struct Written {
+    pub(super) start: usize,
+    pub(super) headers: Headers,
+    pub(super) body: Bytes,
+}
+
+impl Draft {
+    /// Starts with a start line, and with room for so many more octets.
+    pub(super) fn new(start_line: fmt::Arguments<'_>, octets: usize) -> Self {
+        let mut draft = Self {
+            octets: Vec::with_capacity(octets),
+            start: 0,
+            table: Table::default(),
+        };
+        draft.table.reserve(LINES);
+        let _ = write!(Octets(&mut draft.octets), "{start_line}");
+        draft.start = draft.octets.len();
+        draft.octets.extend_from_slice(b"\r\n");
+        draft
+    }
+
+    /// Replaces the start line.
+    pub(super) fn set_start(&mut self, start_line: &str) {
+        let old = self.start.min(self.octets.len());
+        self.octets.splice(..old, start_line.bytes());
+        self.start = start_line.len();
+        self.table.shift(0, old, self.start);
+    }
+
+    pub(super) fn view<H: Viewed>(&self) -> Result<Option<H::View<'_>>, HeaderError> {
+        view::get::<H>(&self.table, &self.octets)
+    }
+
+    /// The value of the first field of that name.
+    pub(super) fn text(&self, name: &HeaderName) -> Option<&str> {
+        let line = self.table.get(self.table.first(&self.octets, name)?)?;
+        Some(self.table.value(&self.octets, line))
+    }
+
+    /// Appends a line with a value that no line ends in.
+    pub(super) fn push(&mut self, name: &HeaderName, value: &str) -> Result<(), BuildError> {
+        let start = self.octets.len();
+        let line = line_at(start, name, value)?;
+        self.octets.extend_from_slice(name.as_str().as_bytes());
+        self.octets.extend_from_slice(b": ");
+        self.octets.extend_from_slice(value.as_bytes());
+        self.octets.extend_from_slice(b"\r\n");
+        self.table.push(line);
+        Ok(())
+    }
+
+    /// Replaces all fields of that name by this one, in the place of the first.
+    pub(super) fn set(&mut self, name: &HeaderName, value: &str) -> Result<(), BuildError> {
+        let Some(first) = self.table.first(&self.octets, name) else {
+            return self.push(name, value);
+        };
+        while let Some(next) = self.table.after(&self.octets, name, first) {
+            let Some(line) = self.table.get(next).copied() else {
+                break;
+            };
+            let (start, end) = line.range();
+            self.octets.drain(start..end);
+            self.table.cut(next);
+            self.table.shift(next, end, start);
+        }
+        let Some(old) = self.table.get(first).copied() else {
+            return Ok(());
+        };
+        let (start, end) = old.range();
+        let line = line_at(start, name, value)?;
+        let text = [name.as_str(), ": ", value, "\r\n"];
+        self.octets
+            .splice(start..end, text.iter().flat_map(|part| part.bytes()));
+        self.table.exchange(first, line);
+        self.table.shift(first.saturating_add(1), end, line.range().1);
+        Ok(())
+    }
+
+    /// Appends to the value of the first field of that name.
+    pub(super) fn extend_value(&mut self, name: &HeaderName, more: [&str; 2]) -> Result<(), BuildError> {
+        let Some(at) = self.table.first(&self.octets, name) else {
+            return Ok(());
+        };
+        let Some(old) = self.table.get(at).copied() else {
+            return Ok(());
+        };
+        let value = self.table.value(&self.octets, &old).len();
+        let grown = more.iter().fold(value, |sum, part| sum.saturating_add(part.len()));
+        let (start, end) = old.range();
+        let line = line_of(start, name, grown)?;
+        let place = end.saturating_sub(2);
+        self.octets
+            .splice(place..place, more.iter().flat_map(|part| part.bytes()));
+        self.table.exchange(at, line);
+        self.table.shift(at.saturating_add(1), end, line.range().1);
+        Ok(())
+    }
+
+    /// Appends all fields of that name of another message, as they were written there.
+    pub(super) fn copy(&mut self, from: &Headers, name: &HeaderName) -> Result<(), BuildError> {
+        from.texts(name).try_for_each(|value| self.push(name, value))
+    }
+
+    /// Ends the head of a message that goes out as it is.
+    pub(super) fn finish(mut self, body: &[u8]) -> Result<Written, BuildError> {
+        self.end_head(body.len())?;
+        let head = self.octets.len();
+        self.octets.reserve_exact(body.len());
+        self.octets.extend_from_slice(body);
+        let block = Bytes::from(self.octets);
+        let body = match body.len() {
+            0 => Bytes::new(),
+            _ => block.slice(head..),
+        };
+        Ok(Written {
+            start: self.start,
+            headers: Headers::received(block, self.table),
+            body,
+        })
+    }
+
+    /// Ends the head of a message that is written once more before it goes out, and its body only then.
+    pub(super) fn finish_head(mut self, body: Bytes) -> Result<Written, BuildError> {
+        self.end_head(body.len())?;
+        let mut headers = Headers::received(Bytes::from(self.octets), self.table);
+        headers.mark_edited();
+        Ok(Written {
+            start: self.start,
+            headers,
+            body,
+        })
+    }
+
+    fn end_head(&mut self, body: usize) -> Result<(), BuildError> {
+        if body == 0 {
+            self.push(&HeaderName::CONTENT_LENGTH, "0")?;
+        } else {
+            self.push(&HeaderName::CONTENT_LENGTH, &body.to_string())?;
+        }
+        self.octets.extend_from_slice(b"\r\n");
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Draft {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Header fields hold credentials.
+        f.debug_struct("Draft")
+            .field("lines", &self.table.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Room for the lines of most messages.
+const LINES: usize = 10;
+
+fn line_at(start: usize, name: &HeaderName, value: &str) -> Result<Line, BuildError> {
+    line_of(start, name, value.len())
+}
+
+/// The line that starts there and has a value of that length.
+fn line_of(start: usize, name: &HeaderName, value: usize) -> Result<Line, BuildError> {
+    let name_end = start.saturating_add(name.as_str().len());
+    let value_start = name_end.saturating_add(2);
+    let value_end = value_start.saturating_add(value);
+    let end = value_end.saturating_add(2);
+    let too_large = |_| BuildError::Invalid(name.clone(), ParseError::new(ParseErrorKind::LimitExceeded, 0));
+    let offset = |at: usize| u32::try_from(at).map_err(too_large);
+    Ok(Line {
+        known: name.known(),
+        origin: Origin::Received,
+        start: offset(start)?,
+        name_end: offset(name_end)?,
+        value: offset(value_start)?,
+        value_end: offset(value_end)?,
+        end: offset(end)?,
+    })
+}
+
+/// Octets that text is written to.
+struct Octets<'a>(&'a mut Vec<u8>);
+
+impl fmt::Write for Octets<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+}
