@@ -9,6 +9,7 @@ use crate::flow::{FlowId, Transport};
 use crate::message::{Request, Response};
 use crate::resolve::{Destination, ResolveError};
 use crate::session::SessionEvent;
+use crate::transaction::parts;
 use crate::uri::Uri;
 
 /// An open that the endpoint asks of the host; never reused.
@@ -26,6 +27,30 @@ pub struct ServerTransaction(pub(super) u64);
 /// A request that went out; never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientTransaction(pub(super) u64);
+
+impl ServerTransaction {
+    /// Its place in the table.
+    pub(super) fn place(self) -> usize {
+        usize::try_from(parts(self.0).0).unwrap_or(usize::MAX)
+    }
+
+    /// How many had the place before it.
+    pub(super) fn generation(self) -> u32 {
+        parts(self.0).1
+    }
+}
+
+impl ClientTransaction {
+    /// Its place in the table.
+    pub(super) fn place(self) -> usize {
+        usize::try_from(parts(self.0).0).unwrap_or(usize::MAX)
+    }
+
+    /// How many had the place before it.
+    pub(super) fn generation(self) -> u32 {
+        parts(self.0).1
+    }
+}
 
 impl fmt::Display for ServerTransaction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -51,7 +51,7 @@ use crate::codec::{self, StreamDecoder, StreamItem};
 use crate::flow::{FlowId, Transport};
 use crate::message::Message;
 use crate::resolve::{LookupId, Resolver};
-use crate::transaction::{ClientKey, DialogKey, MergeKey, ServerKey};
+use crate::transaction::{DialogKey, Legacy, MergeKey, Table};
 
 pub(crate) use client::MARK;
 pub use config::Config;
@@ -97,12 +97,12 @@ pub struct Endpoint {
     config: Config,
     entropy: Entropy,
     flows: Flows,
-    clients: BTreeMap<ClientTransaction, Client>,
-    client_keys: BTreeMap<ClientKey, ClientTransaction>,
+    clients: Table<Client>,
     /// Which client transactions fail when a flow does.
     client_flows: BTreeSet<(FlowId, ClientTransaction)>,
-    servers: BTreeMap<ServerTransaction, Server>,
-    server_keys: BTreeMap<ServerKey, ServerTransaction>,
+    servers: Table<Server>,
+    /// The transactions of RFC 2543 clients.
+    legacy: BTreeMap<Legacy, ServerTransaction>,
     /// The 2xx of ours that an ACK is awaited for.
     dialogs: BTreeMap<DialogKey, ServerTransaction>,
     /// The requests outside dialogs that are under way, if merged ones are refused.
@@ -112,8 +112,6 @@ pub struct Endpoint {
     sessions: Sessions,
     schedule: Schedule,
     events: VecDeque<Event>,
-    next_client: u64,
-    next_server: u64,
     /// The To tag of responses that leave no state behind, by which their ACKs are recognised.
     stateless_tag: String,
 }
@@ -123,24 +121,23 @@ impl Endpoint {
     pub fn new(config: Config, mut entropy: Entropy) -> Self {
         let stateless_tag = random_hex(&mut entropy, 8);
         let resolver = Resolver::new(config.resolve.clone(), derived(&mut entropy));
+        let schedule = Schedule::new(&config);
+        let (clients, servers) = (Table::new(&mut entropy), Table::new(&mut entropy));
         Self {
             config,
             resolver,
             looking: BTreeMap::new(),
             entropy,
             flows: Flows::default(),
-            clients: BTreeMap::new(),
-            client_keys: BTreeMap::new(),
+            clients,
             client_flows: BTreeSet::new(),
-            servers: BTreeMap::new(),
-            server_keys: BTreeMap::new(),
+            servers,
+            legacy: BTreeMap::new(),
             dialogs: BTreeMap::new(),
             sessions: Sessions::default(),
             merging: BTreeMap::new(),
-            schedule: Schedule::default(),
+            schedule,
             events: VecDeque::new(),
-            next_client: 0,
-            next_server: 0,
             stateless_tag,
         }
     }
@@ -219,10 +216,11 @@ impl Endpoint {
     /// Whether nothing is under way: no transaction, no session, nothing to send, nothing to tell. Flows may be open.
     pub fn is_drained(&self) -> bool {
         self.clients.is_empty()
-            && self.client_keys.is_empty()
+            && self.clients.has_no_keys()
             && self.client_flows.is_empty()
             && self.servers.is_empty()
-            && self.server_keys.is_empty()
+            && self.servers.has_no_keys()
+            && self.legacy.is_empty()
             && self.dialogs.is_empty()
             && self.merging.is_empty()
             && self.looking.is_empty()

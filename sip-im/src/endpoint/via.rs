@@ -1,15 +1,16 @@
 //! What the endpoint reads and writes of a message: its Via, and the few header fields that tell transactions apart.
 
+use core::fmt::Write as _;
 use core::net::{IpAddr, SocketAddr};
 
-use crate::ByteStr;
 use crate::Method;
 use crate::StatusCode;
-use crate::error::HeaderError;
+use crate::codec::view::{ViaView, Viewed};
+use crate::error::{HeaderError, HeaderErrorKind};
 use crate::flow::Transport;
 use crate::header::{CSeq, CallId, From, HeaderName, Headers, To, Via};
 use crate::message::{Request, Response};
-use crate::transaction::{DialogKey, MergeKey, Parts, ServerKey};
+use crate::transaction::{DialogKey, Legacy, MergeKey, Text, client_key, has_cookie, server_key};
 use crate::uri::{Host, Uri};
 
 /// What we write as sent-by: our name, or the address that a flow is bound to.
@@ -41,68 +42,134 @@ impl SentBy {
     }
 
     /// Whether a Via that comes back is ours.
-    pub(super) fn is_in(&self, via: &Via) -> bool {
-        let same_host = match (Host::parse(&self.host), Host::parse(&via.host)) {
+    pub(super) fn is_in(&self, via: &ViaView<'_>) -> bool {
+        let is_same = || match (Host::parse(&self.host), Host::parse(via.host)) {
             (Ok(ours), Ok(theirs)) => ours.canonical() == theirs.canonical(),
-            _ => self.host.eq_ignore_ascii_case(&via.host),
+            _ => false,
         };
-        same_host && self.port == via.port
+        self.port == via.port && (self.host.eq_ignore_ascii_case(via.host) || is_same())
     }
 }
 
-/// The header fields by which a request is known.
+/// The key of a server transaction.
 #[derive(Clone, Debug)]
-pub(super) struct Facts {
-    pub(super) via: Via,
-    /// This and the tags share the request's buffer; what outlives the request is copied.
-    pub(super) call_id: ByteStr,
-    pub(super) sequence: u32,
-    pub(super) from_tag: Option<ByteStr>,
-    pub(super) to_tag: Option<ByteStr>,
+pub(super) enum ServerKey {
+    /// The branch is unique.
+    Branch(Text),
+    /// The client is one of RFC 2543.
+    Legacy(Box<Legacy>),
 }
 
-impl Facts {
-    /// Reads them.
+/// What the top Via of a request says.
+#[derive(Debug)]
+pub(super) struct Hop {
+    /// Of the transaction that the request belongs to; that of an INVITE for the ACK and the CANCEL of one.
+    pub(super) key: ServerKey,
+    /// Of sent-by.
+    pub(super) port: Option<u16>,
+    /// Whether the response is to go to the source port.
+    pub(super) symmetric: bool,
+}
+
+impl Hop {
+    /// Reads the top Via of a request that came in, and completes it with where it came from.
     ///
     /// # Errors
     ///
-    /// Fails with the status to answer when one is missing or malformed.
+    /// Fails with the status to answer.
     //= https://www.rfc-editor.org/rfc/rfc3261#section-8.1.1
     //# A valid SIP request formulated by a UAC MUST, at a minimum, contain
     //# the following header fields: To, From, CSeq, Call-ID, Max-Forwards,
     //# and Via; all of these header fields are mandatory in all SIP
     //# requests.
-    pub(super) fn of(request: &Request) -> Result<Self, StatusCode> {
-        let headers = request.headers();
-        let bad = |error: HeaderError| error.status();
-        let via = headers.require::<Via>().map_err(bad)?;
-        let cseq = headers.require::<CSeq>().map_err(bad)?;
-        let from = headers.require::<From>().map_err(bad)?;
-        let to = headers.require::<To>().map_err(bad)?;
-        let call_id = headers.require::<CallId>().map_err(bad)?;
-        if cseq.method != *request.method() {
-            return Err(StatusCode::BAD_REQUEST);
+    pub(super) fn receive(request: &mut Request, remote: SocketAddr) -> Result<Self, StatusCode> {
+        let via = required::<Via>(request)?;
+        // The key is made from the Via as it was sent, the address from what is known.
+        let method = match request.method() {
+            Method::Ack => &Method::Invite,
+            method => method,
+        };
+        let hop = Self {
+            key: server_key_of(request, &via, method)?,
+            port: via.port,
+            symmetric: via.rport.is_some(),
+        };
+        if let Some(completed) = completed(&via, remote) {
+            request
+                .headers_mut()
+                .rewrite_first(&HeaderName::VIA, |_| completed);
         }
-        Ok(Self {
-            via,
-            call_id: call_id.0,
-            sequence: cseq.seq,
-            from_tag: from.tag,
-            to_tag: to.tag,
-        })
+        Ok(hop)
     }
+}
 
-    /// The key of the transaction that the request belongs to, as if it had that method.
-    pub(super) fn key(&self, request: &Request, method: Option<&Method>) -> ServerKey {
-        ServerKey::new(&Parts {
-            branch: self.via.branch(),
-            sent_by: (&self.via.host, self.via.port),
-            method: method.unwrap_or_else(|| request.method()),
-            uri: request.uri().as_str(),
-            call_id: &self.call_id,
-            from_tag: self.from_tag.as_deref(),
-            to_tag: self.to_tag.as_deref(),
-            sequence: self.sequence,
+fn server_key_of(request: &Request, via: &ViaView<'_>, method: &Method) -> Result<ServerKey, StatusCode> {
+    if let Some(branch) = via.branch
+        && has_cookie(branch)
+    {
+        let sent_by = (via.host, via.port);
+        return Ok(ServerKey::Branch(server_key(branch, sent_by, method.as_str())));
+    }
+    let facts = Facts::of(request)?;
+    Ok(ServerKey::Legacy(Box::new(Legacy {
+        call_id: facts.call_id.to_owned(),
+        sequence: facts.sequence,
+        method: method.clone(),
+        uri: request.uri().as_str().to_owned(),
+        from_tag: facts.from_tag.map(str::to_owned),
+        to_tag: facts.to_tag.map(str::to_owned),
+        via: (
+            via.host.to_ascii_lowercase(),
+            via.port,
+            via.branch.map(str::to_owned),
+        ),
+    })))
+}
+
+impl ServerKey {
+    /// The key of the INVITE that a CANCEL is for.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the status to answer.
+    pub(super) fn cancelled(&self, cancel: &Request) -> Result<Self, StatusCode> {
+        match self {
+            Self::Branch(_) => server_key_of(cancel, &required::<Via>(cancel)?, &Method::Invite),
+            Self::Legacy(legacy) => Ok(Self::Legacy(Box::new(legacy.of(Method::Invite)))),
+        }
+    }
+}
+
+fn required<H: Viewed>(request: &Request) -> Result<H::View<'_>, StatusCode> {
+    let missing = || HeaderError::new(H::NAME, HeaderErrorKind::Missing);
+    request
+        .headers()
+        .view::<H>()
+        .and_then(|found| found.ok_or_else(missing))
+        .map_err(|error| error.status())
+}
+
+/// The header fields by which a dialog is known, and the transaction of an old client.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Facts<'a> {
+    pub(super) call_id: &'a str,
+    pub(super) sequence: u32,
+    pub(super) from_tag: Option<&'a str>,
+    pub(super) to_tag: Option<&'a str>,
+}
+
+impl<'a> Facts<'a> {
+    /// Reads them.
+    ///
+    /// # Errors
+    ///
+    /// Fails with the status to answer when one is missing or malformed, which the parser has seen to.
+    pub(super) fn of(request: &'a Request) -> Result<Self, StatusCode> {
+        Ok(Self {
+            call_id: required::<CallId>(request)?,
+            sequence: required::<CSeq>(request)?.seq,
+            from_tag: required::<From>(request)?.tag,
+            to_tag: required::<To>(request)?.tag,
         })
     }
 
@@ -110,8 +177,8 @@ impl Facts {
     pub(super) fn merge_key(&self, method: &Method) -> Option<MergeKey> {
         let outside = self.to_tag.is_none() && *method != Method::Cancel;
         outside.then(|| MergeKey {
-            call_id: self.call_id.as_str().to_owned(),
-            from_tag: self.from_tag.as_deref().map(str::to_owned),
+            call_id: self.call_id.to_owned(),
+            from_tag: self.from_tag.map(str::to_owned),
             sequence: self.sequence,
             method: method.clone(),
         })
@@ -120,15 +187,15 @@ impl Facts {
     /// The 2xx that an ACK is for.
     pub(super) fn dialog_key(&self) -> DialogKey {
         DialogKey {
-            call_id: self.call_id.as_str().to_owned(),
-            local_tag: self.to_tag.as_deref().unwrap_or_default().to_owned(),
-            remote_tag: self.from_tag.as_deref().unwrap_or_default().to_owned(),
+            call_id: self.call_id.to_owned(),
+            local_tag: self.to_tag.unwrap_or_default().to_owned(),
+            remote_tag: self.from_tag.unwrap_or_default().to_owned(),
             sequence: self.sequence,
         }
     }
 }
 
-/// Completes the top Via of a request that came in with where it came from.
+/// A top Via with where its request came from, where it does not say so already.
 ///
 //= https://www.rfc-editor.org/rfc/rfc3261#section-18.2.1
 //# If the host portion of the "sent-by" parameter
@@ -139,19 +206,42 @@ impl Facts {
 //# If this Via header field value contains an "rport" parameter
 //# with no value, it MUST set the value of the parameter to the source
 //# port of the request.
-pub(super) fn complete_via(request: &mut Request, top: &Via, remote: SocketAddr) {
-    let named = Host::parse(&top.host).ok().and_then(|host| host.address());
-    let same = named.is_some_and(|address| address.to_canonical() == remote.ip().to_canonical());
-    if same && top.rport.is_none() && top.received.is_none() {
-        return;
+fn completed(via: &ViaView<'_>, remote: SocketAddr) -> Option<String> {
+    let source = remote.ip().to_canonical();
+    let may_be_address = via
+        .host
+        .starts_with(|first: char| first.is_ascii_digit() || first == '[');
+    let named = may_be_address
+        .then(|| Host::parse(via.host).ok()?.address())
+        .flatten();
+    let same = named.is_some_and(|address| address.to_canonical() == source);
+    if same && via.rport.is_none() && via.received.is_none() {
+        return None;
     }
-    let mut via = top.clone();
-    // Whatever the request claims here, only the source that we see counts.
-    via.received =
-        (!same || via.rport.is_some()).then(|| ByteStr::from(remote.ip().to_canonical().to_string()));
-    via.rport = via.rport.map(|_| Some(remote.port()));
-    // A value that was read and is completed with an address and a number is written as it is read.
-    let _ = request.headers_mut().set_first_typed(&via);
+    let room = via.host.len().saturating_add(via.params.as_str().len());
+    let mut text = String::with_capacity(room.saturating_add(90));
+    // Writing to a String does not fail.
+    let _ = write!(text, "{}/{} {}", via.protocol, via.transport, via.host);
+    if let Some(port) = via.port {
+        let _ = write!(text, ":{port}");
+    }
+    for (name, value) in via.params.iter() {
+        // Whatever the request claims here, only the source that we see counts.
+        if name.eq_ignore_ascii_case("received") || name.eq_ignore_ascii_case("rport") {
+            continue;
+        }
+        let equals = if value.is_some() { "=" } else { "" };
+        for piece in [";", name, equals, value.unwrap_or_default()] {
+            text.push_str(piece);
+        }
+    }
+    if !same || via.rport.is_some() {
+        let _ = write!(text, ";received={source}");
+    }
+    if via.rport.is_some() {
+        let _ = write!(text, ";rport={}", remote.port());
+    }
+    Some(text)
 }
 
 /// Puts our Via on top of a request.
@@ -197,11 +287,11 @@ pub(super) fn size_with_via(request: &Request, sent_by: &SentBy) -> usize {
         .saturating_add(port)
 }
 
-/// The top Via and the method that a response is for.
-pub(super) fn response_key(response: &Response) -> Option<(Via, Method)> {
-    let via = response.headers().require::<Via>().ok()?;
-    let cseq = response.headers().require::<CSeq>().ok()?;
-    Some((via, cseq.method))
+/// The key of the transaction that a response is for, and the top Via.
+pub(super) fn response_key(response: &Response) -> Option<(Text, ViaView<'_>)> {
+    let via = response.headers().view::<Via>().ok()??;
+    let cseq = response.headers().view::<CSeq>().ok()??;
+    Some((client_key(via.branch?, cseq.method), via))
 }
 
 pub(super) fn to_tag(headers: &Headers) -> Option<String> {

@@ -248,7 +248,9 @@ impl ResponseBuilder {
         let reason = status.default_reason();
         let copied = COPIED.iter().flat_map(|name| {
             let line = name.as_str().len().saturating_add(4);
-            request.texts(name).map(move |text| text.len().saturating_add(line))
+            request
+                .texts(name)
+                .map(move |text| text.len().saturating_add(line))
         });
         // The start line, a tag, the Content-Length, and not much more: it is kept while the request may come again.
         let room = copied.fold(reason.len().saturating_add(80), usize::saturating_add);

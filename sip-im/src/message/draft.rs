@@ -106,7 +106,9 @@ impl Draft {
             return Ok(());
         };
         let value = self.table.value(&self.octets, &old).len();
-        let grown = more.iter().fold(value, |sum, part| sum.saturating_add(part.len()));
+        let grown = more
+            .iter()
+            .fold(value, |sum, part| sum.saturating_add(part.len()));
         let (start, end) = old.range();
         let line = line_of(start, name, grown)?;
         let place = end.saturating_sub(2);

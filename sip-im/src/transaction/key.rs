@@ -1,8 +1,6 @@
 //! What makes two messages belong to one transaction (RFC 3261 sections 17.1.3 and 17.2.3).
 
-use core::fmt::Write as _;
-use std::sync::Arc;
-
+use super::text::Text;
 use crate::Method;
 
 /// The start of every branch that is unique by construction.
@@ -13,113 +11,60 @@ pub(crate) const MAGIC_COOKIE: &str = "z9hG4bK";
 //# conditions:
 
 /// The key of a client transaction: its branch, and its method, since a CANCEL has the branch of what it cancels.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct ClientKey {
-    branch: String,
-    method: Method,
+pub(crate) fn client_key(branch: &str, method: &str) -> Text {
+    Text::new(&[branch, " "], &[method.as_bytes()])
 }
 
-impl ClientKey {
-    pub(crate) fn new(branch: &str, method: Method) -> Self {
-        Self {
-            branch: branch.to_ascii_lowercase(),
-            method,
-        }
-    }
+/// The key of a server transaction whose branch is unique: branch, sent-by and method; the method is INVITE when an ACK is matched.
+///
+//= https://www.rfc-editor.org/rfc/rfc3261#section-17.2.3
+//# 2. the sent-by value in the top Via of the request is equal to the
+//# one in the request that created the transaction, and
+pub(crate) fn server_key(branch: &str, sent_by: (&str, Option<u16>), method: &str) -> Text {
+    let (host, port) = sent_by;
+    // Which part is which is in no doubt: neither branch nor host has a space in it, and a port is of one length.
+    let [a, b] = port.unwrap_or(0).to_be_bytes();
+    let port = [u8::from(port.is_some()), a, b];
+    Text::new(&[branch, " ", host, " "], &[&port, method.as_bytes()])
 }
 
-/// What the key of a server transaction is made from.
-#[derive(Clone, Debug)]
-pub(crate) struct Parts<'a> {
-    /// Of the top Via.
-    pub(crate) branch: Option<&'a str>,
-    /// Of the top Via, the host in lower case.
-    pub(crate) sent_by: (&'a str, Option<u16>),
-    /// Of the request; INVITE when an ACK is matched.
-    pub(crate) method: &'a Method,
-    /// As it is written.
-    pub(crate) uri: &'a str,
-    pub(crate) call_id: &'a str,
-    pub(crate) from_tag: Option<&'a str>,
-    pub(crate) to_tag: Option<&'a str>,
-    pub(crate) sequence: u32,
-}
-
-/// The key of a server transaction.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum ServerKey {
-    /// The branch is unique.
-    //= https://www.rfc-editor.org/rfc/rfc3261#section-17.2.3
-    //# 2. the sent-by value in the top Via of the request is equal to the
-    //# one in the request that created the transaction, and
-    Branch(Arc<str>),
-    /// The client is one of RFC 2543, whose branches say nothing.
-    //= https://www.rfc-editor.org/rfc/rfc3261#section-17.2.3
-    //# The INVITE request matches a transaction if the Request-URI, To tag,
-    //# From tag, Call-ID, CSeq, and top Via header field match those of the
-    //# INVITE request which created the transaction.
-    Legacy(Box<Legacy>),
-}
-
-/// What identifies the transaction of an RFC 2543 client.
+/// What identifies the transaction of an RFC 2543 client, whose branches say nothing.
+///
+//= https://www.rfc-editor.org/rfc/rfc3261#section-17.2.3
+//# The INVITE request matches a transaction if the Request-URI, To tag,
+//# From tag, Call-ID, CSeq, and top Via header field match those of the
+//# INVITE request which created the transaction.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Legacy {
-    call_id: String,
-    sequence: u32,
-    method: Method,
-    uri: String,
-    from_tag: Option<String>,
-    to_tag: Option<String>,
-    via: (String, Option<u16>, Option<String>),
+    pub(crate) call_id: String,
+    pub(crate) sequence: u32,
+    pub(crate) method: Method,
+    /// As it is written.
+    pub(crate) uri: String,
+    pub(crate) from_tag: Option<String>,
+    pub(crate) to_tag: Option<String>,
+    /// Of the top Via: the host in lower case, the port and the branch.
+    pub(crate) via: (String, Option<u16>, Option<String>),
 }
 
-impl ServerKey {
-    /// The key of the transaction that a request belongs to or creates.
-    pub(crate) fn new(parts: &Parts<'_>) -> Self {
-        let host = parts.sent_by.0;
-        match parts.branch {
-            Some(branch) if has_cookie(branch) => {
-                let port = parts.sent_by.1;
-                let room = branch.len().saturating_add(host.len()).saturating_add(24);
-                let mut text = String::with_capacity(room);
-                // Read from its end, it is in no doubt what is what: none of the other parts has a space in it.
-                let _ = write!(text, "{branch} {host} ");
-                text.make_ascii_lowercase();
-                if let Some(port) = port {
-                    let _ = write!(text, "{port}");
-                }
-                let _ = write!(text, " {}", parts.method);
-                Self::Branch(Arc::from(text))
-            }
-            branch => Self::Legacy(Box::new(Legacy {
-                call_id: parts.call_id.to_owned(),
-                sequence: parts.sequence,
-                method: parts.method.clone(),
-                uri: parts.uri.to_owned(),
-                from_tag: parts.from_tag.map(str::to_owned),
-                to_tag: parts.to_tag.map(str::to_owned),
-                via: (
-                    host.to_ascii_lowercase(),
-                    parts.sent_by.1,
-                    branch.map(str::to_owned),
-                ),
-            })),
+impl Legacy {
+    /// The key of another request of the same transaction.
+    pub(crate) fn of(&self, method: Method) -> Self {
+        Self {
+            method,
+            ..self.clone()
         }
     }
 
-    /// The key that the ACK for a response with this To tag has, where it differs from the INVITE's own.
+    /// The key that the ACK for a response with this To tag has.
     ///
     //= https://www.rfc-editor.org/rfc/rfc3261#section-17.2.3
     //# and the To tag of the ACK matches the To tag of the
     //# response sent by the server transaction.
-    pub(crate) fn acknowledging(&self, to_tag: Option<&str>) -> Option<Self> {
-        match self {
-            Self::Branch(_) => None,
-            Self::Legacy(legacy) => Some(Self::Legacy(Box::new(Legacy {
-                method: Method::Ack,
-                to_tag: to_tag.map(str::to_owned),
-                ..(**legacy).clone()
-            }))),
+    pub(crate) fn acknowledging(&self, to_tag: Option<&str>) -> Self {
+        Self {
+            to_tag: to_tag.map(str::to_owned),
+            ..self.of(Method::Ack)
         }
     }
 }
@@ -154,58 +99,47 @@ pub(crate) struct MergeKey {
 mod tests {
     use super::*;
 
-    fn parts<'a>(branch: Option<&'a str>, host: &'a str, method: &'a Method) -> Parts<'a> {
-        Parts {
-            branch,
-            sent_by: (host, Some(5060)),
-            method,
-            uri: "sip:b@b.test",
-            call_id: "c",
-            from_tag: Some("f"),
-            to_tag: None,
-            sequence: 1,
-        }
-    }
-
     #[test]
     fn a_branch_with_the_cookie_is_enough_together_with_sent_by_and_method() {
         //= https://www.rfc-editor.org/rfc/rfc3261#section-17.2.3
         //= type=test
         //# 2. the sent-by value in the top Via of the request is equal to the
         //# one in the request that created the transaction, and
-        let key = ServerKey::new(&parts(Some("z9hG4bKabc"), "Host.test", &Method::Invite));
-        assert_eq!(
-            key,
-            ServerKey::new(&parts(Some("Z9HG4BKABC"), "host.test", &Method::Invite))
-        );
-        assert_ne!(
-            key,
-            ServerKey::new(&parts(Some("z9hG4bKabc"), "other.test", &Method::Invite))
-        );
-        assert_ne!(
-            key,
-            ServerKey::new(&parts(Some("z9hG4bKabd"), "host.test", &Method::Invite))
-        );
-        assert_ne!(
-            key,
-            ServerKey::new(&parts(Some("z9hG4bKabc"), "host.test", &Method::Cancel))
-        );
-        assert_eq!(key.acknowledging(Some("t")), None);
+        let key = server_key("z9hG4bKabc", ("Host.test", Some(5060)), "INVITE");
+        assert_eq!(key, server_key("Z9HG4BKABC", ("host.test", Some(5060)), "INVITE"));
+        for (branch, host, port, method) in [
+            ("z9hG4bKabc", "other.test", Some(5060), "INVITE"),
+            ("z9hG4bKabc", "host.test", Some(5061), "INVITE"),
+            ("z9hG4bKabc", "host.test", None, "INVITE"),
+            ("z9hG4bKabd", "host.test", Some(5060), "INVITE"),
+            ("z9hG4bKabc", "host.test", Some(5060), "CANCEL"),
+            ("z9hG4bKabc", "host.test", Some(5060), "invite"),
+        ] {
+            assert_ne!(key, server_key(branch, (host, port), method));
+        }
+        assert_ne!(client_key("z9hG4bKa", "INVITE"), client_key("z9hG4bKa", "CANCEL"));
+        assert_eq!(client_key("z9hG4bKa", "INVITE"), client_key("z9hG4bKA", "INVITE"));
     }
 
     #[test]
     fn without_the_cookie_the_headers_decide() {
-        let key = ServerKey::new(&parts(Some("1"), "host.test", &Method::Invite));
-        assert_eq!(
-            key,
-            ServerKey::new(&parts(Some("1"), "host.test", &Method::Invite))
-        );
-        let mut other = parts(Some("1"), "host.test", &Method::Invite);
-        other.sequence = 2;
-        assert_ne!(key, ServerKey::new(&other));
-        let mut ack = parts(Some("1"), "host.test", &Method::Ack);
-        ack.to_tag = Some("t");
-        assert_eq!(key.acknowledging(Some("t")), Some(ServerKey::new(&ack)));
+        let key = Legacy {
+            call_id: String::from("c"),
+            sequence: 1,
+            method: Method::Invite,
+            uri: String::from("sip:b@b.test"),
+            from_tag: Some(String::from("f")),
+            to_tag: None,
+            via: (String::from("host.test"), Some(5060), Some(String::from("1"))),
+        };
+        let ack = Legacy {
+            method: Method::Ack,
+            to_tag: Some(String::from("t")),
+            ..key.clone()
+        };
+        assert_eq!(key.acknowledging(Some("t")), ack);
+        assert_ne!(key.acknowledging(Some("u")), ack);
+        assert_ne!(key.of(Method::Ack), ack);
         assert!(!has_cookie("z9hG4bK"), "a cookie alone promises nothing");
     }
 }

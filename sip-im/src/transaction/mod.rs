@@ -22,13 +22,17 @@ mod invite_client;
 mod invite_server;
 mod key;
 mod server;
+mod table;
+mod text;
 mod timer;
 
 pub use client::{NonInviteClient, NonInviteClientInput};
 pub use invite_client::{InviteClient, InviteClientInput};
 pub use invite_server::{InviteServer, InviteServerInput};
-pub(crate) use key::{ClientKey, DialogKey, MAGIC_COOKIE, MergeKey, Parts, ServerKey};
+pub(crate) use key::{DialogKey, Legacy, MAGIC_COOKIE, MergeKey, client_key, has_cookie, server_key};
 pub use server::{NonInviteServer, NonInviteServerInput};
+pub(crate) use table::{NumberHasher, Table, parts};
+pub(crate) use text::Text;
 pub use timer::Timers;
 
 /// What a figure writes beside an arrow.

@@ -16,7 +16,7 @@ use crate::message::{Request, Response};
 use crate::resolve::{
     Answer, Destination, Event, LookupId, Outcome, Query, Resolution, ResolveError, Resolver,
 };
-use crate::transaction::{ClientKey, InviteClient, NonInviteClient};
+use crate::transaction::{InviteClient, NonInviteClient, client_key};
 use crate::uri::Uri;
 
 /// Where else a request can go.
@@ -129,7 +129,7 @@ impl Endpoint {
         while let Some(Event::Resolved { lookup, result }) = self.resolver.poll_event() {
             match (self.looking.remove(&lookup), result) {
                 (Some(Looking::Client(id)), Ok(found)) => {
-                    if let Some(delivery) = self.clients.get_mut(&id).and_then(|c| c.delivery.as_mut()) {
+                    if let Some(delivery) = self.clients.get_mut(id.0).and_then(|c| c.delivery.as_mut()) {
                         delivery.rest = found.into();
                     }
                     if !self.next_destination(id, now) {
@@ -154,7 +154,7 @@ impl Endpoint {
 
     /// Tells the resolver how the destination of a request served it.
     pub(super) fn report_destination(&mut self, id: ClientTransaction, outcome: Outcome, now: Instant) {
-        let delivery = self.clients.get(&id).and_then(|client| client.delivery.as_ref());
+        let delivery = self.clients.get(id.0).and_then(|client| client.delivery.as_ref());
         if let Some(current) = delivery.and_then(|delivery| delivery.current.clone()) {
             self.resolver.report(&current, outcome, now);
         }
@@ -164,7 +164,7 @@ impl Endpoint {
     pub(super) fn note_response(&mut self, id: ClientTransaction, response: &Response, now: Instant) {
         if self
             .clients
-            .get(&id)
+            .get(id.0)
             .is_none_or(|client| client.delivery.is_none())
         {
             return;
@@ -180,7 +180,7 @@ impl Endpoint {
 
     /// Whether a request can still go elsewhere: nobody has taken it on, and nobody has taken it back.
     pub(super) fn can_fail_over(&self, id: ClientTransaction) -> bool {
-        self.clients.get(&id).is_some_and(|client| {
+        self.clients.get(id.0).is_some_and(|client| {
             client.cancel == Cancel::No
                 && client
                     .delivery
@@ -200,7 +200,7 @@ impl Endpoint {
         loop {
             let Some(delivery) = self
                 .clients
-                .get_mut(&id)
+                .get_mut(id.0)
                 .and_then(|client| client.delivery.as_mut())
             else {
                 return false;
@@ -227,16 +227,15 @@ impl Endpoint {
         now: Instant,
     ) {
         let interval = self.config.timers.t1.max(SHORTEST);
-        let old = self.clients.get(&id).map(|client| client.branch.clone());
+        let old = self.clients.get(id.0).map(|client| client.branch.clone());
         let branch = self.mint_branch_like(&old.unwrap_or_default());
-        let Some(client) = self.clients.get_mut(&id) else {
+        let Some(client) = self.clients.get_mut(id.0) else {
             return;
         };
-        self.client_keys.remove(&client.key);
         if let Place::Open(flow) = client.place {
             self.client_flows.remove(&(flow, id));
         }
-        client.key = ClientKey::new(&branch, request.method().clone());
+        let key = client_key(&branch, request.method().as_str());
         client.state = match request.method() {
             Method::Invite => State::Invite(InviteClient::Calling),
             _ => State::Other(NonInviteClient::Trying),
@@ -248,7 +247,7 @@ impl Endpoint {
         client.place = place;
         client.fallback = fallback;
         client.interval = interval;
-        self.client_keys.insert(client.key.clone(), id);
+        self.clients.set_key(id.0, Some(key));
         self.schedule.disarm_client(id);
         self.schedule.arm(
             Key::Client(id, ClientTimer::Timeout),
@@ -265,18 +264,15 @@ impl Endpoint {
     /// Leaves somebody behind who acknowledges repetitions of a 503 to an INVITE that goes elsewhere.
     pub(super) fn leave_acknowledger(&mut self, id: ClientTransaction, now: Instant) {
         let room = self.clients.len() < self.config.max_client_transactions;
-        let Some(client) = self.clients.get_mut(&id) else {
+        let Some(client) = self.clients.get_mut(id.0) else {
             return;
         };
         let Place::Open(flow) = client.place else { return };
         if client.reliable || !room || !matches!(client.state, State::Invite(InviteClient::Completed)) {
             return;
         }
-        let left = ClientTransaction(self.next_client);
-        self.next_client = self.next_client.saturating_add(1);
         let ghost = Client {
             state: client.state,
-            key: client.key.clone(),
             branch: client.branch.clone(),
             request: client.request.take(),
             sent_by: client.sent_by.take(),
@@ -290,12 +286,13 @@ impl Endpoint {
             acks: Vec::new(),
             delivery: None,
         };
-        // The new attempt takes its own key; this one is not found there any more.
-        client.key = ClientKey::new("", Method::Invite);
-        self.client_keys.insert(ghost.key.clone(), left);
+        // The new attempt takes its own key; it is not found under this one any more.
+        let key = self.clients.take_key(id.0);
+        let Some(left) = self.clients.insert(key, ghost).map(ClientTransaction) else {
+            return;
+        };
         self.client_flows.remove(&(flow, id));
         self.client_flows.insert((flow, left));
-        self.clients.insert(left, ghost);
         self.schedule.arm(
             Key::Client(left, ClientTimer::Linger),
             now,

@@ -21,7 +21,7 @@ use crate::header::HeaderName;
 use crate::message::Request;
 use crate::resolve::Outcome;
 use crate::transaction::{
-    Action, ClientKey, InviteClient, InviteClientInput, MAGIC_COOKIE, NonInviteClient, NonInviteClientInput,
+    Action, InviteClient, InviteClientInput, MAGIC_COOKIE, NonInviteClient, NonInviteClientInput, client_key,
 };
 
 use delivery::Delivery;
@@ -52,7 +52,6 @@ enum Cancel {
 #[derive(Debug)]
 pub(super) struct Client {
     state: State,
-    key: ClientKey,
     branch: String,
     /// Until it is sent; of an INVITE then what its ACK and CANCEL are made from, with our Via.
     request: Option<Request>,
@@ -184,7 +183,7 @@ impl Endpoint {
     pub fn cancel(&mut self, transaction: ClientTransaction, now: Instant) -> Result<(), CancelError> {
         let client = self
             .clients
-            .get_mut(&transaction)
+            .get_mut(transaction.0)
             .ok_or(CancelError::UnknownTransaction)?;
         match client.state {
             State::Other(_) => Err(CancelError::NotAnInvite),
@@ -233,19 +232,15 @@ impl Endpoint {
             fallback,
             delivery,
         } = way;
-        let id = ClientTransaction(self.next_client);
-        self.next_client = self.next_client.saturating_add(1);
-        let key = ClientKey::new(&branch, request.method().clone());
+        let key = client_key(&branch, request.method().as_str());
         let state = match request.method() {
             Method::Invite => State::Invite(InviteClient::Calling),
             _ => State::Other(NonInviteClient::Trying),
         };
-        self.client_keys.insert(key.clone(), id);
-        self.clients.insert(
-            id,
+        let id = self.clients.insert(
+            Some(key),
             Client {
                 state,
-                key,
                 branch,
                 request: Some(request),
                 sent_by: None,
@@ -260,6 +255,8 @@ impl Endpoint {
                 delivery,
             },
         );
+        // There are numbers for more transactions than memory has room for.
+        let id = ClientTransaction(id.unwrap_or(u64::MAX));
         // Timer B or F runs from here, so that a host which never answers an open holds nobody up.
         self.schedule.arm(
             Key::Client(id, ClientTimer::Timeout),
@@ -290,7 +287,7 @@ impl Endpoint {
             return;
         };
         let sent_by = self.local_name(info.local, info.transport);
-        let Some(client) = self.clients.get_mut(&id) else {
+        let Some(client) = self.clients.get_mut(id.0) else {
             return;
         };
         client.place = Place::Open(flow);
@@ -324,7 +321,7 @@ impl Endpoint {
         let limits = self.limits();
         let fallback = self
             .clients
-            .get_mut(&id)
+            .get_mut(id.0)
             .and_then(|client| client.fallback.take());
         //= https://www.rfc-editor.org/rfc/rfc3261#section-18.1.1
         //# if the attempt to establish the connection generates either an
@@ -333,7 +330,7 @@ impl Endpoint {
         if let Some(authority) = fallback
             && let Ok(place) = self.flows.reach(authority, limits)
         {
-            if let Some(client) = self.clients.get_mut(&id) {
+            if let Some(client) = self.clients.get_mut(id.0) {
                 client.place = place;
             }
             match place {
@@ -349,13 +346,13 @@ impl Endpoint {
     /// Whether a transaction waits for just that open; it may have gone elsewhere since.
     fn waits_for(&self, id: ClientTransaction, open: Option<OpenId>) -> bool {
         self.clients
-            .get(&id)
+            .get(id.0)
             .is_some_and(|client| open.is_none_or(|open| client.place == Place::Opening(open)))
     }
 
     /// The transport can't deliver what a transaction has to send.
     pub(super) fn client_failed(&mut self, id: ClientTransaction, now: Instant) {
-        let Some(client) = self.clients.get(&id) else {
+        let Some(client) = self.clients.get(id.0) else {
             return;
         };
         let untouched = matches!(
@@ -368,7 +365,7 @@ impl Endpoint {
                 return;
             }
         }
-        let Some(client) = self.clients.get(&id) else {
+        let Some(client) = self.clients.get(id.0) else {
             return;
         };
         let arrow = match client.state {
@@ -434,7 +431,7 @@ impl Endpoint {
         via::add_via(&mut request, info.transport, &sent_by, &branch);
         let wire = request.to_bytes();
         if let Some((id, tag)) = remember
-            && let Some(client) = self.clients.get_mut(&id)
+            && let Some(client) = self.clients.get_mut(id.0)
             && client.acks.len() < self.config.max_forks
         {
             client.acks.retain(|(known, ..)| *known != tag);
@@ -444,7 +441,7 @@ impl Endpoint {
     }
 
     fn is_internal(&self, id: ClientTransaction) -> bool {
-        self.clients.get(&id).is_some_and(|client| client.internal)
+        self.clients.get(id.0).is_some_and(|client| client.internal)
     }
 
     fn report_failure(&mut self, id: ClientTransaction, reason: RequestFailure) {
@@ -458,9 +455,8 @@ impl Endpoint {
 
     fn forget_client(&mut self, id: ClientTransaction) {
         self.schedule.disarm_client(id);
-        if let Some(client) = self.clients.remove(&id) {
+        if let Some(client) = self.clients.remove(id.0) {
             self.sessions.forget_client(id);
-            self.client_keys.remove(&client.key);
             match client.place {
                 Place::Open(flow) => {
                     self.client_flows.remove(&(flow, id));

@@ -13,9 +13,7 @@ use crate::endpoint::{Endpoint, SHORTEST, via};
 use crate::header::HeaderName;
 use crate::message::Response;
 use crate::resolve::Outcome;
-use crate::transaction::{
-    Action, ClientKey, InviteClient, InviteClientInput, NonInviteClient, NonInviteClientInput,
-};
+use crate::transaction::{Action, InviteClient, InviteClientInput, NonInviteClient, NonInviteClientInput};
 
 impl Endpoint {
     /// Takes a response.
@@ -25,14 +23,13 @@ impl Endpoint {
     //# that transaction.  Otherwise, any element other than a stateless
     //# proxy MUST silently discard the response.
     pub(in crate::endpoint) fn response(&mut self, response: Response, now: Instant) {
-        let Some((top, method)) = via::response_key(&response) else {
+        let Some((key, top)) = via::response_key(&response) else {
             return;
         };
-        let Some(branch) = top.branch() else { return };
-        let Some(id) = self.client_keys.get(&ClientKey::new(branch, method)).copied() else {
+        let Some(id) = self.clients.find(&key).map(ClientTransaction) else {
             return;
         };
-        let Some(client) = self.clients.get_mut(&id) else {
+        let Some(client) = self.clients.get_mut(id.0) else {
             return;
         };
         //= https://www.rfc-editor.org/rfc/rfc3261#section-18.1.2
@@ -103,7 +100,7 @@ impl Endpoint {
 
     /// Arms and disarms what the state entered asks for.
     fn settle(&mut self, id: ClientTransaction, is_trying: bool, now: Instant) {
-        let Some(client) = self.clients.get(&id) else {
+        let Some(client) = self.clients.get(id.0) else {
             return;
         };
         let (state, reliable, cancel) = (client.state, client.reliable, client.cancel);
@@ -113,7 +110,7 @@ impl Endpoint {
                 let first = self.schedule.is_armed(key(ClientTimer::Timeout));
                 self.schedule.disarm(key(ClientTimer::Repeat));
                 self.schedule.disarm(key(ClientTimer::Timeout));
-                if let Some(client) = self.clients.get_mut(&id) {
+                if let Some(client) = self.clients.get_mut(id.0) {
                     client.wire = None;
                 }
                 //= https://www.rfc-editor.org/rfc/rfc3261#section-16.7
@@ -145,7 +142,7 @@ impl Endpoint {
                 }
             }
             State::Other(NonInviteClient::Proceeding) => {
-                if let Some(client) = self.clients.get_mut(&id) {
+                if let Some(client) = self.clients.get_mut(id.0) {
                     client.interval = self.config.timers.t2.max(SHORTEST);
                 }
             }
@@ -165,7 +162,7 @@ impl Endpoint {
 
     /// Ends a transaction whose waiting is of no duration.
     fn finish(&mut self, id: ClientTransaction) {
-        let Some(client) = self.clients.get(&id) else {
+        let Some(client) = self.clients.get(id.0) else {
             return;
         };
         let wait = match client.state {
@@ -187,7 +184,7 @@ impl Endpoint {
         timer: ClientTimer,
         now: Instant,
     ) {
-        let Some(client) = self.clients.get_mut(&id) else {
+        let Some(client) = self.clients.get_mut(id.0) else {
             return;
         };
         match timer {
@@ -249,7 +246,7 @@ impl Endpoint {
     }
 
     pub(super) fn send_cancel(&mut self, id: ClientTransaction, now: Instant) {
-        let Some(client) = self.clients.get_mut(&id) else {
+        let Some(client) = self.clients.get_mut(id.0) else {
             return;
         };
         if client.cancel == Cancel::Sent {
@@ -285,7 +282,7 @@ impl Endpoint {
     //# same address, port, and transport to which the original request
     //# was sent.
     fn acknowledge_failure(&mut self, id: ClientTransaction, response: &Response, now: Instant) {
-        let Some(client) = self.clients.get(&id) else {
+        let Some(client) = self.clients.get(id.0) else {
             return;
         };
         let Place::Open(flow) = client.place else { return };
@@ -299,7 +296,7 @@ impl Endpoint {
 
     /// Sends the ACK of a 2xx again, if it is known.
     fn repeat_ack(&mut self, id: ClientTransaction, response: &Response, now: Instant) -> bool {
-        let Some(client) = self.clients.get(&id) else {
+        let Some(client) = self.clients.get(id.0) else {
             return false;
         };
         let tag = via::to_tag(response.headers()).unwrap_or_default();

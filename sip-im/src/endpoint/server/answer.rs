@@ -1,11 +1,13 @@
 //! What a server transaction sends: the user's responses, their repetitions, and the way that they take.
 
+use core::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::{Address, State};
+use super::{Address, Octets, State};
 use crate::StatusCode;
+use crate::codec;
 use crate::endpoint::client::LARGEST_DATAGRAM;
 use crate::endpoint::error::RespondError;
 use crate::endpoint::event::{Event, ServerTransaction};
@@ -14,7 +16,7 @@ use crate::endpoint::schedule::{Key, ServerTimer};
 use crate::endpoint::{Endpoint, SHORTEST, via};
 use crate::flow::{FlowId, Transport};
 use crate::header::HeaderName;
-use crate::message::Response;
+use crate::message::{Message, Response};
 use crate::transaction::{
     Action, DialogKey, InviteServer, InviteServerInput, NonInviteServer, NonInviteServerInput,
 };
@@ -65,7 +67,7 @@ impl Endpoint {
         own: bool,
         now: Instant,
     ) -> Result<(), RespondError> {
-        let server = self.servers.get(&id).ok_or(RespondError::UnknownTransaction)?;
+        let server = self.servers.get(id.0).ok_or(RespondError::UnknownTransaction)?;
         let code = response.status().code();
         let (state, actions) = match server.state {
             State::Invite(state) => {
@@ -126,28 +128,27 @@ impl Endpoint {
             remote_tag: call.from_tag.clone().unwrap_or_default(),
             sequence: call.sequence,
         });
-        let Some(server) = self.servers.get_mut(&id) else {
+        let Some(server) = self.servers.get_mut(id.0) else {
             return Err(RespondError::UnknownTransaction);
         };
         server.state = state;
-        server.latest = Some(bytes.clone());
-        // It serves to make a 100 (Trying), which is not owed any more, and keeps the buffer that it came in alive.
-        server.request = None;
-        if code > 100 {
-            if server.call.is_some()
-                && let Some(key) = server.key.acknowledging(tag.as_deref())
-            {
-                if let Some(old) = server.ack_key.replace(key.clone()) {
-                    self.server_keys.remove(&old);
+        server.octets = Octets::Response(bytes.clone());
+        if code > 100
+            && let Some(call) = &mut server.call
+        {
+            if let Some(legacy) = &mut server.legacy {
+                let key = legacy.request.acknowledging(tag.as_deref());
+                if let Some(old) = legacy.ack.replace(key.clone()) {
+                    self.legacy.remove(&old);
                 }
-                self.server_keys.insert(key, id);
+                self.legacy.insert(key, id);
             }
-            if let Some(call) = &mut server.call {
-                call.to_tag = tag;
-            }
+            call.to_tag = tag;
         }
-        if let Some(dialog) = dialog {
-            server.dialog = Some(dialog.clone());
+        if let Some(dialog) = dialog
+            && let Some(call) = &mut server.call
+        {
+            call.dialog = Some(dialog.clone());
             self.dialogs.insert(dialog, id);
         }
         self.enter(id, first_success, own, now);
@@ -160,7 +161,7 @@ impl Endpoint {
 
     /// Arms and disarms what the state entered by a response asks for.
     fn enter(&mut self, id: ServerTransaction, first_success: bool, own: bool, now: Instant) {
-        let Some(server) = self.servers.get_mut(&id) else {
+        let Some(server) = self.servers.get_mut(id.0) else {
             return;
         };
         let timers = &self.config.timers;
@@ -175,6 +176,11 @@ impl Endpoint {
                 }
             }
             State::Invite(InviteServer::Accepted) if first_success => {
+                if own {
+                    // Before the timer below, which ends at the same instant.
+                    self.schedule
+                        .arm(key(ServerTimer::Acknowledge), now, timers.transaction());
+                }
                 self.schedule
                     .arm(key(ServerTimer::Linger), now, timers.transaction());
                 if own {
@@ -184,13 +190,11 @@ impl Endpoint {
                     //# starts at T1 seconds and doubles for each retransmission until it
                     //# reaches T2 seconds (T1 and T2 are defined in Section 17).
                     self.schedule.arm(key(ServerTimer::Repeat), now, server.interval);
-                    self.schedule
-                        .arm(key(ServerTimer::Acknowledge), now, timers.transaction());
                 } else {
-                    server.latest = None;
+                    server.octets = Octets::None;
                 }
             }
-            State::Invite(InviteServer::Accepted) if !own => server.latest = None,
+            State::Invite(InviteServer::Accepted) if !own => server.octets = Octets::None,
             State::Other(NonInviteServer::Completed) => {
                 self.schedule
                     .arm(key(ServerTimer::Linger), now, timers.j(server.reliable));
@@ -200,7 +204,7 @@ impl Endpoint {
     }
 
     fn finish_server(&mut self, id: ServerTransaction) {
-        let Some(server) = self.servers.get(&id) else {
+        let Some(server) = self.servers.get(id.0) else {
             return;
         };
         if matches!(server.state, State::Other(NonInviteServer::Completed))
@@ -216,13 +220,13 @@ impl Endpoint {
         timer: ServerTimer,
         now: Instant,
     ) {
-        let Some(server) = self.servers.get_mut(&id) else {
+        let Some(server) = self.servers.get_mut(id.0) else {
             return;
         };
         match timer {
             ServerTimer::Trying => self.send_trying(id, now),
             ServerTimer::Repeat => {
-                let Some(latest) = server.latest.clone() else {
+                let Some(latest) = server.latest().cloned() else {
                     return;
                 };
                 server.interval = self.config.timers.doubled(server.interval).max(SHORTEST);
@@ -234,7 +238,7 @@ impl Endpoint {
                 self.schedule.disarm(Key::Server(id, ServerTimer::Repeat));
                 match server.state {
                     State::Invite(InviteServer::Accepted) => {
-                        server.latest = None;
+                        server.octets = Octets::None;
                         self.emit(Event::AckTimedOut { transaction: id });
                     }
                     State::Invite(state) => {
@@ -263,9 +267,19 @@ impl Endpoint {
     }
 
     pub(super) fn send_trying(&mut self, id: ServerTransaction, now: Instant) {
-        let Some(request) = self.servers.get(&id).and_then(|server| server.request.as_deref()) else {
+        let Some(server) = self.servers.get(id.0) else {
             return;
         };
+        let Octets::Request(octets) = &server.octets else {
+            return;
+        };
+        let remote = SocketAddr::new(server.address.host, server.address.source_port);
+        // They were read before, and are so again.
+        let Ok(Message::Request(mut request)) = codec::parse_datagram(octets.clone(), &self.config.limits)
+        else {
+            return;
+        };
+        let _ = via::Hop::receive(&mut request, remote);
         if let Ok(response) = request.response(StatusCode::TRYING).build() {
             // A transaction with a final response has no request any more.
             let _ = self.answer(id, &response, true, now);
@@ -281,7 +295,7 @@ impl Endpoint {
     //# present, using the port in the "sent-by" value, or the default
     //# port for that transport, if no port is specified.
     pub(super) fn deliver(&mut self, id: ServerTransaction, response: Bytes, now: Instant) {
-        let Some(server) = self.servers.get(&id) else {
+        let Some(server) = self.servers.get(id.0) else {
             return;
         };
         if server.direct && self.flows.get(server.flow).is_some() {
@@ -293,6 +307,7 @@ impl Endpoint {
             transport,
             host,
             port,
+            ..
         } = server.address.clone();
         let limits = self.limits();
         let place = match transport {
@@ -323,7 +338,7 @@ impl Endpoint {
     }
 
     pub(super) fn move_server(&mut self, id: ServerTransaction, flow: FlowId) {
-        let Some(server) = self.servers.get_mut(&id) else {
+        let Some(server) = self.servers.get_mut(id.0) else {
             return;
         };
         let old = core::mem::replace(&mut server.flow, flow);
@@ -338,7 +353,7 @@ impl Endpoint {
 
     /// A response can't be delivered.
     pub(in crate::endpoint) fn response_failed(&mut self, id: ServerTransaction) {
-        let Some(server) = self.servers.get_mut(&id) else {
+        let Some(server) = self.servers.get_mut(id.0) else {
             return;
         };
         let (ends, tell) = match server.state {

@@ -10,6 +10,7 @@ use bytes::Bytes;
 
 use super::event::{Event, ServerTransaction};
 use super::schedule::{Key, ServerTimer};
+use super::via::ServerKey;
 use super::{Endpoint, SHORTEST, via};
 use crate::Method;
 use crate::StatusCode;
@@ -17,8 +18,8 @@ use crate::flow::{FlowId, Transport};
 use crate::header::HeaderName;
 use crate::message::Request;
 use crate::transaction::{
-    Action, DialogKey, InviteServer, InviteServerInput, MergeKey, NonInviteServer, NonInviteServerInput,
-    ServerKey,
+    Action, DialogKey, InviteServer, InviteServerInput, Legacy, MergeKey, NonInviteServer,
+    NonInviteServerInput,
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -45,30 +46,47 @@ struct Call {
     from_tag: Option<String>,
     /// Of the latest response that had one.
     to_tag: Option<String>,
+    /// Of the 2xx that an ACK is awaited for.
+    dialog: Option<DialogKey>,
 }
 
 /// A server transaction.
 #[derive(Debug)]
 pub(super) struct Server {
     state: State,
-    key: ServerKey,
-    /// The key of its ACK, where that is another.
-    ack_key: Option<ServerKey>,
-    dialog: Option<DialogKey>,
-    merge: Option<Box<MergeKey>>,
-    /// Without body, until a response is sent.
-    request: Option<Box<Request>>,
-    /// Of an INVITE.
-    call: Option<Box<Call>>,
-    flow: FlowId,
+    progress: Progress,
+    reliable: bool,
     /// Whether responses go over the flow that the request came in on.
     direct: bool,
+    flow: FlowId,
     /// Where else responses go.
     address: Address,
-    reliable: bool,
-    latest: Option<Bytes>,
     interval: Duration,
-    progress: Progress,
+    octets: Octets,
+    /// Of an INVITE.
+    call: Option<Box<Call>>,
+    /// Of the request of an RFC 2543 client.
+    legacy: Option<Box<LegacyKeys>>,
+    merge: Option<Box<MergeKey>>,
+}
+
+/// What may have to be sent.
+#[derive(Debug)]
+enum Octets {
+    /// Nothing any more.
+    None,
+    /// A 100 (Trying), to be made from the request; with it the buffer that it came in is kept alive.
+    Request(Bytes),
+    /// The latest response.
+    Response(Bytes),
+}
+
+/// The keys of a transaction with an RFC 2543 client.
+#[derive(Debug)]
+struct LegacyKeys {
+    request: Legacy,
+    /// Of its ACK.
+    ack: Option<Legacy>,
 }
 
 impl Server {
@@ -81,6 +99,25 @@ impl Server {
     pub(super) fn stream_flow(&self) -> Option<FlowId> {
         self.reliable.then_some(self.flow)
     }
+
+    fn latest(&self) -> Option<&Bytes> {
+        match &self.octets {
+            Octets::Response(latest) => Some(latest),
+            Octets::None | Octets::Request(_) => None,
+        }
+    }
+}
+
+impl Call {
+    fn of(facts: &via::Facts<'_>) -> Self {
+        Self {
+            id: facts.call_id.to_owned(),
+            sequence: facts.sequence,
+            from_tag: facts.from_tag.map(str::to_owned),
+            to_tag: None,
+            dialog: None,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -88,32 +125,32 @@ struct Address {
     transport: Transport,
     host: IpAddr,
     port: u16,
+    /// Where the request came from, if not from that port.
+    source_port: u16,
 }
 
 impl Endpoint {
     pub(super) fn request(&mut self, flow: FlowId, request: Request, now: Instant) {
         let Some(entry) = self.flows.get(flow) else { return };
-        let (info, mut request) = (entry.info.clone(), request);
-        let facts = match via::Facts::of(&request) {
-            Ok(facts) => facts,
+        let (remote, trusted, of_flow) = (entry.info.remote, entry.info.trusted, entry.servers);
+        let mut request = request;
+        let octets = request.to_bytes();
+        let hop = match via::Hop::receive(&mut request, remote) {
+            Ok(hop) => hop,
             Err(fault) => {
                 self.refuse(flow, &request, fault, &[], now);
                 return;
             }
         };
-        // The key is made from the Via as it was sent, the address from what is known.
-        let key = facts.key(&request, None);
-        via::complete_via(&mut request, &facts.via, info.remote);
         if *request.method() == Method::Ack {
-            self.ack(flow, request, &facts, now);
+            self.ack(flow, request, &hop.key, now);
             return;
         }
-        if let Some(id) = self.server_keys.get(&key).copied() {
+        if let Some(id) = self.find_server(&hop.key) {
             self.repeated(id, flow, now);
             return;
         }
-        let of_flow = self.flows.get(flow).map_or(0, |entry| entry.servers);
-        let greedy = !info.trusted && of_flow >= self.config.max_flow_transactions;
+        let greedy = !trusted && of_flow >= self.config.max_flow_transactions;
         if greedy || self.servers.len() >= self.config.max_server_transactions {
             let seconds = self.config.retry_after.as_secs().to_string();
             let extra = [(HeaderName::RETRY_AFTER, seconds)];
@@ -127,9 +164,12 @@ impl Endpoint {
         //# on the matching rules in Section 17.2.3), the UAS core SHOULD
         //# generate a 482 (Loop Detected) response and pass it to the server
         //# transaction.
-        let merge = facts
-            .merge_key(request.method())
-            .filter(|_| self.config.refuse_merged);
+        let merge = if self.config.refuse_merged {
+            let facts = via::Facts::of(&request).ok();
+            facts.and_then(|facts| facts.merge_key(request.method()))
+        } else {
+            None
+        };
         if merge
             .as_ref()
             .is_some_and(|merge| self.merging.contains_key(merge))
@@ -137,38 +177,60 @@ impl Endpoint {
             self.refuse(flow, &request, StatusCode::LOOP_DETECTED, &[], now);
             return;
         }
-        let invite =
-            (*request.method() == Method::Cancel).then(|| facts.key(&request, Some(&Method::Invite)));
-        let id = self.admit(flow, &info, key, &request, &facts, now);
+        // The parser has seen to what could be amiss here.
+        let call = match request.method() {
+            Method::Invite => via::Facts::of(&request).map(|facts| Some(Box::new(Call::of(&facts)))),
+            _ => Ok(None),
+        };
+        let invite = match request.method() {
+            Method::Cancel => hop.key.cancelled(&request).map(Some),
+            _ => Ok(None),
+        };
+        let (call, invite) = match (call, invite) {
+            (Ok(call), Ok(invite)) => (call, invite),
+            (Err(fault), _) | (_, Err(fault)) => {
+                self.refuse(flow, &request, fault, &[], now);
+                return;
+            }
+        };
+        let Some(id) = self.admit(flow, hop, call, octets, now) else {
+            return;
+        };
         if let Some(merge) = merge {
-            if let Some(server) = self.servers.get_mut(&id) {
+            if let Some(server) = self.servers.get_mut(id.0) {
                 server.merge = Some(Box::new(merge.clone()));
             }
             self.merging.insert(merge, id);
         }
         match invite {
-            Some(invite) => self.cancel_received(id, &invite, &request, &facts, now),
+            Some(invite) => self.cancel_received(id, &invite, &request, now),
             None => self.emit(Event::RequestReceived {
                 transaction: id,
                 request,
                 flow,
-                trusted: info.trusted,
+                trusted,
             }),
+        }
+    }
+
+    fn find_server(&self, key: &ServerKey) -> Option<ServerTransaction> {
+        match key {
+            ServerKey::Branch(key) => self.servers.find(key).map(ServerTransaction),
+            ServerKey::Legacy(key) => self.legacy.get(key.as_ref()).copied(),
         }
     }
 
     fn admit(
         &mut self,
         flow: FlowId,
-        info: &super::FlowInfo,
-        key: ServerKey,
-        request: &Request,
-        facts: &via::Facts,
+        hop: via::Hop,
+        call: Option<Box<Call>>,
+        octets: Bytes,
         now: Instant,
-    ) -> ServerTransaction {
-        let id = ServerTransaction(self.next_server);
-        self.next_server = self.next_server.saturating_add(1);
-        let is_invite = *request.method() == Method::Invite;
+    ) -> Option<ServerTransaction> {
+        let entry = self.flows.get_mut(flow)?;
+        let info = &entry.info;
+        let is_invite = call.is_some();
         let reliable = info.transport.is_reliable();
         //= https://www.rfc-editor.org/rfc/rfc3261#section-18.2.2
         //= type=exception
@@ -181,47 +243,40 @@ impl Endpoint {
         //# the response MUST be
         //# sent to the IP address listed in the "received" parameter, and the
         //# port in the "rport" parameter.
-        let port = facts.via.port.unwrap_or_else(|| info.transport.default_port());
-        let direct = reliable || facts.via.rport.is_some() || port == info.remote.port();
-        let mut head = request.clone();
-        head.remove_body();
-        self.server_keys.insert(key.clone(), id);
-        self.servers.insert(
-            id,
-            Server {
-                state: if is_invite {
-                    State::Invite(InviteServer::Proceeding)
-                } else {
-                    State::Other(NonInviteServer::Trying)
-                },
-                key,
-                ack_key: None,
-                dialog: None,
-                merge: None,
-                request: Some(Box::new(head)),
-                call: is_invite.then(|| {
-                    Box::new(Call {
-                        id: facts.call_id.as_str().to_owned(),
-                        sequence: facts.sequence,
-                        from_tag: facts.from_tag.as_deref().map(str::to_owned),
-                        to_tag: None,
-                    })
-                }),
-                flow,
-                direct,
-                address: Address {
-                    transport: info.transport,
-                    host: info.remote.ip(),
-                    port,
-                },
-                reliable,
-                latest: None,
-                interval: self.config.timers.t1.max(SHORTEST),
-                progress: Progress::Plain,
+        let port = hop.port.unwrap_or_else(|| info.transport.default_port());
+        let direct = reliable || hop.symmetric || port == info.remote.port();
+        let (key, legacy) = match hop.key {
+            ServerKey::Branch(key) => (Some(key), None),
+            ServerKey::Legacy(key) => (None, Some(*key)),
+        };
+        let server = Server {
+            state: if is_invite {
+                State::Invite(InviteServer::Proceeding)
+            } else {
+                State::Other(NonInviteServer::Trying)
             },
-        );
-        if let Some(entry) = self.flows.get_mut(flow) {
-            entry.servers = entry.servers.saturating_add(1);
+            progress: Progress::Plain,
+            reliable,
+            direct,
+            flow,
+            address: Address {
+                transport: info.transport,
+                host: info.remote.ip(),
+                port,
+                source_port: info.remote.port(),
+            },
+            interval: self.config.timers.t1.max(SHORTEST),
+            octets: Octets::Request(octets),
+            call,
+            legacy: legacy
+                .clone()
+                .map(|request| Box::new(LegacyKeys { request, ack: None })),
+            merge: None,
+        };
+        let id = ServerTransaction(self.servers.insert(key, server)?);
+        entry.servers = entry.servers.saturating_add(1);
+        if let Some(legacy) = legacy {
+            self.legacy.insert(legacy, id);
         }
         let timers = &self.config.timers;
         let trying = if is_invite {
@@ -236,12 +291,12 @@ impl Endpoint {
             self.schedule
                 .arm(Key::Server(id, ServerTimer::Linger), now, timers.transaction());
         }
-        id
+        Some(id)
     }
 
     /// Takes a repetition of a request.
     fn repeated(&mut self, id: ServerTransaction, flow: FlowId, now: Instant) {
-        let Some(server) = self.servers.get(&id) else {
+        let Some(server) = self.servers.get(id.0) else {
             return;
         };
         let (old, sends) = match server.state {
@@ -258,22 +313,21 @@ impl Endpoint {
         if self.flows.get(old).is_none() {
             self.move_server(id, flow);
         }
-        if sends && let Some(latest) = self.servers.get(&id).and_then(|server| server.latest.clone()) {
+        if sends && let Some(latest) = self.servers.get(id.0).and_then(|server| server.latest().cloned()) {
             self.deliver(id, latest, now);
         }
     }
 
     /// Takes an ACK.
-    fn ack(&mut self, flow: FlowId, request: Request, facts: &via::Facts, now: Instant) {
-        let candidates = [
-            facts.key(&request, Some(&Method::Invite)),
-            facts.key(&request, Some(&Method::Ack)),
-        ];
-        let found = candidates
-            .iter()
-            .find_map(|key| self.server_keys.get(key).copied());
+    fn ack(&mut self, flow: FlowId, request: Request, key: &ServerKey, now: Instant) {
+        let found = match key {
+            ServerKey::Branch(_) => self.find_server(key),
+            ServerKey::Legacy(legacy) => self
+                .find_server(key)
+                .or_else(|| self.legacy.get(&legacy.of(Method::Ack)).copied()),
+        };
         if let Some(id) = found
-            && let Some(server) = self.servers.get_mut(&id)
+            && let Some(server) = self.servers.get_mut(id.0)
             && let State::Invite(state) = server.state
         {
             let Some((next, actions)) = state.arrow(InviteServerInput::Ack) else {
@@ -281,7 +335,7 @@ impl Endpoint {
             };
             server.state = State::Invite(next);
             if state == InviteServer::Completed {
-                server.latest = None;
+                server.octets = Octets::None;
                 let linger = self.config.timers.network(server.reliable);
                 self.schedule.disarm_server(id);
                 self.schedule
@@ -294,18 +348,21 @@ impl Endpoint {
                 return;
             }
         }
-        if facts.to_tag.as_deref() == Some(self.stateless_tag.as_str()) {
+        let Ok(facts) = via::Facts::of(&request) else {
+            return;
+        };
+        if facts.to_tag == Some(self.stateless_tag.as_str()) {
             return;
         }
         let transaction = self.dialogs.get(&facts.dialog_key()).copied();
         if let Some(id) = transaction
-            && let Some(server) = self.servers.get_mut(&id)
+            && let Some(server) = self.servers.get_mut(id.0)
         {
             if server.progress == Progress::Acknowledged {
                 return;
             }
             server.progress = Progress::Acknowledged;
-            server.latest = None;
+            server.octets = Octets::None;
             self.schedule.disarm(Key::Server(id, ServerTimer::Repeat));
             self.schedule.disarm(Key::Server(id, ServerTimer::Acknowledge));
         }
@@ -325,19 +382,16 @@ impl Endpoint {
         id: ServerTransaction,
         invite: &ServerKey,
         request: &Request,
-        facts: &via::Facts,
         now: Instant,
     ) {
+        let facts = via::Facts::of(request).ok();
         let target = self
-            .server_keys
-            .get(invite)
-            .copied()
-            .and_then(|id| self.servers.get_mut(&id).map(|server| (id, server)));
+            .find_server(invite)
+            .and_then(|id| self.servers.get_mut(id.0).map(|server| (id, server)));
         let target = target.filter(|(_, server)| {
-            server
-                .call
-                .as_ref()
-                .is_some_and(|call| call.id == facts.call_id.as_str() && call.sequence == facts.sequence)
+            let (call, facts) = (server.call.as_ref(), facts.as_ref());
+            call.zip(facts)
+                .is_some_and(|(call, facts)| call.id == facts.call_id && call.sequence == facts.sequence)
         });
         let (status, tag, cancelled) = match target {
             None => (StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST, None, None),
@@ -366,18 +420,20 @@ impl Endpoint {
 
     fn forget_server(&mut self, id: ServerTransaction) {
         self.schedule.disarm_server(id);
-        let Some(server) = self.servers.remove(&id) else {
+        let Some(server) = self.servers.remove(id.0) else {
             return;
         };
         self.sessions.forget_server(id);
-        self.server_keys.remove(&server.key);
-        if let Some(key) = &server.ack_key {
-            self.server_keys.remove(key);
+        if let Some(legacy) = &server.legacy {
+            self.legacy.remove(&legacy.request);
+            if let Some(ack) = &legacy.ack {
+                self.legacy.remove(ack);
+            }
         }
         if let Some(merge) = &server.merge {
             self.merging.remove(merge);
         }
-        if let Some(dialog) = &server.dialog
+        if let Some(dialog) = server.call.as_ref().and_then(|call| call.dialog.as_ref())
             && self.dialogs.get(dialog) == Some(&id)
         {
             self.dialogs.remove(dialog);

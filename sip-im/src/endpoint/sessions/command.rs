@@ -32,7 +32,7 @@ impl Endpoint {
         contact: &Contact,
         now: Instant,
     ) -> Result<SessionId, InviteRefused> {
-        let Some(server) = self.servers.get(&transaction) else {
+        let Some(server) = self.servers.get(transaction.0) else {
             return Err(InviteRefused::with(
                 StatusCode::CALL_OR_TRANSACTION_DOES_NOT_EXIST,
             ));
