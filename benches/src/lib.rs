@@ -39,11 +39,7 @@ impl<'a> Comparison<'a> {
     /// Measures both in turn and prints the medians and how long ours takes for each unit of the peer's time.
     pub fn run<A, B>(&self, ours: impl FnMut() -> A, peer_name: &str, peer: impl FnMut() -> B) {
         let (mut ours, mut peer) = (ours, peer);
-        let mut wanted = std::env::args()
-            .skip(1)
-            .filter(|argument| !argument.starts_with('-'))
-            .peekable();
-        if wanted.peek().is_some() && !wanted.any(|part| self.name.contains(&part)) {
+        if !is_wanted(self.name) {
             return;
         }
         if std::env::args().any(|argument| argument == "--test") {
@@ -94,6 +90,15 @@ impl std::fmt::Debug for Comparison<'_> {
             .field("name", &self.name)
             .finish_non_exhaustive()
     }
+}
+
+/// Whether a comparison of that name is to be run, so that one which is not needs no preparation.
+pub fn is_wanted(name: &str) -> bool {
+    let mut wanted = std::env::args()
+        .skip(1)
+        .filter(|argument| !argument.starts_with('-'))
+        .peekable();
+    wanted.peek().is_none() || wanted.any(|part| name.contains(&part))
 }
 
 fn calls_a_round<T>(function: &mut impl FnMut() -> T) -> u32 {

@@ -282,56 +282,81 @@ fn a_flood_of_requests_leaves_memory_flat_and_others_served() {
     assert_eq!(endpoint.server_transactions(), 0);
 }
 
-#[test]
-fn a_message_from_octets_to_octets_to_timer_j_allocates_at_most_so_often() {
+/// What a MESSAGE server transaction allocates, from octets to octets to timer J, with a thousand live at a time: as many come as are
+/// forgotten, so that the tables do not grow any more.
+fn allocations_of_a_server_transaction(hop: &str) -> usize {
     let now = epoch();
     let mut endpoint = endpoint(|_| {}, now);
-    let serve = |endpoint: &mut Endpoint, branch: usize, at: Instant| {
-        let data = message(branch);
-        let mut request = None;
-        let received = allocations(|| {
+    let step = Duration::from_millis(32);
+    let mut count = 0;
+    for branch in 0..4000 {
+        let at = now + step * u32::try_from(branch).unwrap();
+        let text = String::from_utf8(message(branch).to_vec()).unwrap();
+        let data = BytesMut::from(text.replace("192.0.2.1:5060;", hop).as_str()).freeze();
+        let of_one = allocations(|| {
+            endpoint.handle_timeout(at);
             let flow = FlowId(1);
             endpoint.handle_input(Input::Received { flow, data }, at);
-            request = endpoint.poll_event();
-        });
-        let Some(EndpointEvent::RequestReceived {
-            transaction, request, ..
-        }) = request
-        else {
-            panic!("not received")
-        };
-        let mut response = None;
-        let made = allocations(|| {
-            response = request.response(StatusCode::OK).to_tag("b1b2b3b4").build().ok();
-        });
-        let response = response.unwrap();
-        let answered = allocations(|| {
-            endpoint.respond(transaction, response, at).unwrap();
+            let Some(EndpointEvent::RequestReceived {
+                transaction, request, ..
+            }) = endpoint.poll_event()
+            else {
+                panic!("not received")
+            };
+            let response = request.response(StatusCode::OK).to_tag("b1b2b3b4").build();
+            endpoint.respond(transaction, response.unwrap(), at).unwrap();
             assert!(endpoint.poll_transmit(at).is_some());
-            endpoint.handle_timeout(at);
         });
-        (received + answered, made)
-    };
-    // As many come as are forgotten, with a thousand live at a time: the tables grow and shrink no more.
-    let step = Duration::from_millis(32);
-    let (mut transactions, mut responses) = (0, 0);
-    for branch in 0..3000 {
-        let (transaction, response) =
-            serve(&mut endpoint, branch, now + step * u32::try_from(branch).unwrap());
-        if branch >= 2000 {
-            transactions += transaction;
-            responses += response;
+        if branch >= 3000 {
+            count += of_one;
         }
     }
     assert!((990..1010).contains(&endpoint.server_transactions()));
-    assert!(
-        transactions <= 12_500,
-        "{transactions} allocations for a thousand transactions"
-    );
-    assert!(
-        responses <= 9_000,
-        "{responses} allocations for a thousand responses"
-    );
+    count.div_ceil(1000)
+}
+
+#[test]
+fn a_server_transaction_allocates_at_most_eight_times() {
+    // The lines of the request and what makes its octets shared; the octets and lines of the response, and what makes them shared.
+    let plain = allocations_of_a_server_transaction("192.0.2.1:5060;");
+    assert!(plain <= 5, "{plain}");
+    // And its completed Via.
+    let completed = allocations_of_a_server_transaction("client.example.com:5060;rport;");
+    assert!(completed <= 8, "{completed}");
+}
+
+#[test]
+fn an_answered_server_transaction_holds_at_most_a_kibibyte() {
+    let now = epoch();
+    let mut endpoint = endpoint(|_| {}, now);
+    let serve = |endpoint: &mut Endpoint, branches: core::ops::Range<usize>| {
+        for branch in branches {
+            // In a large buffer, which is not to be kept.
+            let mut buffer = message(branch).to_vec();
+            let length = buffer.len();
+            buffer.resize(4096, b' ');
+            let (flow, data) = (FlowId(1), Bytes::from(buffer).slice(..length));
+            endpoint.handle_input(Input::Received { flow, data }, now);
+            if let Some(EndpointEvent::RequestReceived {
+                transaction, request, ..
+            }) = endpoint.poll_event()
+            {
+                let response = request.response(StatusCode::OK).to_tag("b1b2b3b4").build();
+                endpoint.respond(transaction, response.unwrap(), now).unwrap();
+            }
+            while endpoint.poll_transmit(now).is_some() {}
+        }
+    };
+    let ((), octets) = held(|| serve(&mut endpoint, 0..8192));
+    let each = octets / 8192;
+    assert!(each <= 1024, "{each} octets each");
+    let ((), left) = held(|| {
+        endpoint.handle_timeout(now + Duration::from_secs(32));
+        serve(&mut endpoint, 0..1);
+        endpoint.handle_timeout(now + Duration::from_secs(64));
+    });
+    assert!(endpoint.is_drained());
+    assert!(-left > octets / 5 * 4, "{octets} octets taken, {left} given back");
 }
 
 fn view_all(headers: &Headers) -> usize {

@@ -109,7 +109,7 @@ impl Head {
             .view::<MaxForwards>()
             .map_err(|error| self.of_header(error))?;
         headers
-            .get::<ContentType>()
+            .view::<ContentType>()
             .map_err(|error| self.of_header(error))?;
         if let Start::Request(method, ..) = &start {
             //= https://www.rfc-editor.org/rfc/rfc3261#section-8.1.1.5

@@ -3,9 +3,10 @@
 //! Each flow has a queue of its own, and flows with something to send stand in one line, so that a peer that does not read keeps
 //! nobody else waiting and an idle poll costs nothing.
 
+use core::hash::BuildHasherDefault;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use crate::codec::StreamDecoder;
 use crate::flow::{FlowId, Transport};
 use crate::message::Request;
 use crate::resolve::LookupId;
+use crate::transaction::NumberHasher;
 
 /// An address that requests are sent to: transport, host in lower case, port, and whom the peer has to prove to be.
 pub(super) type Authority = (Transport, String, u16, Option<String>);
@@ -77,7 +79,8 @@ struct Opening {
 /// All flows of an endpoint.
 #[derive(Debug, Default)]
 pub(super) struct Flows {
-    open: BTreeMap<FlowId, Flow>,
+    /// Never walked through, so that their order does not matter.
+    open: HashMap<FlowId, Box<Flow>, BuildHasherDefault<NumberHasher>>,
     by_remote: BTreeMap<(Transport, SocketAddr), FlowId>,
     by_authority: BTreeMap<Authority, Place>,
     opening: BTreeMap<OpenId, Opening>,
@@ -92,11 +95,14 @@ pub(super) struct Flows {
 
 impl Flows {
     pub(super) fn get(&self, id: FlowId) -> Option<&Flow> {
-        self.open.get(&id).filter(|flow| !flow.closing)
+        self.open.get(&id).map(Box::as_ref).filter(|flow| !flow.closing)
     }
 
     pub(super) fn get_mut(&mut self, id: FlowId) -> Option<&mut Flow> {
-        self.open.get_mut(&id).filter(|flow| !flow.closing)
+        self.open
+            .get_mut(&id)
+            .map(Box::as_mut)
+            .filter(|flow| !flow.closing)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -142,7 +148,7 @@ impl Flows {
         self.by_remote.insert((info.transport, info.remote), id);
         self.open.insert(
             id,
-            Flow {
+            Box::new(Flow {
                 info,
                 decoder,
                 active: now,
@@ -154,7 +160,7 @@ impl Flows {
                 blocked: false,
                 closing: false,
                 in_line: false,
-            },
+            }),
         );
         waiting
     }
@@ -242,8 +248,11 @@ impl Flows {
         flow.queued_octets = queued;
         flow.active = now;
         flow.queue.push_back(data);
+        let joins = !core::mem::replace(&mut flow.in_line, true);
         self.queued = self.queued.saturating_add(1);
-        self.line_up(id);
+        if joins {
+            self.line.push_back(id);
+        }
         true
     }
 
@@ -315,8 +324,11 @@ impl Flows {
                 continue;
             };
             flow.queued_octets = flow.queued_octets.saturating_sub(cost(&data));
+            flow.in_line = !flow.queue.is_empty() || flow.closing;
+            if flow.in_line {
+                self.line.push_back(id);
+            }
             self.queued = self.queued.saturating_sub(1);
-            self.line_up(id);
             return Some(Transmit::Send { flow: id, data });
         }
         None

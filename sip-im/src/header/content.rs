@@ -2,9 +2,10 @@
 
 use core::fmt;
 
-use msrp::header::content::{ContentDisposition, ContentError, ContentErrorKind};
+use msrp::header::content::{ContentDisposition, ContentError, ContentErrorKind, MediaTypeRef};
 
 use super::{Header, HeaderName};
+use crate::codec::view::Viewed;
 use crate::error::{ParseError, ParseErrorKind};
 use crate::{ByteStr, ContentType};
 
@@ -17,6 +18,16 @@ impl Header for ContentType {
 
     fn write(&self, out: &mut dyn fmt::Write) -> fmt::Result {
         write!(out, "{self}")
+    }
+}
+
+impl Viewed for ContentType {
+    type View<'a> = MediaTypeRef<'a>;
+
+    fn view(text: &str, at: usize) -> Result<(MediaTypeRef<'_>, usize), ParseError> {
+        let value = text.get(at..).unwrap_or_default();
+        let media_type = MediaTypeRef::parse(value).map_err(parse_error);
+        Ok((media_type.map_err(|error| error.shifted(at))?, text.len()))
     }
 }
 

@@ -43,7 +43,7 @@ impl Draft {
     /// Replaces the start line.
     pub(super) fn set_start(&mut self, start_line: &str) {
         let old = self.start.min(self.octets.len());
-        self.octets.splice(..old, start_line.bytes());
+        put(&mut self.octets, 0, old, &[start_line]);
         self.start = start_line.len();
         self.table.shift(0, old, self.start);
     }
@@ -80,7 +80,7 @@ impl Draft {
                 break;
             };
             let (start, end) = line.range();
-            self.octets.drain(start..end);
+            put(&mut self.octets, start, end, &[]);
             self.table.cut(next);
             self.table.shift(next, end, start);
         }
@@ -89,9 +89,12 @@ impl Draft {
         };
         let (start, end) = old.range();
         let line = line_at(start, name, value)?;
-        let text = [name.as_str(), ": ", value, "\r\n"];
-        self.octets
-            .splice(start..end, text.iter().flat_map(|part| part.bytes()));
+        put(
+            &mut self.octets,
+            start,
+            end,
+            &[name.as_str(), ": ", value, "\r\n"],
+        );
         self.table.exchange(first, line);
         self.table.shift(first.saturating_add(1), end, line.range().1);
         Ok(())
@@ -112,8 +115,7 @@ impl Draft {
         let (start, end) = old.range();
         let line = line_of(start, name, grown)?;
         let place = end.saturating_sub(2);
-        self.octets
-            .splice(place..place, more.iter().flat_map(|part| part.bytes()));
+        put(&mut self.octets, place, place, &more);
         self.table.exchange(at, line);
         self.table.shift(at.saturating_add(1), end, line.range().1);
         Ok(())
@@ -200,6 +202,30 @@ fn line_of(start: usize, name: &HeaderName, value: usize) -> Result<Line, BuildE
     })
 }
 
+/// Puts text in the place of some octets, which are there.
+fn put(octets: &mut Vec<u8>, start: usize, end: usize, parts: &[&str]) {
+    let added = parts
+        .iter()
+        .fold(0_usize, |sum, part| sum.saturating_add(part.len()));
+    let (length, behind) = (octets.len(), start.saturating_add(added));
+    let grown = length
+        .saturating_add(added)
+        .saturating_sub(end.saturating_sub(start));
+    if grown > length {
+        octets.resize(grown, 0);
+    }
+    octets.copy_within(end.min(length)..length, behind);
+    octets.truncate(grown);
+    let mut at = start;
+    for part in parts {
+        let next = at.saturating_add(part.len());
+        if let Some(place) = octets.get_mut(at..next) {
+            place.copy_from_slice(part.as_bytes());
+        }
+        at = next;
+    }
+}
+
 /// Octets that text is written to.
 struct Octets<'a>(&'a mut Vec<u8>);
 
@@ -207,5 +233,43 @@ impl fmt::Write for Octets<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         self.0.extend_from_slice(text.as_bytes());
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(draft: Draft) -> String {
+        let Written { headers, .. } = draft.finish(b"body").unwrap();
+        String::from_utf8(headers.block().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn lines_are_exchanged_where_they_stand() {
+        let mut draft = Draft::new(format_args!("A"), 0);
+        let (subject, other) = (HeaderName::SUBJECT, HeaderName::parse("X-Other").unwrap());
+        for (name, value) in [
+            (&subject, "1"),
+            (&other, "2"),
+            (&subject, "3"),
+            (&HeaderName::SERVER, "4"),
+        ] {
+            draft.push(name, value).unwrap();
+        }
+        draft.set(&subject, "longer").unwrap();
+        draft.set(&HeaderName::SERVER, "").unwrap();
+        draft.extend_value(&other, [";", "more"]).unwrap();
+        draft.set_start("SIP/2.0 200 OK");
+        let values = [&subject, &other, &HeaderName::SERVER].map(|name| draft.text(name));
+        assert_eq!(values, [Some("longer"), Some("2;more"), Some("")]);
+        draft.set_start("");
+        draft.set(&subject, "s").unwrap();
+        draft.set(&HeaderName::ORGANIZATION, "o").unwrap();
+        assert_eq!(draft.text(&other), Some("2;more"));
+        assert_eq!(
+            text(draft),
+            "\r\nSubject: s\r\nX-Other: 2;more\r\nServer: \r\nOrganization: o\r\nContent-Length: 4\r\n\r\nbody"
+        );
     }
 }
