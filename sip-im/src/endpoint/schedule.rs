@@ -198,15 +198,12 @@ impl Schedule {
         let queue = lane
             .and_then(|lane| Some((lane, self.queues.get_mut(lane)?)))
             .filter(|(_, queue)| queue.back().is_none_or(|last| last.at <= at));
-        let lane = match queue {
-            Some((lane, queue)) => {
-                queue.push_back(entry);
-                lane
-            }
-            None => {
-                self.heap.push(Reverse(entry));
-                HEAP
-            }
+        let lane = if let Some((lane, queue)) = queue {
+            queue.push_back(entry);
+            lane
+        } else {
+            self.heap.push(Reverse(entry));
+            HEAP
         };
         if let Some(front) = self.fronts.get_mut(lane) {
             *front = at.min(*front);

@@ -241,8 +241,8 @@ fn number(place: u32, generation: u32) -> u64 {
 
 /// The place and the generation of a number.
 pub(crate) fn parts(id: u64) -> (u32, u32) {
-    let [a, b, c, d, e, f, g, h] = id.to_be_bytes();
-    (u32::from_be_bytes([e, f, g, h]), u32::from_be_bytes([a, b, c, d]))
+    let half = |number: u64| u32::try_from(number & u64::from(u32::MAX)).unwrap_or_default();
+    (half(id), half(id >> 32))
 }
 
 fn to_usize(place: u32) -> usize {
@@ -288,26 +288,26 @@ mod tests {
         Table::new(&mut entropy)
     }
 
-    fn key(name: &str) -> Option<Text> {
-        Some(Text::new(&[name], &[]))
+    fn key(name: &str) -> Text {
+        Text::new(&[name], &[])
     }
 
     fn found(table: &Table<u32>, name: &str) -> Option<u32> {
-        table.get(table.find(&Text::new(&[name], &[]))?).copied()
+        table.get(table.find(&key(name))?).copied()
     }
 
     #[test]
     fn a_number_is_not_given_twice_though_its_place_is() {
         let mut table = table();
-        let first = table.insert(key("a"), 1).unwrap();
+        let first = table.insert(Some(key("a")), 1).unwrap();
         assert_eq!(table.remove(first), Some(1));
-        let second = table.insert(key("a"), 2).unwrap();
+        let second = table.insert(Some(key("a")), 2).unwrap();
         assert_ne!(first, second);
         assert_eq!(parts(first).0, parts(second).0, "the place is used again");
         assert_eq!(table.get(first), None);
         assert_eq!(table.get_mut(first), None);
         assert_eq!(table.remove(first), None);
-        table.set_key(first, key("b"));
+        table.set_key(first, Some(key("b")));
         assert_eq!(
             (found(&table, "a"), found(&table, "b"), table.len()),
             (Some(2), None, 1)
@@ -330,13 +330,13 @@ mod tests {
     fn after_a_flood_room_is_given_back_and_numbers_go_on() {
         let mut table = table();
         let many: Vec<u64> = (0..5000)
-            .filter_map(|at| table.insert(key(&format!("{at}")), at))
+            .filter_map(|at| table.insert(Some(key(&format!("{at}"))), at))
             .collect();
         for id in &many {
             table.remove(*id);
         }
         assert!(table.is_empty() && table.has_no_keys() && table.places.capacity() == 0);
-        let next = table.insert(key("1"), 1).unwrap();
+        let next = table.insert(Some(key("1")), 1).unwrap();
         assert!(!many.contains(&next));
         assert_eq!(found(&table, "1"), Some(1));
     }
@@ -347,11 +347,11 @@ mod tests {
         let ids: Vec<u64> = ["a", "b", "c"]
             .iter()
             .zip(0..)
-            .filter_map(|(name, value)| table.insert(key(name), value))
+            .filter_map(|(name, value)| table.insert(Some(key(name)), value))
             .collect();
         // As if one hash were that of all three.
         table.by_hash.clear();
-        let hash = table.hash(&Text::new(&["b"], &[]));
+        let hash = table.hash(&key("b"));
         for id in &ids {
             let Some(Content::Taken { hash: kept, .. }) = table.content_mut(*id) else {
                 panic!()
@@ -374,10 +374,10 @@ mod tests {
         let mut table = table();
         let id = table.insert(None, 1).unwrap();
         assert!(table.has_no_keys());
-        table.set_key(id, key("a"));
-        table.set_key(id, key("b"));
+        table.set_key(id, Some(key("a")));
+        table.set_key(id, Some(key("b")));
         assert_eq!((found(&table, "a"), found(&table, "b")), (None, Some(1)));
-        assert_eq!(table.take_key(id), key("b"));
+        assert_eq!(table.take_key(id), Some(key("b")));
         assert_eq!((table.take_key(id), found(&table, "b")), (None, None));
         assert_eq!(table.get(id), Some(&1));
     }

@@ -24,24 +24,22 @@ impl Text {
         let whole = exact.iter().fold(folded, |sum, part| length(sum, part));
         let parts = caseless.chain(exact.iter().copied());
         let mut octets = [0; SHORT];
-        let repr = match (u8::try_from(whole), octets.get(..whole)) {
-            (Ok(short), Some(_)) => {
-                let mut at: usize = 0;
-                for part in parts {
-                    let end = at.saturating_add(part.len());
-                    if let Some(here) = octets.get_mut(at..end) {
-                        here.copy_from_slice(part);
-                    }
-                    at = end;
+        let short = u8::try_from(whole).ok().filter(|_| whole <= SHORT);
+        let repr = if let Some(short) = short {
+            let mut at: usize = 0;
+            for part in parts {
+                let end = at.saturating_add(part.len());
+                if let Some(here) = octets.get_mut(at..end) {
+                    here.copy_from_slice(part);
                 }
-                fold(&mut octets, folded);
-                Repr::Short(short, octets)
+                at = end;
             }
-            _ => {
-                let mut octets = parts.collect::<Vec<_>>().concat();
-                fold(&mut octets, folded);
-                Repr::Long(octets.into())
-            }
+            fold(&mut octets, folded);
+            Repr::Short(short, octets)
+        } else {
+            let mut octets = parts.collect::<Vec<_>>().concat();
+            fold(&mut octets, folded);
+            Repr::Long(octets.into())
         };
         Self(repr)
     }
