@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::ByteStr;
 use crate::error::{ParseError, ParseErrorKind};
-use crate::header::cursor::is_token_byte;
+use crate::header::octets::is_token_byte;
 
 /// A request method. Methods are case-sensitive.
 ///

@@ -9,8 +9,8 @@ use super::error::{MessageError, MessageErrorKind, Place};
 use super::limits::Limits;
 use crate::error::ParseErrorKind;
 #[cfg(test)]
-use crate::header::cursor::work;
-use crate::header::cursor::{is_token_byte, run};
+use crate::header::octets::work;
+use crate::header::octets::{is_token_byte, run};
 use crate::header::{Known, Line, Origin, Table, check_text, to_usize, unfold};
 
 /// How far the lines of a head are read.
@@ -55,7 +55,11 @@ impl Scanner {
             // Offsets are kept in 32 bits, which limits in use never reach.
             return Err(syntax(ParseErrorKind::LimitExceeded, 0));
         }
-        match self.read_lines(head, table, limits.header_lines) {
+        // A copy of its own stays in the registers.
+        let mut scanner = *self;
+        let lines = scanner.read_lines(head, table, limits.header_lines);
+        *self = scanner;
+        match lines {
             Ok(Some(end)) => {
                 let head = head.get(..end).unwrap_or_default();
                 self.finish(head, table)?;
@@ -89,6 +93,7 @@ impl Scanner {
     }
 
     /// Reads lines up to the empty one; without it the octets end inside the head.
+    #[inline]
     fn read_lines(&mut self, head: &[u8], table: &mut Table, limit: usize) -> Result<Option<usize>, Fault> {
         #[cfg(test)]
         if self.searched > self.at {
@@ -189,7 +194,11 @@ impl Scanner {
         };
         let name = head.get(start..name_end).unwrap_or_default();
         let mut value_end = end;
-        while let Some([b' ' | b'\t']) = head.get(value_end.saturating_sub(1).max(value)..value_end) {
+        while value_end > value
+            && head
+                .get(value_end.saturating_sub(1))
+                .is_some_and(|byte| is_blank(*byte))
+        {
             value_end = value_end.saturating_sub(1);
         }
         self.next_line(end);
@@ -256,40 +265,36 @@ impl Scanner {
     }
 }
 
-/// Is there nothing to look at more closely: no octet above 126, no control character but the CRs and LFs of as many line
-/// ends, and tabs?
+/// Is there nothing to look at more closely: no octet above 126, and no control character but the CRs and LFs of the line ends?
+///
+/// Each line end has two octets that are no text, so that as many tell that there are no others.
 fn is_plain(head: &[u8], breaks: usize) -> bool {
-    // Without branches, and in pieces of a fixed size, many octets are looked at at once.
-    let mut is_odd = false;
-    let mut returns: usize = 0;
-    let (pieces, rest) = head.as_chunks::<32>();
-    for piece in pieces {
-        let (odd, count) = look(piece);
-        is_odd |= odd;
-        returns = returns.saturating_add(usize::from(count));
-    }
+    // Without branches, and in pieces of a fixed size, many octets are looked at at once. To sum up a piece costs as much as
+    // looking at some twenty octets, so that the pieces are large, and those of the rest are not.
+    let (pieces, rest) = head.as_chunks::<128>();
+    let mut odd = count_odd(pieces);
+    let (pieces, rest) = rest.as_chunks::<32>();
+    odd = odd.saturating_add(count_odd(pieces));
     let mut last = [b' '; 32];
-    for (place, byte) in last.iter_mut().zip(rest) {
-        *place = *byte;
+    if let Some(place) = last.get_mut(..rest.len()) {
+        place.copy_from_slice(rest);
     }
-    let (odd, count) = look(&last);
-    returns = returns.saturating_add(usize::from(count));
-    !(is_odd | odd) && returns == breaks
+    odd.saturating_add(count_odd(&[last])) == breaks.saturating_mul(2)
 }
 
-/// Is an octet odd, and how many CRs are there?
+/// How many octets are no text?
 #[inline]
-fn look(piece: &[u8; 32]) -> (bool, u8) {
-    let mut odd: u8 = 0;
-    let mut returns: u8 = 0;
-    for byte in piece {
-        let is_return = u8::from(*byte == b'\r');
-        let is_text = u8::from(byte.wrapping_sub(b' ') < 0x5f);
-        let is_space = u8::from(*byte == b'\n') | u8::from(*byte == b'\t');
-        odd |= 1 ^ (is_text | is_return | is_space);
-        returns = returns.wrapping_add(is_return);
+fn count_odd<const LENGTH: usize>(pieces: &[[u8; LENGTH]]) -> usize {
+    let mut odd: usize = 0;
+    for piece in pieces {
+        // A piece has less than 256 octets.
+        let mut count: u8 = 0;
+        for byte in piece {
+            count = count.wrapping_add(u8::from(byte.wrapping_sub(b' ') >= 0x5f));
+        }
+        odd = odd.saturating_add(usize::from(count));
     }
-    (odd != 0, returns)
+    odd
 }
 
 /// What is wrong with what follows a name, if it is not the colon.

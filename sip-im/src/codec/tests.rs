@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::{Frame, Limits, StreamDecoder};
-use crate::header::cursor::work;
+use crate::header::octets::work;
 use crate::header::{CSeq, CallId, Contact, From, RecordRoute, Route, To, Via};
 
 const START: &str = "MESSAGE sip:b@example.com SIP/2.0\r\nVia: SIP/2.0/TCP a.example;branch=z9hG4bK1\r\n\

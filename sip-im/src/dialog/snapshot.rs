@@ -178,7 +178,7 @@ fn address(text: &str, key: &'static str) -> Result<NameAddr, SnapshotError> {
 }
 
 fn tag(text: &str, key: &'static str) -> Result<(), SnapshotError> {
-    let plain = text.bytes().all(crate::header::cursor::is_token_byte);
+    let plain = text.bytes().all(crate::header::octets::is_token_byte);
     plain.then_some(()).ok_or(SnapshotError::Value(key))
 }
 

@@ -8,7 +8,8 @@ use crate::ByteStr;
 use crate::digest::{Challenge, Credentials, Qop};
 use crate::error::{ParseError, ParseErrorKind};
 use crate::header::Params;
-use crate::header::cursor::{Cursor, is_token_byte};
+use crate::header::cursor::Cursor;
+use crate::header::octets::is_token_byte;
 
 /// A value of an authentication field: Digest, or a scheme that is carried as it is.
 #[derive(Clone, PartialEq, Eq)]

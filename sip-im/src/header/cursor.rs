@@ -6,95 +6,9 @@
 
 use core::ops::Range;
 
+use super::octets::{is_quoted_byte, is_token_byte, run, skip_blank};
 use crate::ByteStr;
 use crate::error::{ParseError, ParseErrorKind};
-
-/// Characters of a token (RFC 3261 25.1).
-#[inline]
-pub(crate) fn is_token_byte(byte: u8) -> bool {
-    has_class(byte, TOKEN)
-}
-
-/// Characters of a word (RFC 3261 25.1), of which Call-IDs are made.
-#[inline]
-pub(crate) fn is_word_byte(byte: u8) -> bool {
-    has_class(byte, WORD)
-}
-
-/// gen-value is a token, a host or a quoted string; a host may be an IPv6 address, with or without brackets
-/// (RFC 5118 4.5 asks to accept both).
-#[inline]
-pub(crate) fn is_value_byte(byte: u8) -> bool {
-    has_class(byte, VALUE)
-}
-
-const TOKEN: u8 = 1;
-const WORD: u8 = 2;
-const VALUE: u8 = 4;
-
-/// What each octet may be part of, in one look.
-const CLASSES: [u8; 256] = {
-    let mut classes = [0; 256];
-    let mut byte: u8 = 0;
-    while byte < 128 {
-        let is_token = byte.is_ascii_alphanumeric()
-            || matches!(
-                byte,
-                b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
-            );
-        let is_word = is_token
-            || matches!(
-                byte,
-                b'(' | b')' | b'<' | b'>' | b':' | b'\\' | b'"' | b'/' | b'[' | b']' | b'?' | b'{' | b'}'
-            );
-        #[expect(clippy::indexing_slicing, reason = "an octet is less than 256")]
-        {
-            let is_value = is_token || matches!(byte, b'[' | b']' | b':');
-            classes[byte as usize] =
-                ((is_token as u8) * TOKEN) | ((is_word as u8) * WORD) | ((is_value as u8) * VALUE);
-        }
-        byte += 1;
-    }
-    classes
-};
-
-#[inline]
-fn has_class(byte: u8, class: u8) -> bool {
-    CLASSES
-        .get(usize::from(byte))
-        .is_some_and(|classes| classes & class != 0)
-}
-
-/// Where the run of matching octets that starts at `at` ends.
-#[inline]
-pub(crate) fn run(text: &[u8], at: usize, matches: impl Fn(u8) -> bool) -> usize {
-    let rest = text.get(at..).unwrap_or_default();
-    let length = rest.iter().position(|byte| !matches(*byte)).unwrap_or(rest.len());
-    #[cfg(test)]
-    work::add(length.saturating_add(1));
-    at.saturating_add(length)
-}
-
-/// Counts the octets and lines that are looked at, for the tests that find out what grows faster than the input.
-#[cfg(test)]
-pub(crate) mod work {
-    use core::cell::Cell;
-
-    std::thread_local! {
-        static COUNT: Cell<usize> = const { Cell::new(0) };
-    }
-
-    pub(crate) fn add(looked_at: usize) {
-        COUNT.with(|count| count.set(count.get() + looked_at));
-    }
-
-    pub(crate) fn of<T>(work: impl FnOnce() -> T) -> usize {
-        let before = COUNT.get();
-        let made = work();
-        drop(made);
-        COUNT.get() - before
-    }
-}
 
 /// A piece of `source`. The ranges come from reading the same text, so they lie inside it.
 pub(crate) fn piece(source: &ByteStr, range: Range<usize>) -> ByteStr {
@@ -147,6 +61,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A cursor that is read for views, from `at` on; in a list a comma ends the value.
+    #[inline]
     pub(crate) fn over(text: &'a str, at: usize, list: bool) -> Self {
         Self {
             source: None,
@@ -156,15 +71,18 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn is_list(&self) -> bool {
         self.list
     }
 
+    #[inline]
     pub(crate) fn text(&self) -> &'a str {
         self.text
     }
 
     /// Goes on at `at`, which is in the text.
+    #[inline]
     pub(crate) fn move_to(&mut self, at: usize) {
         self.at = at;
     }
@@ -177,12 +95,19 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn position(&self) -> usize {
         self.at
     }
 
+    #[inline]
     pub(crate) fn rest(&self) -> &'a str {
         self.text.get(self.at..).unwrap_or_default()
+    }
+
+    #[inline]
+    pub(crate) fn octets_from(&self, at: usize) -> &'a [u8] {
+        self.text.as_bytes().get(at..).unwrap_or_default()
     }
 
     #[inline]
@@ -190,6 +115,7 @@ impl<'a> Cursor<'a> {
         self.text.as_bytes().get(self.at).copied()
     }
 
+    #[inline]
     pub(crate) fn is_at_end(&self) -> bool {
         self.at >= self.text.len()
     }
@@ -256,14 +182,13 @@ impl<'a> Cursor<'a> {
     /// Takes `byte` with white space round it; without `byte` nothing is taken.
     #[inline]
     pub(crate) fn separator(&mut self, byte: u8) -> bool {
-        let start = self.at;
-        self.space();
-        if self.eat(byte) {
-            self.space();
-            return true;
+        let octets = self.text.as_bytes();
+        let found = skip_blank(octets, self.at);
+        if octets.get(found) != Some(&byte) {
+            return false;
         }
-        self.at = start;
-        false
+        self.at = skip_blank(octets, found.saturating_add(1));
+        true
     }
 
     pub(crate) fn expect_separator(&mut self, byte: u8) -> Result<(), ParseError> {
@@ -298,7 +223,7 @@ impl<'a> Cursor<'a> {
         let start = self.at;
         self.expect(b'"')?;
         loop {
-            self.take_while(|byte| byte != b'"' && byte != b'\\' && byte != b'\r' && byte != b'\n');
+            self.take_while(is_quoted_byte);
             match self.peek() {
                 Some(b'"') => {
                     self.at = self.at.saturating_add(1);
@@ -445,7 +370,7 @@ pub(crate) fn list_element(text: &str, start: usize) -> (Range<usize>, Option<us
         false
     });
     #[cfg(test)]
-    work::add(end.unwrap_or(rest.len()));
+    super::octets::work::add(end.unwrap_or(rest.len()));
     let element = end.map_or(rest, |end| rest.get(..end).unwrap_or_default());
     let next = end.map(|end| start.saturating_add(end).saturating_add(1));
     let blank = element

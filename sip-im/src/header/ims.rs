@@ -3,8 +3,9 @@
 
 use core::fmt;
 
-use super::cursor::{Cursor, is_token_byte, write_quoted};
+use super::cursor::{Cursor, write_quoted};
 use super::event::token_and_params;
+use super::octets::is_token_byte;
 use super::{Header, HeaderName, NameAddr, Params, Shape};
 use crate::error::{ParseError, ParseErrorKind};
 use crate::{ByteStr, Scheme, Uri};

@@ -66,6 +66,8 @@ struct Index {
     repeated: u64,
     /// The first line of a name.
     first: [u16; FIRST],
+    /// The last line of a name.
+    last: [u16; FIRST],
 }
 
 const FIRST: usize = 16;
@@ -76,12 +78,17 @@ impl Index {
             return;
         };
         self.repeated |= self.present & bit;
-        if self.present & bit == 0
-            && let Some(first) = self.first.get_mut(known.index())
-        {
-            match u16::try_from(at) {
-                Ok(at) => *first = at,
-                Err(_) => self.is_stale = true,
+        if let (Some(first), Some(last)) = (
+            self.first.get_mut(known.index()),
+            self.last.get_mut(known.index()),
+        ) {
+            let Ok(at) = u16::try_from(at) else {
+                self.is_stale = true;
+                return;
+            };
+            *last = at;
+            if self.present & bit == 0 {
+                *first = at;
             }
         }
         self.present |= bit;
@@ -259,9 +266,14 @@ impl Table {
     /// The next line of that name after one that was found.
     #[inline]
     pub(crate) fn after(&self, head: &[u8], name: &HeaderName, found: usize) -> Option<usize> {
-        let bit = name.known().and_then(Known::bit);
-        if !self.index.is_stale && bit.is_some_and(|bit| self.index.repeated & bit == 0) {
-            return None;
+        if !self.index.is_stale
+            && let Some(known) = name.known()
+            && let Some(bit) = known.bit()
+        {
+            let last = self.index.last.get(known.index());
+            if self.index.repeated & bit == 0 || last.is_some_and(|last| usize::from(*last) <= found) {
+                return None;
+            }
         }
         self.search(head, name, found.saturating_add(1))
     }
@@ -273,7 +285,7 @@ impl Table {
             None => lines.iter().position(|line| self.is_named(head, line, name)),
         };
         #[cfg(test)]
-        super::cursor::work::add(at.map_or(lines.len(), |at| at + 1));
+        super::octets::work::add(at.map_or(lines.len(), |at| at + 1));
         at.map(|at| from.saturating_add(at))
     }
 

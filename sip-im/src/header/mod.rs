@@ -23,6 +23,7 @@ mod identity;
 mod ims;
 mod info;
 mod numbers;
+pub(crate) mod octets;
 mod privacy;
 mod refer;
 mod replaces;

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
-use super::cursor::is_token_byte;
+use super::octets::is_token_byte;
 use crate::ByteStr;
 use crate::error::{ParseError, ParseErrorKind};
 

@@ -1,8 +1,10 @@
 //! Parameters of header fields: `;name=value` (RFC 3261 25.1, generic-param).
 
 use core::fmt;
+use core::ops::Range;
 
-use super::cursor::{Cursor, is_token_byte, is_value_byte, unquote, write_quoted};
+use super::cursor::{Cursor, unquote, write_quoted};
+use super::octets::{is_token_byte, is_value_byte, run, skip_blank};
 use super::repeats::{MAX_PARAMS, Names};
 use crate::ByteStr;
 use crate::codec::view::ParamsView;
@@ -253,13 +255,29 @@ impl fmt::Display for Params {
 /// The value of a parameter as it is written.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Value<'a> {
-    pub(crate) text: &'a str,
-    pub(crate) is_token: bool,
+    whole: &'a str,
+    start: usize,
+    end: usize,
+    is_token: bool,
+}
+
+impl<'a> Value<'a> {
+    #[inline]
+    pub(crate) fn text(self) -> &'a str {
+        self.whole.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// The text, if it is a token.
+    #[inline]
+    pub(crate) fn token(self) -> Option<&'a str> {
+        self.is_token.then(|| self.text())
+    }
 }
 
 /// Is it that name? Most senders write it as its RFC does, and that is told sooner.
 #[inline]
-pub(crate) fn is_named(name: &str, wanted: &str) -> bool {
+pub(crate) fn is_named(name: &[u8], wanted: &str) -> bool {
+    let wanted = wanted.as_bytes();
     name.len() == wanted.len() && (name == wanted || name.eq_ignore_ascii_case(wanted))
 }
 
@@ -269,57 +287,73 @@ pub(crate) fn is_named(name: &str, wanted: &str) -> bool {
 pub(crate) fn read<'a>(
     cursor: &mut Cursor<'a>,
     separator: u8,
-    mut visit: impl FnMut(&'a str, Option<Value<'a>>, usize) -> Result<(), ParseError>,
+    mut visit: impl FnMut(&[u8], Option<Value<'a>>, usize) -> Result<(), ParseError>,
 ) -> Result<&'a str, ParseError> {
+    let whole = cursor.text();
+    let octets = whole.as_bytes();
     let start = cursor.position();
     let mut names = Names::default();
+    let mut at = start;
     loop {
-        let at = cursor.position();
-        let name = cursor.token()?;
-        names.add(name, at, cursor.text(), || {
-            let earlier = cursor.text_between(start, at);
-            let base = earlier.as_ptr().addr();
-            let iter = Iter { rest: earlier };
-            iter.map(move |(name, _)| {
-                let offset = name.as_ptr().addr().saturating_sub(base);
-                (start.saturating_add(offset), name)
-            })
-        })?;
-        let mut value = None;
-        let mut value_at = cursor.position();
-        if cursor.separator(b'=') {
-            value_at = cursor.position();
-            value = Some(if cursor.peek() == Some(b'"') {
-                let text = cursor.quoted_string()?;
-                Value {
-                    text,
-                    is_token: false,
-                }
-            } else {
-                let token = cursor.take_while(is_token_byte);
-                if matches!(cursor.peek(), Some(b'[' | b']' | b':')) {
-                    cursor.take_while(is_value_byte);
-                    let text = cursor.text_between(value_at, cursor.position());
-                    Value {
-                        text,
-                        is_token: false,
-                    }
-                } else if token.is_empty() {
-                    return cursor.unexpected();
-                } else {
-                    Value {
-                        text: token,
-                        is_token: true,
-                    }
-                }
+        let name_at = at;
+        at = run(octets, name_at, is_token_byte);
+        if at == name_at {
+            cursor.move_to(at);
+            return cursor.unexpected();
+        }
+        let name = octets.get(name_at..at).unwrap_or_default();
+        names.add(name, name_at, octets, || names_before(whole, start, name_at))?;
+        let (mut value, mut value_at) = (None, at);
+        let sign = skip_blank(octets, at);
+        if octets.get(sign) == Some(&b'=') {
+            value_at = skip_blank(octets, sign.saturating_add(1));
+            let is_token;
+            (at, is_token) = read_value(cursor, octets, value_at)?;
+            value = Some(Value {
+                whole,
+                start: value_at,
+                end: at,
+                is_token,
             });
         }
         visit(name, value, value_at)?;
-        let end = cursor.position();
-        if !cursor.separator(separator) {
-            return Ok(cursor.text_between(start, end));
+        let next = skip_blank(octets, at);
+        if octets.get(next) != Some(&separator) {
+            cursor.move_to(at);
+            return Ok(cursor.text_between(start, at));
         }
+        at = skip_blank(octets, next.saturating_add(1));
     }
+}
+
+/// Where the value at `at` ends, and whether it is a token.
+#[inline]
+fn read_value(cursor: &mut Cursor<'_>, octets: &[u8], at: usize) -> Result<(usize, bool), ParseError> {
+    let end = run(octets, at, is_token_byte);
+    match octets.get(end) {
+        Some(b'"') if end == at => {
+            cursor.move_to(at);
+            cursor.quoted_string()?;
+            Ok((cursor.position(), false))
+        }
+        Some(b'[' | b']' | b':') => Ok((run(octets, end, is_value_byte), false)),
+        _ if end == at => {
+            cursor.move_to(at);
+            cursor.unexpected()
+        }
+        _ => Ok((end, true)),
+    }
+}
+
+/// Where the names of parameters that were read are.
+fn names_before(whole: &str, start: usize, end: usize) -> impl Iterator<Item = Range<usize>> {
+    let earlier = whole.get(start..end).unwrap_or_default();
+    let base = earlier.as_ptr().addr();
+    let iter = Iter { rest: earlier };
+    iter.map(move |(name, _)| {
+        let at = start.saturating_add(name.as_ptr().addr().saturating_sub(base));
+        at..at.saturating_add(name.len())
+    })
 }
 
 /// Takes apart text that was checked when it was read.

@@ -1,5 +1,7 @@
 //! Finding a parameter name that occurs twice, in time linear in the text.
 
+use core::ops::Range;
+
 use crate::error::{ParseError, ParseErrorKind};
 
 /// How many parameters a value or a URI may have. More is no address.
@@ -17,19 +19,19 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Takes note of `name`, which stands at `at` of the text; `earlier` gives the names before it and where they are.
+    /// Takes note of `name`, which stands at `at` of the text; `earlier` tells where the names before it are.
     #[inline]
-    pub(crate) fn add<'a, I: Iterator<Item = (usize, &'a str)>>(
+    pub(crate) fn add<I: Iterator<Item = Range<usize>>>(
         &mut self,
-        name: &str,
+        name: &[u8],
         at: usize,
-        text: &str,
+        text: &[u8],
         earlier: impl FnOnce() -> I,
     ) -> Result<(), ParseError> {
         if self.count >= MAX_PARAMS {
             return Err(ParseError::new(ParseErrorKind::LimitExceeded, at));
         }
-        let bit = bit_of(name.as_bytes());
+        let bit = bit_of(name);
         if self.seen & bit != 0 || self.places.is_some() {
             self.compare(name, at, text, earlier)?;
         }
@@ -42,17 +44,17 @@ impl Names {
 impl Names {
     /// Looks at the names themselves.
     #[cold]
-    fn compare<'a, I: Iterator<Item = (usize, &'a str)>>(
+    fn compare<I: Iterator<Item = Range<usize>>>(
         &mut self,
-        name: &str,
+        name: &[u8],
         at: usize,
-        text: &str,
+        text: &[u8],
         earlier: impl FnOnce() -> I,
     ) -> Result<(), ParseError> {
         let places = self.places.get_or_insert_with(|| {
             let mut places = [(0, 0); MAX_PARAMS];
-            for (place, (at, name)) in places.iter_mut().zip(earlier()) {
-                *place = span(at, name);
+            for (place, range) in places.iter_mut().zip(earlier()) {
+                *place = span(&range);
             }
             places
         });
@@ -64,7 +66,7 @@ impl Names {
             return Err(ParseError::new(ParseErrorKind::RepeatedParameter, at));
         }
         if let Some(place) = places.get_mut(self.count) {
-            *place = span(at, name);
+            *place = span(&(at..at.saturating_add(name.len())));
         }
         Ok(())
     }
@@ -81,9 +83,9 @@ fn bit_of(name: &[u8]) -> u64 {
     1_u64 << (mixed & 63)
 }
 
-fn span(at: usize, name: &str) -> (u32, u32) {
+fn span(range: &Range<usize>) -> (u32, u32) {
     let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-    (offset(at), offset(at.saturating_add(name.len())))
+    (offset(range.start), offset(range.end))
 }
 
 fn to_usize(offset: u32) -> usize {

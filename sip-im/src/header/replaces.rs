@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-use super::cursor::{Cursor, is_token_byte};
+use super::cursor::Cursor;
+use super::octets::is_token_byte;
 use super::text::read_call_id;
 use super::{Header, HeaderName, Params};
 use crate::ByteStr;

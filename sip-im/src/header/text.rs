@@ -3,7 +3,8 @@
 
 use core::fmt;
 
-use super::cursor::{Cursor, is_token_byte};
+use super::cursor::Cursor;
+use super::octets::is_token_byte;
 use super::tokens::parse_token;
 use super::{Header, HeaderName, Shape};
 use crate::ByteStr;

@@ -3,7 +3,8 @@
 
 use core::fmt;
 
-use super::cursor::{Cursor, is_token_byte, list_element, piece};
+use super::cursor::{Cursor, list_element, piece};
+use super::octets::is_token_byte;
 use super::{Header, HeaderName, Shape};
 use crate::error::{ParseError, ParseErrorKind};
 use crate::{ByteStr, Method};

@@ -6,7 +6,7 @@ use super::draft::{Draft, Written};
 use super::{Request, Response};
 use crate::codec::view::Viewed;
 use crate::error::{BuildError, HeaderError, HeaderErrorKind, ParseError, ParseErrorKind};
-use crate::header::cursor::is_token_byte;
+use crate::header::octets::is_token_byte;
 use crate::header::{CSeq, CallId, Contact, From, Header, HeaderName, Headers, MaxForwards, To, check_text};
 use crate::{ByteStr, ContentType, Method, StatusCode, Uri};
 

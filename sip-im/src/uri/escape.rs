@@ -69,13 +69,15 @@ pub(super) fn run(text: &[u8], at: usize, set: u8) -> Result<usize, ParseError> 
     let is_in = |byte: u8| SETS.get(usize::from(byte)).is_some_and(|sets| sets & set != 0);
     let mut at = at;
     loop {
-        at = crate::header::cursor::run(text, at, is_in);
+        at = crate::header::octets::run(text, at, is_in);
+        if text.get(at) != Some(&b'%') {
+            return Ok(at);
+        }
         match text.get(at..) {
-            Some([b'%', a, b, ..]) if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => {
+            Some([_, a, b, ..]) if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => {
                 at = at.saturating_add(3);
             }
-            Some([b'%', ..]) => return Err(ParseError::new(ParseErrorKind::InvalidEscape, at)),
-            _ => return Ok(at),
+            _ => return Err(ParseError::new(ParseErrorKind::InvalidEscape, at)),
         }
     }
 }

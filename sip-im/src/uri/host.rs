@@ -4,7 +4,7 @@ use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::error::{ParseError, ParseErrorKind};
-use crate::header::cursor::run;
+use crate::header::octets::run;
 
 /// A host: a name, or an address.
 ///
@@ -92,6 +92,34 @@ fn parse_v6(text: &str) -> Option<Ipv6Addr> {
     format!("{start}::{v4}").parse().ok()
 }
 
+/// Is it an IPv6 address of hexadecimal groups? That is told sooner than which one it is, and most are. One with an IPv4 address
+/// at its end is not found here.
+fn is_v6(text: &[u8]) -> bool {
+    let (mut groups, mut digits, mut gap): (usize, usize, Option<usize>) = (0, 0, None);
+    for (at, byte) in text.iter().enumerate() {
+        if *byte != b':' {
+            digits = digits.saturating_add(1);
+            // A single colon at the start is no gap.
+            let is_misplaced = at == 1 && text.first() == Some(&b':');
+            if digits > 4 || is_misplaced || !byte.is_ascii_hexdigit() {
+                return false;
+            }
+        } else if digits > 0 {
+            groups = groups.saturating_add(1);
+            digits = 0;
+        } else if at > 0 && gap.replace(at).is_some() {
+            return false;
+        }
+    }
+    if digits > 0 {
+        groups = groups.saturating_add(1);
+    } else if gap.map(|at| at.saturating_add(1)) != Some(text.len()) {
+        return false;
+    }
+    // A gap stands for a group at least.
+    if gap.is_some() { groups < 8 } else { groups == 8 }
+}
+
 /// Reads the host at `start`, and gives where it ends.
 pub(crate) fn read(text: &str, start: usize) -> Result<usize, ParseError> {
     let octets = text.as_bytes();
@@ -101,10 +129,11 @@ pub(crate) fn read(text: &str, start: usize) -> Result<usize, ParseError> {
         if octets.get(close).is_none() {
             return Err(ParseError::new(ParseErrorKind::Unbalanced, start));
         }
-        let address = text.get(inner..close).and_then(parse_v6);
-        return match address {
-            Some(_) => Ok(close.saturating_add(1)),
-            None => Err(ParseError::new(ParseErrorKind::InvalidHost, start)),
+        let address = text.get(inner..close).unwrap_or_default();
+        return if is_v6(address.as_bytes()) || parse_v6(address).is_some() {
+            Ok(close.saturating_add(1))
+        } else {
+            Err(ParseError::new(ParseErrorKind::InvalidHost, start))
         };
     }
     let (end, is_name) = scan_name(octets, start);
@@ -126,24 +155,29 @@ pub(crate) fn read(text: &str, start: usize) -> Result<usize, ParseError> {
 /// Where the run of letters, digits, hyphens and dots that starts at `start` ends, and whether it is a host name.
 #[inline]
 pub(super) fn scan_name(octets: &[u8], start: usize) -> (usize, bool) {
-    let (mut end, mut top, mut is_odd) = (start, 0, false);
+    let mut label = start;
     loop {
-        let label = end;
-        end = run(octets, label, is_label_byte);
-        if let Some([first, .., last] | [first @ last]) = octets.get(label..end) {
-            is_odd |= *first == b'-' || *last == b'-';
-            top = *first;
-        } else {
-            // An empty label is the one after the last dot.
-            is_odd |= label == start || octets.get(end) == Some(&b'.');
+        // A label has an octet, and neither starts nor ends with a hyphen.
+        let first = octets.get(label).copied().unwrap_or_default();
+        let end = run(octets, label, is_label_byte);
+        if !first.is_ascii_alphanumeric() || octets.get(end.saturating_sub(1)) == Some(&b'-') {
+            return scan_odd_name(octets, start);
         }
         if octets.get(end) != Some(&b'.') {
-            break;
+            // A top label begins with a letter, so that no name looks like an address.
+            return (end, first.is_ascii_alphabetic());
         }
-        end = end.saturating_add(1);
+        label = end.saturating_add(1);
     }
-    // A top label begins with a letter, so that no name looks like an address.
-    (end, !is_odd && top.is_ascii_alphabetic())
+}
+
+/// As `scan_name`, for what may be no name, or one with a dot at its end.
+#[cold]
+fn scan_odd_name(octets: &[u8], start: usize) -> (usize, bool) {
+    let end = run(octets, start, |byte| byte == b'.' || is_label_byte(byte));
+    let name = octets.get(start..end).unwrap_or_default();
+    let name = core::str::from_utf8(name).unwrap_or_default();
+    (end, check_name(name).is_ok())
 }
 
 #[inline]

@@ -21,7 +21,8 @@ pub use identity::{Aliases, Identity};
 use crate::ByteStr;
 use crate::codec::view::UriView;
 use crate::error::{ParseError, ParseErrorKind};
-use crate::header::cursor::{run, write_escaped};
+use crate::header::cursor::write_escaped;
+use crate::header::octets::run;
 pub(crate) use host::read as read_host;
 use sip::Parts;
 

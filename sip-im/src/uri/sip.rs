@@ -1,11 +1,13 @@
 //! The parts of a SIP or SIPS URI (RFC 3261 19.1.1, 25.1), found in one pass and kept as ranges of the text.
 
 use core::num::NonZeroU32;
+use core::ops::Range;
 
 use super::escape::{self, HEADER, PARAMETER, PASSWORD, USER};
 use super::host;
 use crate::error::{ParseError, ParseErrorKind};
-use crate::header::cursor::{decimal_as, run};
+use crate::header::cursor::decimal_as;
+use crate::header::octets::run;
 use crate::header::repeats::{MAX_PARAMS, Names};
 
 /// Where the parts are. 32 bits keep a URI small; a longer text is refused.
@@ -119,8 +121,8 @@ pub(super) fn read_parameters(text: &str, start: usize) -> Result<usize, ParseEr
         if end == at {
             return Err(missing(octets, at, b";=?"));
         }
-        let name = text.get(at..end).unwrap_or_default();
-        names.add(name, at, text, || names_before(text, start, at))?;
+        let name = octets.get(at..end).unwrap_or_default();
+        names.add(name, at, octets, || names_before(text, start, at))?;
         if octets.get(end) == Some(&b'=') {
             let value = end.saturating_add(1);
             end = escape::run(octets, value, PARAMETER)?;
@@ -135,14 +137,15 @@ pub(super) fn read_parameters(text: &str, start: usize) -> Result<usize, ParseEr
     }
 }
 
-/// The names of parameters that were read.
-fn names_before(text: &str, start: usize, end: usize) -> impl Iterator<Item = (usize, &str)> {
+/// Where the names of parameters that were read are.
+fn names_before(text: &str, start: usize, end: usize) -> impl Iterator<Item = Range<usize>> {
     let mut at = start;
     let pieces = text.get(start..end).unwrap_or_default().split(';');
     pieces.map(move |piece| {
         let place = at;
         at = at.saturating_add(piece.len()).saturating_add(1);
-        (place, piece.split('=').next().unwrap_or_default())
+        let name = piece.split('=').next().unwrap_or_default();
+        place..place.saturating_add(name.len())
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::sip::{Parts, Span, missing, read_parameters};
 use crate::error::{ParseError, ParseErrorKind};
-use crate::header::cursor::run;
+use crate::header::octets::run;
 
 /// Reads what follows `tel:` at `start`, and gives where it ends.
 pub(super) fn read(text: &str, start: usize, parts: &mut Parts) -> Result<usize, ParseError> {

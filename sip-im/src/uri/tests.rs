@@ -298,3 +298,15 @@ fn a_user_that_is_no_number_is_none_with_a_context_either() {
         uri.identity()
     );
 }
+
+proptest! {
+    #[test]
+    fn an_ipv6_address_is_one_for_us_when_it_is_one_for_the_standard_library(
+        text in "(::)?([0-9a-f]{1,4}:{1,2}){0,8}([0-9a-fA-F]{0,5}|:|::1|1.2.3.4)",
+    ) {
+        // RFC 5118 4.10 has a third colon before an IPv4 address.
+        prop_assume!(!text.contains(":::"));
+        let is_address = text.parse::<core::net::Ipv6Addr>().is_ok();
+        prop_assert_eq!(Uri::parse(&format!("sip:[{text}]")).is_ok(), is_address, "{}", text);
+    }
+}

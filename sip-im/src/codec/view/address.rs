@@ -2,7 +2,8 @@
 
 use super::{UriView, Viewed, value};
 use crate::error::{ParseError, ParseErrorKind};
-use crate::header::cursor::{Cursor, is_token_byte};
+use crate::header::cursor::Cursor;
+use crate::header::octets::is_token_byte;
 use crate::header::params::{self, Iter, Value, is_named};
 use crate::header::{Contact, From, RecordRoute, Route, To, parse_q};
 use crate::uri;
@@ -79,7 +80,7 @@ impl<'a> AddressView<'a> {
     #[inline]
     pub(crate) fn read(
         cursor: &mut Cursor<'a>,
-        visit: impl FnMut(&'a str, Option<Value<'a>>, usize) -> Result<(), ParseError>,
+        visit: impl FnMut(&[u8], Option<Value<'a>>, usize) -> Result<(), ParseError>,
     ) -> Result<Self, ParseError> {
         let mut address = Self::empty();
         address.read_plain(cursor)?;
@@ -195,9 +196,9 @@ impl<'a> ConveyedView<'a> {
         let mut tag = None;
         let address = AddressView::read(cursor, |name, value, at| {
             if is_named(name, "tag") {
-                match value {
-                    Some(Value { text, is_token: true }) => tag = Some(text),
-                    _ => return Err(ParseError::new(ParseErrorKind::UnexpectedText, at)),
+                tag = value.and_then(Value::token);
+                if tag.is_none() {
+                    return Err(ParseError::new(ParseErrorKind::UnexpectedText, at));
                 }
             }
             Ok(())
@@ -219,9 +220,9 @@ impl<'a> ContactView<'a> {
             }
             cursor.move_to(start);
         }
-        let check = |name: &str, value: Option<Value<'_>>, at| {
+        let check = |name: &[u8], value: Option<Value<'_>>, at| {
             if is_named(name, "q") {
-                parse_q(value.map_or("", |value| value.text), at)?;
+                parse_q(value.map_or("", Value::text), at)?;
             }
             Ok(())
         };

@@ -66,19 +66,19 @@ impl<'a> ViaView<'a> {
 
     /// Takes note of a parameter that has a place of its own.
     #[inline]
-    fn place(&mut self, name: &str, value: Option<Value<'a>>, at: usize) -> Result<(), ParseError> {
+    fn place(&mut self, name: &[u8], value: Option<Value<'a>>, at: usize) -> Result<(), ParseError> {
         if is_named(name, "branch") {
-            match value {
-                Some(Value { text, is_token: true }) => self.branch = Some(text),
-                _ => return Err(ParseError::new(ParseErrorKind::UnexpectedText, at)),
+            self.branch = value.and_then(Value::token);
+            if self.branch.is_none() {
+                return Err(ParseError::new(ParseErrorKind::UnexpectedText, at));
             }
         } else if is_named(name, "received") {
-            match value {
-                Some(Value { text, .. }) if is_address(text) => self.received = Some(text),
-                _ => return Err(ParseError::new(ParseErrorKind::InvalidHost, at)),
+            self.received = value.map(Value::text).filter(|text| is_address(text));
+            if self.received.is_none() {
+                return Err(ParseError::new(ParseErrorKind::InvalidHost, at));
             }
         } else if is_named(name, "rport") {
-            let port = value.map(|value| decimal_as(value.text)).transpose();
+            let port = value.map(|value| decimal_as(value.text())).transpose();
             self.rport = Some(port.map_err(|error| error.shifted(at))?);
         }
         Ok(())
@@ -89,6 +89,13 @@ impl<'a> ViaView<'a> {
 #[inline]
 fn read_protocol<'a>(cursor: &mut Cursor<'a>) -> Result<&'a str, ParseError> {
     let start = cursor.position();
+    // As nearly all write it.
+    if cursor.octets_from(start).starts_with(b"SIP/2.0/") {
+        let end = start.saturating_add(7);
+        cursor.move_to(end.saturating_add(1));
+        cursor.space();
+        return Ok(cursor.text_between(start, end));
+    }
     cursor.token()?;
     cursor.expect_separator(b'/')?;
     cursor.token()?;

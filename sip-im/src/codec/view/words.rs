@@ -2,7 +2,8 @@
 
 use super::{Viewed, value};
 use crate::error::{ParseError, ParseErrorKind};
-use crate::header::cursor::{Cursor, is_word_byte};
+use crate::header::cursor::Cursor;
+use crate::header::octets::is_word_byte;
 use crate::header::{CSeq, CallId};
 
 /// The sequence number and method of a request.
