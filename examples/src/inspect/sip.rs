@@ -60,6 +60,9 @@ pub(super) fn authorization(_: &Query, octets: &Bytes) -> Result<Accepted, Refus
         .map_err(|error| Refusal::new(code_of(&error), error.to_string()).status(400))?;
     let mut object = Map::new();
     object.insert("scheme".to_owned(), Value::from(params.scheme()));
+    if let Some(alone) = params.token68() {
+        object.insert("token68".to_owned(), Value::from(alone));
+    }
     for (name, value) in params.iter() {
         object.insert(name.to_ascii_lowercase(), Value::from(value.into_owned()));
     }

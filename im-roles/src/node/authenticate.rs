@@ -50,6 +50,7 @@ impl Node {
         //# not trust and there is a P-Asserted-Identity header present which
         //# contains a SIP or SIPS URI, the proxy MUST replace that SIP or SIPS
         //# URI with a single SIP or SIPS URI or remove this header field.
+        let preferred = identity::preferred_identities(request);
         identity::cross_boundary(request, Trust::Untrusted, Trust::Trusted);
         if !self.config.authenticate {
             return Err(Rejection::Refusal(
@@ -60,7 +61,7 @@ impl Node {
         let user = self.authenticated(request, now)?;
         self.check_from(request, &user)?;
         check_privacy(request)?;
-        self.assert(request, user)
+        self.assert(request, user, &preferred)
     }
 
     fn believe(&mut self, request: &Request) -> Result<Sender, Rejection> {
@@ -210,19 +211,27 @@ impl Node {
     //# originator of the message, and use the identity which results from
     //# this authentication to insert a P-Asserted-Identity header field into
     //# the message.
-    fn assert(&mut self, request: &mut Request, user: Identity) -> Result<Sender, Rejection> {
+    fn assert(
+        &mut self,
+        request: &mut Request,
+        user: Identity,
+        preferred: &[Uri],
+    ) -> Result<Sender, Rejection> {
         let bad = || Rejection::Refusal(StatusCode::BAD_REQUEST, None);
-        let aor = self
-            .users
-            .get(&user)
-            .map(|user| user.uri.clone())
-            .ok_or_else(bad)?;
-        let originator = identity::asserted_by_authentication(request, &aor).map_err(|_| bad())?;
+        let known = self.users.get(&user).ok_or_else(bad)?;
+        let mut originator = identity::asserted_by_authentication(request, &known.uri).map_err(|_| bad())?;
         if *request.method() != Method::Register {
-            request
-                .headers_mut()
-                .set_typed(&PAssertedIdentity::new(aor))
-                .map_err(|_| bad())?;
+            let valid: Vec<Uri> = core::iter::once(&known.uri)
+                .chain(&known.aliases)
+                .cloned()
+                .collect();
+            originator.identities = identity::identities_to_assert(&valid, preferred);
+            for uri in &originator.identities {
+                request
+                    .headers_mut()
+                    .push_typed(&PAssertedIdentity::new(uri.clone()))
+                    .map_err(|_| bad())?;
+            }
         }
         Ok(Sender {
             originator,

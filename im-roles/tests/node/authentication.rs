@@ -169,6 +169,32 @@ fn assertions_from_outside_are_replaced() {
 }
 
 #[test]
+fn a_user_of_several_identities_chooses_the_one_that_is_asserted() {
+    let mut world = World::new();
+    world.open(1, false);
+    world.open(2, false);
+    world.register(2, "bob");
+    for (preferred, expected) in [
+        ("tel:+1-555-1234", "tel:+15551234"),
+        ("<sip:carol@example.com>", "sip:alice@example.com"),
+    ] {
+        let fields = format!("P-Preferred-Identity: {preferred}\r\nMax-Forwards");
+        let text = world
+            .message(1, "alice", "bob", "hi")
+            .replacen("Max-Forwards", &fields, 1);
+        world.begin(1, "alice", &text);
+        let request = world.get_request(2);
+        let asserted: Vec<_> = request
+            .headers()
+            .all::<PAssertedIdentity>()
+            .map(|one| one.unwrap().uri().to_string())
+            .collect();
+        assert_eq!(asserted, [expected]);
+        assert!(!request.headers().contains(&HeaderName::P_PREFERRED_IDENTITY));
+    }
+}
+
+#[test]
 fn an_alias_is_one_of_the_users_names() {
     let mut world = World::new();
     world.open(1, false);

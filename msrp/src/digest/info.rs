@@ -57,7 +57,7 @@ impl AuthenticationInfo {
     pub fn parse(value: &str) -> Result<Self, DigestError> {
         // It has the parameters of credentials, but no scheme in front.
         let value = format!("Digest {value}");
-        let params = AuthParams::parse(&value)?;
+        let params = AuthParams::digest(&value)?;
         let text = |name: &str| params.get(name).map(std::borrow::Cow::into_owned);
         let qop = match params.get("qop") {
             Some(name) => Some(Qop::parse(&name).ok_or(DigestError::Value { name: "qop" })?),

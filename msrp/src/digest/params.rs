@@ -57,6 +57,7 @@ pub enum DigestError {
 #[derive(Clone, Debug)]
 pub struct AuthParams<'a> {
     scheme: &'a str,
+    token68: Option<&'a str>,
     params: Vec<(&'a str, &'a str)>,
 }
 
@@ -67,7 +68,7 @@ impl<'a> AuthParams<'a> {
     ///
     /// # Errors
     ///
-    /// Fails when it is not a scheme with a comma-separated list of parameters.
+    /// Fails when it is not a scheme with a comma-separated list of parameters or with one value in their place, as Basic has.
     pub fn parse(value: &'a str) -> Result<Self, DigestError> {
         let trimmed = value.trim_start();
         let scheme_len = trimmed.find(is_space).unwrap_or(trimmed.len());
@@ -80,6 +81,14 @@ impl<'a> AuthParams<'a> {
         let offset_of = |rest: &str| value.len().saturating_sub(rest.len());
         let mut params: Vec<(&str, &str)> = Vec::new();
         let mut rest = rest.trim_start();
+        let value_alone = rest.trim_end();
+        if is_token68(value_alone) {
+            return Ok(Self {
+                scheme,
+                token68: Some(value_alone),
+                params,
+            });
+        }
         while !rest.is_empty() {
             if let Some(after) = rest.strip_prefix(',') {
                 // RFC 7230 7: a recipient takes empty elements of a list.
@@ -116,12 +125,21 @@ impl<'a> AuthParams<'a> {
                 });
             }
         }
-        Ok(Self { scheme, params })
+        Ok(Self {
+            scheme,
+            token68: None,
+            params,
+        })
     }
 
     /// The scheme, as written.
     pub fn scheme(&self) -> &'a str {
         self.scheme
+    }
+
+    /// The one value that some schemes have in place of parameters.
+    pub fn token68(&self) -> Option<&'a str> {
+        self.token68
     }
 
     /// A parameter's value without quotes.
@@ -139,16 +157,32 @@ impl<'a> AuthParams<'a> {
 
     pub(super) fn digest(value: &'a str) -> Result<Self, DigestError> {
         let params = Self::parse(value)?;
-        if params.scheme.eq_ignore_ascii_case("Digest") {
-            Ok(params)
-        } else {
-            Err(DigestError::OtherScheme)
+        if !params.scheme.eq_ignore_ascii_case("Digest") {
+            return Err(DigestError::OtherScheme);
+        }
+        match params.token68 {
+            None => Ok(params),
+            Some(alone) => Err(DigestError::Malformed {
+                offset: value.trim_end().len().saturating_sub(alone.len()),
+            }),
         }
     }
 
     pub(super) fn required(&self, name: &'static str) -> Result<Cow<'a, str>, DigestError> {
         self.get(name).ok_or(DigestError::Missing { name })
     }
+}
+
+//= https://www.rfc-editor.org/rfc/rfc7235#section-2.1
+//# The token68 syntax allows the 66 unreserved URI characters
+//# ([RFC3986]), plus a few others, so that it can hold a base64,
+//# base64url (URL and filename safe alphabet), base32, or base16 (hex)
+//# encoding, with or without padding, but excluding whitespace
+//# ([RFC4648]).
+fn is_token68(text: &str) -> bool {
+    let text = text.trim_end_matches('=');
+    let is_in = |octet: u8| octet.is_ascii_alphanumeric() || b"-._~+/".contains(&octet);
+    !text.is_empty() && text.bytes().all(is_in)
 }
 
 fn is_space(character: char) -> bool {

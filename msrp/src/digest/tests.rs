@@ -189,3 +189,52 @@ fn who_is_not_challenged_yet_may_leave_nonce_and_response_empty() {
     let only = text.replace("response=\"\"", "response=\"zz\"");
     assert!(Credentials::parse(&only).is_err());
 }
+
+//= https://www.rfc-editor.org/rfc/rfc7235#section-2.1
+//= type=test
+//# The token68 syntax allows the 66 unreserved URI characters
+//# ([RFC3986]), plus a few others, so that it can hold a base64,
+//# base64url (URL and filename safe alphabet), base32, or base16 (hex)
+//# encoding, with or without padding, but excluding whitespace
+//# ([RFC4648]).
+#[test]
+fn a_scheme_has_parameters_or_one_value() {
+    for (text, value) in [
+        (
+            "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==",
+            Some("QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
+        ),
+        ("Bearer a-b._~+/c", Some("a-b._~+/c")),
+        (" NTLM  TlRMTVNTUAAB= ", Some("TlRMTVNTUAAB=")),
+        ("Negotiate", None),
+        ("Bearer realm=\"x\"", None),
+        ("Bearer realm=x=", None),
+    ] {
+        let params = AuthParams::parse(text).unwrap();
+        assert_eq!(params.token68(), value, "{text}");
+        assert_eq!(
+            params.iter().count(),
+            usize::from(text.contains("realm")),
+            "{text}"
+        );
+    }
+    for bad in [
+        "Basic a b",
+        "Basic =",
+        "Basic a\"",
+        "Basic abc=, d=e",
+        "Basic a,b",
+    ] {
+        assert!(AuthParams::parse(bad).is_err(), "{bad}");
+    }
+    let digest = "Digest QWxhZGRpbg==";
+    assert_eq!(
+        Challenge::parse(digest).err(),
+        Some(DigestError::Malformed { offset: 7 })
+    );
+    assert_eq!(
+        Credentials::parse(digest).err(),
+        Some(DigestError::Malformed { offset: 7 })
+    );
+    assert!(AuthenticationInfo::parse("QWxhZGRpbg==").is_err());
+}

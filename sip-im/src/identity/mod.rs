@@ -7,11 +7,13 @@
 mod asserted;
 mod boundary;
 mod history;
+mod preferred;
 mod privacy;
 mod service;
 
 pub use asserted::{IdentityError, Originator, Trust, asserted_by_authentication, asserted_identity};
 pub use boundary::{Crossing, cross_boundary, cross_boundary_response, crossing};
+pub use preferred::{identities_to_assert, preferred_identities};
 pub use privacy::{anonymise, anonymous_from, anonymous_uri, is_anonymous_form, wants_anonymity};
 pub use service::{PrivacyError, check_privacy, serve_privacy};
 

@@ -387,3 +387,53 @@ fn the_history_is_hidden_where_it_wants_to_be() {
             .contains("anonymous.invalid")
     );
 }
+
+//= https://www.rfc-editor.org/rfc/rfc3325#section-6
+//= type=test
+//# If a P-Preferred-Identity header field is present in the message that
+//# a proxy receives from an entity that it does not trust, the proxy MAY
+//# use this information as a hint suggesting which of multiple valid
+//# identities for the authenticated user should be asserted.
+#[test]
+fn a_hint_chooses_among_the_valid_identities_and_makes_none() {
+    let uri = |text: &str| crate::Uri::parse(text).unwrap();
+    let valid = [
+        uri("sip:alice@example.com"),
+        uri("sip:a.smith@example.com"),
+        uri("tel:+15551234"),
+    ];
+    for (fields, expected) in [
+        ("", "sip:alice@example.com"),
+        (
+            "P-Preferred-Identity: <sip:A.Smith@example.com>\r\n",
+            "sip:alice@example.com",
+        ),
+        (
+            "P-Preferred-Identity: \"A\" <sip:a.smith@EXAMPLE.com;transport=tcp>\r\n",
+            "sip:a.smith@example.com",
+        ),
+        ("P-Preferred-Identity: tel:+1-555-1234\r\n", "tel:+15551234"),
+        (
+            "P-Preferred-Identity: <sip:a.smith@example.com>\r\nP-Preferred-Identity: <tel:+15551234>\r\n",
+            "sip:a.smith@example.com tel:+15551234",
+        ),
+        (
+            "P-Preferred-Identity: <sip:eve@example.com>, <tel:+15551234>\r\n",
+            "tel:+15551234",
+        ),
+        (
+            "P-Preferred-Identity: <sip:alice@example.com>, <sip:a.smith@example.com>\r\n",
+            "sip:alice@example.com",
+        ),
+        ("P-Preferred-Identity: <urn:x:y>\r\n", "sip:alice@example.com"),
+        (
+            "P-Preferred-Identity: <tel:+15551234>, </>\r\n",
+            "sip:alice@example.com",
+        ),
+    ] {
+        let asserted = identities_to_assert(&valid, &preferred_identities(&request(fields)));
+        let texts: Vec<&str> = asserted.iter().map(crate::Uri::as_str).collect();
+        assert_eq!(texts.join(" "), expected, "{fields}");
+    }
+    assert!(identities_to_assert(&[], &valid).is_empty());
+}
