@@ -9,6 +9,7 @@ pub mod client_json;
 pub mod clock;
 pub mod command;
 pub mod config;
+pub mod decode;
 pub mod demo;
 pub mod entropy;
 pub mod events;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use examples::client_json::{Command, Done, Imdn, Member, Session, Translator};
 use examples::net::{ClientHost, Network, Settings};
-use examples::{clock, entropy};
+use examples::{clock, decode, entropy};
 use im_roles::client::{Client, Config};
 use im_roles::config::NextHop;
 use im_roles::flow::{Protocol, Transport};
@@ -123,7 +123,9 @@ async fn talk(Options { mut config, json }: Options) -> io::Result<()> {
     {
         config.media_listen = Some((listening.ip().to_string(), listening.port()));
     }
-    let mut host = ClientHost::new(Client::new(config, clock::wall_clock(), entropy::os()), network);
+    let mut client = Client::new(config, clock::wall_clock(), entropy::os());
+    client.set_decoder(decode::decoder());
+    let mut host = ClientHost::new(client, network);
     let mut translator = Translator::default();
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     if !json {

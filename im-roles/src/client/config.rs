@@ -156,6 +156,8 @@ pub struct Limits {
     pub max_roster: usize,
     /// Received messages that are remembered, to know them again and to notify of their display. Default: 1,000.
     pub max_remembered: usize,
+    /// Octets of one body once its content coding is undone. Default: 65,536.
+    pub max_decoded_octets: usize,
     /// Events that wait to be polled; beyond it the news of peers is refused with 503, or dropped. Default: 10,000.
     pub max_events: usize,
 }
@@ -170,6 +172,7 @@ impl Default for Limits {
             max_recipients: 100,
             max_roster: 5_000,
             max_remembered: 1_000,
+            max_decoded_octets: 65_536,
             max_events: 10_000,
         }
     }

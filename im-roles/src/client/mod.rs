@@ -12,6 +12,7 @@
 //! | `registration` | REGISTER, renewal, end |
 //! | `requests` | identity and privacy of requests, digest, whose answer a response is |
 //! | `pager` | MESSAGE, to one and to a list |
+//! | `coding` | content codings of what comes, undone by the host |
 //! | `delivery` | notifications of delivery and display (RFC 5438) |
 //! | `session` | sessions and their commands |
 //! | `invite` | INVITE out and in, requests within a session |
@@ -26,6 +27,7 @@
 //! [`Config::media_listen`] one-to-one sessions are offered `actpass`. What asks for more than MESSAGE may carry is
 //! refused with an [`Event::Failed`]; nothing is cut.
 
+mod coding;
 mod config;
 mod delivery;
 mod entropy;
@@ -69,6 +71,7 @@ use self::wire::{Link, LinkChange, Wire};
 use crate::WallClock;
 use crate::flow::{Input, Transmit};
 
+pub use coding::{DecodeError, Decoder};
 pub use config::{Config, ConfigError, Limits};
 pub use error::CommandError;
 pub use event::{CommandId, Event, Failure, Party, ReceivedMessage, RosterEntry, SessionKey};
@@ -115,6 +118,7 @@ pub struct Client {
     timers: Timers,
     events: VecDeque<Event>,
     privacy: bool,
+    decoder: Decoder,
     reconnects: u32,
     shutting_down: bool,
     last_command: u64,
@@ -149,6 +153,7 @@ impl Client {
             timers: Timers::default(),
             events: VecDeque::new(),
             privacy: config.privacy,
+            decoder: Decoder::none(),
             reconnects: 0,
             shutting_down: false,
             last_command: 0,
@@ -422,6 +427,14 @@ impl Client {
         if self.is_crowded() && !matches!(request.method(), Method::Bye) {
             return self.answer(transaction, request, StatusCode::SERVICE_UNAVAILABLE, now);
         }
+        match self.decoded(request) {
+            Ok(None) => self.on_plain_request(transaction, request, now),
+            Ok(Some(plain)) => self.on_plain_request(transaction, &plain, now),
+            Err(status) => self.refuse_coding(transaction, request, status, now),
+        }
+    }
+
+    fn on_plain_request(&mut self, transaction: ServerTransaction, request: &Request, now: Instant) {
         if let Some(session) = self.session_of(request) {
             return self.on_session_request(session, transaction, request, now);
         }

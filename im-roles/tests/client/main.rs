@@ -7,6 +7,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod coding;
 mod laws;
 mod messages;
 mod registration;

@@ -148,6 +148,7 @@ impl Index {
             default: said.is_none(),
             automatic: matched.summary.automatic,
             offline_storage: matched.summary.offline_storage,
+            subscription: matched.summary.subscription,
             rule_ids: RuleIds::new(&self.table, matched.sure, matched.others),
         }
     }

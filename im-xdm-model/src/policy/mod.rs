@@ -5,6 +5,7 @@
 
 mod condition;
 mod index;
+mod presence;
 mod verdict;
 
 use std::time::Duration;
@@ -14,6 +15,7 @@ use sip_im::{Aliases, Identity};
 use crate::document::AllowInvite;
 
 pub use index::{Index, evaluate, evaluate_group};
+pub use presence::View;
 pub use verdict::{GroupVerdict, RuleIds, Verdict};
 
 /// What to do with a message or an invitation, from the weakest to the strongest.

@@ -36,6 +36,7 @@ impl Table {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Summary {
     handling: Option<Decision>,
+    pub(super) subscription: Option<SubHandling>,
     pub(super) automatic: bool,
     pub(super) offline_storage: Option<bool>,
     /// A bit for each permission.
@@ -46,6 +47,9 @@ impl Summary {
     pub(super) fn of(rule: &Rule) -> Self {
         let mut summary = Self::default();
         for action in &rule.actions {
+            if let Action::SubHandling(handling) = action {
+                summary.subscription = summary.subscription.max(Some(*handling));
+            }
             let said = match action {
                 Action::AllowInvite(invite) => {
                     summary.automatic |= *invite == AllowInvite::Accept;
@@ -74,6 +78,7 @@ impl Summary {
     pub(super) fn and(self, other: Self) -> Self {
         Self {
             handling: self.handling.max(other.handling),
+            subscription: self.subscription.max(other.subscription),
             automatic: self.automatic || other.automatic,
             //= https://www.rfc-editor.org/rfc/rfc4745#section-10.2
             //# For boolean permissions, the resulting permission is TRUE if and only
@@ -108,6 +113,8 @@ pub struct Verdict {
     pub automatic: bool,
     /// Whether the message may be kept when it cannot be delivered; `None` when no rule says so.
     pub offline_storage: Option<bool>,
+    /// What presence rules say of a subscription; `None` when no rule that applies says anything, which blocks it.
+    pub subscription: Option<SubHandling>,
     /// The rules whose conditions hold.
     pub rule_ids: RuleIds,
 }
