@@ -64,14 +64,20 @@ mod tests {
     fn what_would_grow_too_large_is_refused() {
         let packed = zlib(&vec![b'x'; 1 << 20]);
         assert!(packed.len() < 2_000);
-        assert_eq!(bounded(ZlibDecoder::new(&packed[..]), 65_536), Err(DecodeError::TooLarge));
+        assert_eq!(
+            bounded(ZlibDecoder::new(&packed[..]), 65_536),
+            Err(DecodeError::TooLarge)
+        );
         assert!(bounded(ZlibDecoder::new(&packed[..]), 1 << 20).is_ok());
     }
 
     #[test]
     fn what_is_no_coding_is_malformed() {
         for octets in [&b""[..], b"plain text", &zlib(b"cut short")[..4]] {
-            assert_eq!(bounded(ZlibDecoder::new(octets), 100), Err(DecodeError::Malformed));
+            assert_eq!(
+                bounded(ZlibDecoder::new(octets), 100),
+                Err(DecodeError::Malformed)
+            );
         }
     }
 }

@@ -8,6 +8,7 @@ use im_roles::controlling::{ConferenceKind, Departure, Event as Controlling};
 use im_roles::deferred::Event as Deferred;
 use im_roles::node::Event;
 use im_roles::participating::Event as Participating;
+use im_roles::presence::Event as Presence;
 use im_roles::xdms::Event as Xdms;
 use serde_json::{Value, json};
 use sip_im::Identity;
@@ -30,6 +31,7 @@ pub fn json(event: &Event, at: Duration) -> Value {
         Event::Participating(event) => participating(event),
         Event::Controlling(event) => controlling(event),
         Event::Deferred(event) => deferred(event),
+        Event::Presence(event) => presence(event),
         Event::Xdms(Xdms::Changed {
             selector, by, after, ..
         }) => json!({
@@ -58,6 +60,32 @@ fn participating(event: &Participating) -> Value {
         Participating::Delivered { from, to } => {
             json!({ "event": "message_delivered", "from": maybe(from.as_ref()), "to": text(to) })
         }
+        _ => unknown(event),
+    }
+}
+
+fn presence(event: &Presence) -> Value {
+    match event {
+        Presence::Changed { user, publications } => {
+            json!({ "event": "presence_changed", "user": text(user), "publications": publications })
+        }
+        Presence::Watched {
+            user,
+            watcher,
+            package,
+            pending,
+        } => json!({
+            "event": "watched", "user": text(user), "watcher": watcher, "package": package, "pending": pending,
+        }),
+        Presence::Left {
+            user,
+            watcher,
+            package,
+        } => json!({ "event": "watcher_left", "user": text(user), "watcher": watcher, "package": package }),
+        Presence::Refused { from, user, status } => json!({
+            "event": "refused", "from": maybe(from.as_ref()), "to": text(user), "status": status.code(),
+            "warning": null,
+        }),
         _ => unknown(event),
     }
 }

@@ -8,7 +8,13 @@ fn the_printed_default_is_what_holds_without_it() {
     let plan = Plan::new(&printed).unwrap();
     let bare = Plan::new(&Config::parse("domain = 'example.com'").unwrap()).unwrap();
     assert_eq!(format!("{plan:?}"), format!("{bare:?}"));
-    for service in ["conference_factory", "exploder", "deferred", "history"] {
+    for service in [
+        "conference_factory",
+        "exploder",
+        "deferred",
+        "history",
+        "presence",
+    ] {
         assert!(DEFAULT.contains(service));
     }
     printed.services = Config::new("example.com").services;
@@ -65,6 +71,10 @@ fn values_that_cannot_be_used_are_refused_with_their_key() {
         (
             "[functions]\ncontrolling = 'sip:c@example.net'",
             "functions.controlling",
+        ),
+        (
+            "[functions]\npresence = 'sip:p@example.net'",
+            "functions.presence",
         ),
         ("[policy]\npolite_block = 200", "policy.polite_block"),
         ("[charging]\nfile = 'charging.jsonl'", "charging.file"),

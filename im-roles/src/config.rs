@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use im_xdm_model::document::access_rules::SubHandling;
 use sip_im::Uri;
 
 /// How a server behaves. Every field has a documented default except the domain, given to [`Config::new`].
@@ -29,6 +30,17 @@ pub struct Config {
     pub deferred: Uri,
     /// The conversation history function's address. Default: `sip:history@` the domain.
     pub history: Uri,
+    /// Whether this server keeps its users' presence and answers those who watch it; otherwise such requests go to the users'
+    /// clients. Default: true.
+    pub presence: bool,
+    /// The address at which subscriptions to presence live. Default: `sip:presence@` the domain.
+    pub presence_function: Uri,
+    /// The documents that hold a user's presence rules; the first that there is decides. Default: `pres-rules` of
+    /// `org.openmobilealliance.pres-rules`, then `index` of `pres-rules` (RFC 5025 9).
+    pub presence_rules: Vec<RulesDocument>,
+    /// How those are handled who watch a user without presence rules. Rules that say nothing of a watcher block him.
+    /// Default: allow, as messages of strangers are delivered to users without rules.
+    pub presence_default: SubHandling,
     /// This server's own SIP addresses, as peers reach it: named in Record-Route, known again in Route. Default: none,
     /// then the near end of each flow is taken.
     pub addresses: Vec<NextHop>,
@@ -85,6 +97,13 @@ impl Config {
             exploder: Uri::sip("exploder", domain)?,
             deferred: Uri::sip("deferred", domain)?,
             history: Uri::sip("history", domain)?,
+            presence: true,
+            presence_function: Uri::sip("presence", domain)?,
+            presence_rules: vec![
+                RulesDocument::new("org.openmobilealliance.pres-rules", "pres-rules"),
+                RulesDocument::new("pres-rules", "index"),
+            ],
+            presence_default: SubHandling::Allow,
             addresses: Vec::new(),
             rules: vec!["org.openmobilealliance.access-rules".to_owned()],
             xcap_root: "/xcap-root".to_owned(),
@@ -100,6 +119,26 @@ impl Config {
             open_adhoc_groups: true,
             limits: Limits::default(),
         })
+    }
+}
+
+/// Where a kind of rules is in the documents of a user.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct RulesDocument {
+    /// The application usage.
+    pub auid: String,
+    /// The document's name.
+    pub document: String,
+}
+
+impl RulesDocument {
+    /// Puts the two together.
+    pub fn new(auid: &str, document: &str) -> Self {
+        Self {
+            auid: auid.to_owned(),
+            document: document.to_owned(),
+        }
     }
 }
 
@@ -240,6 +279,14 @@ pub struct Limits {
     pub max_conferences: usize,
     /// Conference-state subscriptions of one conference. Default: 2,000.
     pub max_subscriptions: usize,
+    /// Publications of one user's presence, one for each of his clients. Default: 8.
+    pub max_publications: usize,
+    /// Octets of one publication. Default: 32 KiB.
+    pub max_publication_octets: usize,
+    /// Subscriptions to one user's presence and watchers. Default: 1,000.
+    pub max_watchers: usize,
+    /// Subscriptions to presence and watchers in all. Default: 100,000.
+    pub max_presence_subscriptions: usize,
     /// Messages that wait for one user. Default: 1,000.
     pub max_deferred_per_user: usize,
     /// Octets of all messages that wait for one user. Default: 100 MiB.
@@ -287,6 +334,10 @@ impl Default for Limits {
             max_participants: 1_000,
             max_conferences: 10_000,
             max_subscriptions: 2_000,
+            max_publications: 8,
+            max_publication_octets: 32 * 1024,
+            max_watchers: 1_000,
+            max_presence_subscriptions: 100_000,
             max_deferred_per_user: 1_000,
             max_deferred_octets: 100 * 1024 * 1024,
             deferred_max_age: Duration::from_secs(7 * 24 * 3600),

@@ -79,6 +79,7 @@
 //! | a user's service point: rules, privacy, delivery | [`participating`] | R-5.3.2.3.1, RFC 3428, RFC 4745 |
 //! | conferences, the MSRP switch, the exploder | [`controlling`] | R-5.3.2.3.2, RFC 4579, 4575, 7701, 5363 to 5366 |
 //! | messages for users who are away | [`deferred`] | R-5.3.2.3.3, RFC 3428 7 |
+//! | presence, and who watches it | [`presence`] | RFC 3856, 3857, 3903, 5025 |
 //! | documents | [`xdms`] | R-6.2-04, RFC 4825 |
 //! | a user's program | [`client`] | R-5.3.1 |
 //! | what roles say to each other | [`signal`] | |
@@ -97,6 +98,7 @@ pub mod machine;
 mod message;
 pub mod node;
 pub mod participating;
+pub mod presence;
 pub mod signal;
 mod wall_clock;
 mod warning;

@@ -20,6 +20,8 @@ pub enum RoleKind {
     Deferred,
     /// The documents.
     Xdms,
+    /// What users publish, and who watches them.
+    Presence,
     /// A user's client.
     Client,
 }

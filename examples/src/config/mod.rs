@@ -177,6 +177,7 @@ table! {
         exploder: Option<String> = None,
         deferred: Option<String> = None,
         history: Option<String> = None,
+        presence: Option<String> = None,
     }
 }
 
@@ -230,7 +231,23 @@ table! {
         controlling: String = LOCAL.to_owned(),
         deferred: String = LOCAL.to_owned(),
         history: String = LOCAL.to_owned(),
+        presence: String = LOCAL.to_owned(),
     }
+}
+
+/// `policy.presence_default`
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Watching {
+    /// Users without presence rules may be watched.
+    Allow,
+    /// They are watched once they have said so in rules.
+    Confirm,
+    /// Who watches them sees that they are not available.
+    PoliteBlock,
+    /// They cannot be watched.
+    Block,
 }
 
 /// `[[users]]`
@@ -298,6 +315,7 @@ table! {
     /// `[policy]`
     Policy {
         polite_block: u16 = 480,
+        presence_default: Watching = Watching::Allow,
         peer_to_peer: bool = false,
         push_deferred: bool = true,
         aggregate_imdn_s: u64 = 0,
@@ -382,3 +400,6 @@ fn yes() -> bool {
 }
 
 const LOCAL: &str = "local";
+
+/// A function that is left out.
+const NONE: &str = "none";

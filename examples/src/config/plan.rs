@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use im_roles::config as roles;
+use im_xdm_model::document::access_rules::SubHandling;
 use sip_im::{Transport, Uri};
 
-use super::{Config, Kind, LOCAL, Limits, Mode, Online};
+use super::{Config, Kind, LOCAL, Limits, Mode, NONE, Online, Watching};
 use crate::net::{TrustedPeer, TrustedPeers};
 use crate::relay;
 
@@ -182,6 +183,11 @@ fn roles(config: &Config) -> Result<roles::Config, PlanError> {
             &mut roles.deferred,
         ),
         ("services.history", &config.services.history, &mut roles.history),
+        (
+            "services.presence",
+            &config.services.presence,
+            &mut roles.presence_function,
+        ),
     ];
     for (key, text, place) in services {
         if let Some(text) = text {
@@ -229,6 +235,13 @@ fn roles(config: &Config) -> Result<roles::Config, PlanError> {
     }
     roles.polite_block = config.policy.polite_block;
     roles.push_deferred = config.policy.push_deferred;
+    roles.presence = config.functions.presence == LOCAL;
+    roles.presence_default = match config.policy.presence_default {
+        Watching::Allow => SubHandling::Allow,
+        Watching::Confirm => SubHandling::Confirm,
+        Watching::PoliteBlock => SubHandling::PoliteBlock,
+        Watching::Block => SubHandling::Block,
+    };
     limits(&config.limits, &mut roles.limits);
     Ok(roles)
 }
@@ -259,6 +272,10 @@ fn refuse_what_is_not_there(config: &Config) -> Result<(), PlanError> {
         ("functions.controlling", functions.controlling != LOCAL),
         ("functions.deferred", functions.deferred != LOCAL),
         ("functions.history", functions.history != LOCAL),
+        (
+            "functions.presence",
+            functions.presence != LOCAL && functions.presence != NONE,
+        ),
         ("policy.aggregate_imdn_s", config.policy.aggregate_imdn_s != 0),
         ("charging.file", !config.charging.file.is_empty()),
         ("charging.online", config.charging.online != Online::Grant),

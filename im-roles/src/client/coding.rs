@@ -50,7 +50,9 @@ impl Decoder {
 
     /// Whether it undoes this coding.
     pub fn knows(&self, coding: &str) -> bool {
-        self.codings.iter().any(|known| known.eq_ignore_ascii_case(coding))
+        self.codings
+            .iter()
+            .any(|known| known.eq_ignore_ascii_case(coding))
     }
 }
 

@@ -45,6 +45,7 @@ impl Node {
             RoleKind::Participating => self.participating.handle_input(input, now),
             RoleKind::Controlling => self.controlling.handle_input(input, now),
             RoleKind::Deferred => self.deferred.handle_input(input, now),
+            RoleKind::Presence => self.presence.handle_input(input, now),
             RoleKind::Xdms | RoleKind::Client => {}
         }
     }
@@ -63,12 +64,17 @@ impl Node {
             self.carry(RoleKind::Deferred, transmit, now);
             moved = true;
         }
+        while let Some(transmit) = self.presence.poll_transmit(now) {
+            self.carry(RoleKind::Presence, transmit, now);
+            moved = true;
+        }
         moved |= self.drain_xdms(now);
         while let Some(effect) = self
             .participating
             .poll_effect()
             .or_else(|| self.controlling.poll_effect())
             .or_else(|| self.deferred.poll_effect())
+            .or_else(|| self.presence.poll_effect())
         {
             self.effects.push_back(effect);
             moved = true;
@@ -82,6 +88,9 @@ impl Node {
         while let Some(event) = self.deferred.poll_event() {
             self.events.push_back(Event::Deferred(event));
         }
+        while let Some(event) = self.presence.poll_event() {
+            self.events.push_back(Event::Presence(event));
+        }
         moved
     }
 
@@ -90,6 +99,7 @@ impl Node {
             RoleKind::Participating => self.participating.handle_answer(answer, now),
             RoleKind::Controlling => self.controlling.handle_answer(answer, now),
             RoleKind::Deferred => self.deferred.handle_answer(answer, now),
+            RoleKind::Presence => self.presence.handle_answer(answer, now),
             RoleKind::Xdms => self.xdms.handle_answer(answer, now),
             RoleKind::Client => {}
         }
@@ -297,7 +307,8 @@ impl Node {
                     .pop_own_routes(&mut request)
                     .filter(|_| !self.controlling.serves(request.uri()));
                 match next {
-                    Some(flow) if role == RoleKind::Participating => {
+                    // A dialog with a user of this server passes his service point, which has seen it begin.
+                    Some(flow) if role == RoleKind::Participating || !self.participating.knows(&request) => {
                         self.send_on_flow(id, request, flow, now);
                         return;
                     }

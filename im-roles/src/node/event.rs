@@ -2,7 +2,7 @@
 
 use sip_im::{FlowId, Identity, StatusCode};
 
-use crate::{ServiceWarning, controlling, deferred, participating, xdms};
+use crate::{ServiceWarning, controlling, deferred, participating, presence, xdms};
 
 /// News; ignoring it is safe.
 #[derive(Clone, Debug)]
@@ -40,6 +40,8 @@ pub enum Event {
     Controlling(controlling::Event),
     /// News of the Deferred Messaging function.
     Deferred(deferred::Event),
+    /// News of the presence function.
+    Presence(presence::Event),
     /// News of the XDM server.
     Xdms(xdms::Event),
 }

@@ -3,9 +3,11 @@
 use std::time::Instant;
 
 use sip_im::endpoint::ServerTransaction;
-use sip_im::header::{HeaderName, MaxForwards, RetryAfter, To};
+use sip_im::header::{
+    Accept, AcceptEncoding, AcceptLanguage, Allow, AllowEvents, MaxForwards, RetryAfter, Supported, To,
+};
 use sip_im::proxy;
-use sip_im::{FlowId, Identity, Method, Request, Response, ResponseBuilder, StatusCode};
+use sip_im::{FlowId, Identity, Method, Request, Response, StatusCode, Uri};
 
 use super::authenticate::{Rejection, Sender};
 use super::exchanges::Caller;
@@ -13,6 +15,7 @@ use super::routing::Hop;
 use super::{Event, Node};
 use crate::ServiceWarning;
 use crate::message;
+use crate::presence::{PRESENCE, WATCHERS};
 use crate::signal::{self, Origin, RoleKind, SessionCase};
 
 impl Node {
@@ -133,19 +136,44 @@ impl Node {
 
     /// OPTIONS to the server itself (RFC 3261 11.2).
     fn answers_itself(&mut self, transaction: ServerTransaction, request: &Request, now: Instant) -> bool {
-        if request.uri().user().is_some()
-            || !self.is_own_domain(request.uri())
-            || *request.method() != Method::Options
+        if *request.method() != Method::Options
+            || request.uri().user().is_some()
+            || !self.is_itself(request.uri())
         {
             return false;
         }
-        let allow = "INVITE, ACK, CANCEL, BYE, MESSAGE, OPTIONS, REGISTER, SUBSCRIBE, NOTIFY, REFER";
+        //= https://www.rfc-editor.org/rfc/rfc3261#section-11.2
+        //# Allow, Accept, Accept-Encoding, Accept-Language, and Supported header
+        //# fields SHOULD be present in a 200 (OK) response to an OPTIONS
+        //# request.
+        let mut events = vec![CONFERENCE];
+        let mut types = TYPES.to_vec();
+        if self.config.presence {
+            events.extend([PRESENCE, WATCHERS]);
+            types.push("application/pidf+xml");
+        }
         let response = request
             .response(StatusCode::OK)
-            .header(&HeaderName::ALLOW, allow)
-            .and_then(ResponseBuilder::build);
-        self.answer(transaction, response.ok(), now);
+            .header_typed(&Allow::new(self.methods()))
+            .header_typed(&Accept::new(types))
+            .header_typed(&AcceptEncoding::new(["identity"]))
+            .header_typed(&AcceptLanguage::new(["en"]))
+            .header_typed(&Supported::new(EXTENSIONS))
+            .header_typed(&AllowEvents::new(events));
+        self.answer(transaction, response.build().ok(), now);
         true
+    }
+
+    /// What this server takes, for itself or for its users.
+    fn methods(&self) -> impl Iterator<Item = Method> {
+        METHODS
+            .into_iter()
+            .filter(|method| self.config.presence || *method != Method::Publish)
+    }
+
+    /// Whether a request is for the server as such: its domain, or the address where it listens.
+    fn is_itself(&self, uri: &Uri) -> bool {
+        self.is_own_domain(uri) || self.is_own_route(uri)
     }
 
     pub(super) fn answer(
@@ -215,3 +243,44 @@ fn check_hops(request: &Request) -> Result<(), StatusCode> {
         Err(_) => Err(StatusCode::BAD_REQUEST),
     }
 }
+
+/// What the roles take, and what passes through them between users.
+const METHODS: [Method; 14] = [
+    Method::Invite,
+    Method::Ack,
+    Method::Cancel,
+    Method::Bye,
+    Method::Prack,
+    Method::Update,
+    Method::Info,
+    Method::Message,
+    Method::Options,
+    Method::Register,
+    Method::Subscribe,
+    Method::Notify,
+    Method::Publish,
+    Method::Refer,
+];
+
+/// The types of bodies that the roles read.
+const TYPES: [&str; 6] = [
+    "text/plain",
+    "message/cpim",
+    "message/imdn+xml",
+    "multipart/mixed",
+    "application/sdp",
+    "application/resource-lists+xml",
+];
+
+/// The extensions that the registrar, the focus and the exploder know.
+const EXTENSIONS: [&str; 6] = [
+    "path",
+    "outbound",
+    "timer",
+    "norefersub",
+    "recipient-list-invite",
+    "recipient-list-message",
+];
+
+/// The package of conference state (RFC 4575).
+const CONFERENCE: &str = "conference";

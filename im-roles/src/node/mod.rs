@@ -36,6 +36,7 @@ use crate::deferred::Deferred;
 use crate::effect::{Answer, Effect};
 use crate::flow::{Input, Protocol, Transmit};
 use crate::participating::Participating;
+use crate::presence::Presence;
 use crate::signal::{self, RoleKind};
 use crate::xdms::Xdms;
 
@@ -75,6 +76,7 @@ pub struct Node {
     participating: Participating,
     controlling: Controlling,
     deferred: Deferred,
+    presence: Presence,
     xdms: Xdms,
     /// What the roles are to be given, in order.
     bus: VecDeque<(RoleKind, signal::Input)>,
@@ -111,6 +113,8 @@ impl Node {
         let users = Users::new(&config.users);
         let mut participating = Participating::new(Arc::clone(&config), clock);
         participating.set_aliases(users.aliases().clone());
+        let mut presence = Presence::new(Arc::clone(&config), clock, || share());
+        presence.set_aliases(users.aliases().clone());
         Self {
             clock,
             entropy: share(),
@@ -125,6 +129,7 @@ impl Node {
             participating,
             controlling: Controlling::new(Config::clone(&config), clock, share()),
             deferred: Deferred::new(Arc::clone(&config), clock),
+            presence,
             xdms: Xdms::new(Arc::clone(&config)),
             bus: VecDeque::new(),
             transmits: VecDeque::new(),
@@ -141,6 +146,7 @@ impl Node {
         self.participating.set_wall_clock(self.clock);
         self.controlling.set_wall_clock(self.clock);
         self.deferred.set_wall_clock(self.clock);
+        self.presence.set_wall_clock(self.clock);
     }
 
     /// Serves another user from now on, or an existing one with other data.
@@ -158,6 +164,7 @@ impl Node {
     fn share_aliases(&mut self) {
         self.participating.set_aliases(self.users.aliases().clone());
         self.controlling.set_aliases(self.users.aliases().clone());
+        self.presence.set_aliases(self.users.aliases().clone());
     }
 
     /// Ends politely: no new requests are taken, conferences are ended, and what was accepted is finished.
@@ -165,6 +172,7 @@ impl Node {
     pub fn shut_down(&mut self, now: Instant) {
         self.stopping = true;
         self.controlling.shut_down(now);
+        self.presence.shut_down(now);
         self.settle(now);
     }
 
@@ -288,6 +296,7 @@ impl Node {
         self.participating.handle_timeout(now);
         self.controlling.handle_timeout(now);
         self.deferred.handle_timeout(now);
+        self.presence.handle_timeout(now);
         self.xdms.handle_timeout(now);
         self.exchanges.expire(now);
         self.settle(now);
@@ -332,6 +341,7 @@ impl Node {
             self.participating.poll_timeout(),
             self.controlling.poll_timeout(),
             self.deferred.poll_timeout(),
+            self.presence.poll_timeout(),
             self.xdms.poll_timeout(),
             self.exchanges.poll_timeout(),
         ]
@@ -353,6 +363,7 @@ impl Node {
             && self.participating.is_drained()
             && self.controlling.is_drained()
             && self.deferred.is_drained()
+            && self.presence.is_drained()
             && self.xdms.is_drained()
             && self.exchanges.open() == 0
             && self.bus.is_empty()
@@ -371,6 +382,8 @@ impl Node {
             openings: self.flows.openings(),
             media_sessions: self.media.len(),
             registered_users: self.registrar.len(),
+            publications: self.presence.publications(),
+            watchers: self.presence.subscriptions(),
         }
     }
 
@@ -459,6 +472,10 @@ pub struct Load {
     pub media_sessions: usize,
     /// Users with a contact.
     pub registered_users: usize,
+    /// Publications of presence.
+    pub publications: usize,
+    /// Subscriptions to presence and its watchers.
+    pub watchers: usize,
 }
 
 /// One source of randomness for several machines, drawn from in the order in which they ask.

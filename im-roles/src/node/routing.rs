@@ -7,6 +7,7 @@ use sip_im::{FlowId, Request, StatusCode, Transport, Uri};
 use super::Node;
 use crate::config::NextHop;
 use crate::message;
+use crate::presence::Presence;
 use crate::signal::RoleKind;
 
 /// The next hop of a request.
@@ -31,7 +32,7 @@ impl Node {
         flow
     }
 
-    fn is_own_route(&self, uri: &Uri) -> bool {
+    pub(super) fn is_own_route(&self, uri: &Uri) -> bool {
         if uri.user().is_some_and(|user| self.flows.by_token(user).is_some()) {
             return true;
         }
@@ -88,8 +89,16 @@ impl Node {
         if uri.identity() == self.config.history.identity() {
             return Hop::Refuse(StatusCode::NOT_IMPLEMENTED);
         }
+        if self.config.presence && uri.identity() == self.config.presence_function.identity() {
+            return Hop::Role(RoleKind::Presence);
+        }
         if self.users.find(uri).is_some() {
-            return Hop::Role(RoleKind::Participating);
+            let begins = message::to_tag(request).is_none();
+            return Hop::Role(if self.config.presence && begins && Presence::takes(request) {
+                RoleKind::Presence
+            } else {
+                RoleKind::Participating
+            });
         }
         if self.is_own_domain(uri) {
             // It may be a group that a stored document defines.
@@ -129,7 +138,8 @@ impl Node {
 
     /// Puts the user's main address in the place of an alias, so that all his addresses lead to the same rules and mailbox.
     pub(super) fn fold_target(&self, request: &mut Request, role: RoleKind) {
-        if !matches!(role, RoleKind::Participating) || message::to_tag(request).is_some() {
+        if !matches!(role, RoleKind::Participating | RoleKind::Presence) || message::to_tag(request).is_some()
+        {
             return;
         }
         let found = self

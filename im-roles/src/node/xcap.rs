@@ -115,6 +115,13 @@ impl Node {
             self.effects.push_back(effect);
         }
         while let Some(event) = self.xdms.poll_event() {
+            if let xdms::Event::Changed { selector, .. } = &event
+                && let Some(user) = &selector.user
+                && self.presence.is_rules(&selector.auid)
+            {
+                self.presence.rules_changed(user, now);
+                moved = true;
+            }
             self.events.push_back(Event::Xdms(event));
         }
         moved
@@ -122,7 +129,11 @@ impl Node {
 
     /// Whether a group may have an address: it lies in this domain, and is neither a user's nor a service's.
     fn is_free(&self, address: &Identity) -> bool {
-        let services = [&self.config.deferred, &self.config.history];
+        let services = [
+            &self.config.deferred,
+            &self.config.history,
+            &self.config.presence_function,
+        ];
         let Ok(uri) = sip_im::Uri::parse(address.as_str()) else {
             return false;
         };

@@ -84,6 +84,11 @@ impl Dialogs {
         }
     }
 
+    /// Whether a request belongs to a dialog that is remembered.
+    pub(super) fn has(&self, request: &Request) -> bool {
+        self.find(request).is_some()
+    }
+
     pub(super) fn next_expiry(&self) -> Option<Instant> {
         self.deadlines.first().map(|(at, _)| *at)
     }

@@ -125,6 +125,11 @@ impl Participating {
         self.aliases = aliases;
     }
 
+    /// Whether a request belongs to a dialog that passes through here.
+    pub(crate) fn knows(&self, request: &Request) -> bool {
+        self.dialogs.has(request)
+    }
+
     /// Takes one input.
     pub fn handle_input(&mut self, input: Input, now: Instant) {
         match input {

@@ -19,6 +19,8 @@ enum Step {
     Register(usize),
     Message(usize, usize),
     Invite(usize, usize),
+    Publish(usize, bool),
+    Watch(usize, usize, bool),
     /// The newest unanswered request on a flow gets this answer.
     Reply(usize, u16),
     Pass(u64),
@@ -36,6 +38,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => user.clone().prop_map(Step::Register),
         4 => (user.clone(), user.clone()).prop_map(|(a, b)| Step::Message(a, b)),
         2 => (user.clone(), user.clone()).prop_map(|(a, b)| Step::Invite(a, b)),
+        2 => (user.clone(), any::<bool>()).prop_map(|(a, well)| Step::Publish(a, well)),
+        2 => (user.clone(), user.clone(), any::<bool>()).prop_map(|(a, b, winfo)| Step::Watch(a, b, winfo)),
         4 => (user.clone(), prop::sample::select(vec![100, 180, 200, 302, 404, 408, 480, 486, 487, 503, 603]))
             .prop_map(|(a, code)| Step::Reply(a, code)),
         2 => (0_u64..40_000).prop_map(Step::Pass),
@@ -85,6 +89,31 @@ fn run(steps: &[Step]) -> Trace {
                 );
                 let contact = format!("Contact: <sip:{}@127.0.0.1:{}>\r\n", USERS[*from], 6001 + from);
                 let text = world.text(flow(*from), "INVITE", &to_uri, &from_uri, &contact, "");
+                attempt(&mut world, &mut requests, *from, &text);
+            }
+            Step::Publish(user, well) => {
+                let uri = format!("sip:{}@example.com", USERS[*user]);
+                let extra = "Event: presence\r\nContent-Type: application/pidf+xml\r\nExpires: 60\r\n";
+                let body = if *well {
+                    "<presence xmlns=\"urn:ietf:params:xml:ns:pidf\" entity=\"sip:x@example.com\"/>"
+                } else {
+                    "<presence"
+                };
+                let text = world.text(flow(*user), "PUBLISH", &uri, &uri, extra, body);
+                attempt(&mut world, &mut requests, *user, &text);
+            }
+            Step::Watch(from, to, winfo) => {
+                let (from_uri, to_uri) = (
+                    format!("sip:{}@example.com", USERS[*from]),
+                    format!("sip:{}@example.com", USERS[*to]),
+                );
+                let package = if *winfo { "presence.winfo" } else { "presence" };
+                let extra = format!(
+                    "Event: {package}\r\nContact: <sip:{}@127.0.0.1:{}>\r\nExpires: 60\r\n",
+                    USERS[*from],
+                    6001 + from
+                );
+                let text = world.text(flow(*from), "SUBSCRIBE", &to_uri, &from_uri, &extra, "");
                 attempt(&mut world, &mut requests, *from, &text);
             }
             Step::Reply(user, code) => {

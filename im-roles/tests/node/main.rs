@@ -14,5 +14,6 @@ mod delivery;
 mod documents;
 mod laws;
 mod network;
+mod presence;
 mod sessions;
 mod world;

@@ -90,7 +90,10 @@ impl View {
     pub fn granted(rules: &Ruleset, applying: &RuleIds) -> Self {
         let applying: BTreeSet<&str> = applying.iter().collect();
         let mut view = Self::default();
-        let rules = rules.rules.iter().filter(|rule| applying.contains(rule.id.as_str()));
+        let rules = rules
+            .rules
+            .iter()
+            .filter(|rule| applying.contains(rule.id.as_str()));
         for transformation in rules.flat_map(|rule| &rule.transformations) {
             view.add(transformation);
         }
@@ -125,7 +128,9 @@ impl View {
                 }
             }
             name if granted() => {
-                let known = NAMED.iter().find(|known| name.strip_prefix("provide-") == Some(known));
+                let known = NAMED
+                    .iter()
+                    .find(|known| name.strip_prefix("provide-") == Some(known));
                 self.attributes.named.extend(known);
             }
             _ => {}
@@ -142,7 +147,10 @@ impl View {
                 (By::Class, tuple.rpid.class.as_deref()),
                 (By::Occurrence, Some(tuple.id.as_str())),
                 (By::Uri, uri),
-                (By::Scheme, uri.and_then(|uri| uri.split_once(':')).map(|(scheme, _)| scheme)),
+                (
+                    By::Scheme,
+                    uri.and_then(|uri| uri.split_once(':')).map(|(scheme, _)| scheme),
+                ),
             ];
             self.services.has(&keys)
         });
@@ -154,7 +162,9 @@ impl View {
                 tuple.notes.clear();
             }
             if !attributes.all {
-                tuple.other_status.retain(|element| attributes.has_unknown(element));
+                tuple
+                    .other_status
+                    .retain(|element| attributes.has_unknown(element));
             }
             attributes.filter(&mut tuple.rpid, &mut tuple.extensions);
         }
@@ -189,7 +199,10 @@ impl View {
             presence.notes.clear();
         }
         if !attributes.all {
-            presence.extensions.elements.retain(|element| attributes.has_unknown(element));
+            presence
+                .extensions
+                .elements
+                .retain(|element| attributes.has_unknown(element));
         }
         presence
     }
@@ -284,7 +297,9 @@ fn clear_unless<T>(granted: bool, value: &mut Option<T>) {
 /// What is compared: URIs by the canonical form, the rest as it is.
 fn spelled(by: By, value: &str) -> String {
     match by {
-        By::Uri => sip_im::Uri::parse(value).map_or_else(|_| value.to_owned(), |uri| uri.identity().to_string()),
+        By::Uri => {
+            sip_im::Uri::parse(value).map_or_else(|_| value.to_owned(), |uri| uri.identity().to_string())
+        }
         By::Scheme => value.to_ascii_lowercase(),
         By::Class | By::Occurrence | By::Device => value.to_owned(),
     }
