@@ -45,7 +45,9 @@ fn try_serve(path: &Path) -> Result<(), String> {
         // Who reads the line may be gone; that is no reason not to serve.
         let mut output = std::io::stdout();
         let _ = writeln!(output, "{line}").and_then(|()| output.flush());
-        server.run(stop).await.map_err(|error| error.to_string())?;
+        Box::pin(server.run(stop))
+            .await
+            .map_err(|error| error.to_string())?;
         eprintln!("ended");
         Ok(())
     })

@@ -7,6 +7,10 @@ use sip_im::Uri;
 
 /// How a server behaves. Every field has a documented default except the domain, given to [`Config::new`].
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a choice of its own, by the name that users know it by"
+)]
 #[non_exhaustive]
 pub struct Config {
     /// The domain that the server is responsible for.

@@ -1,10 +1,7 @@
 //! What presence rules let a watcher see (RFC 5025 section 3.3).
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on has failed"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use im_xdm_model::document::Ruleset;
@@ -25,18 +22,17 @@ const PRESENCE: &str = r#"<presence xmlns="urn:ietf:params:xml:ns:pidf" xmlns:dm
 <dm:deviceID>urn:d</dm:deviceID></dm:device></presence>"#;
 
 fn seen(rules: &[&str]) -> Presence {
-    let rules: String = rules
-        .iter()
-        .enumerate()
-        .map(|(number, transformations)| {
-            format!(
-                "<cr:rule id=\"r{number}\"><cr:actions><sub-handling>allow</sub-handling></cr:actions>\
-                 <cr:transformations>{transformations}</cr:transformations></cr:rule>"
-            )
-        })
-        .collect();
+    let mut written = String::new();
+    for (number, transformations) in rules.iter().enumerate() {
+        write!(
+            written,
+            "<cr:rule id=\"r{number}\"><cr:actions><sub-handling>allow</sub-handling></cr:actions>\
+             <cr:transformations>{transformations}</cr:transformations></cr:rule>"
+        )
+        .unwrap();
+    }
     let text = format!(
-        "<cr:ruleset xmlns:cr=\"urn:ietf:params:xml:ns:common-policy\" xmlns=\"urn:ietf:params:xml:ns:pres-rules\">{rules}\
+        "<cr:ruleset xmlns:cr=\"urn:ietf:params:xml:ns:common-policy\" xmlns=\"urn:ietf:params:xml:ns:pres-rules\">{written}\
          </cr:ruleset>"
     );
     let rules = Ruleset::parse(text.as_bytes(), &Limits::default()).unwrap();
