@@ -418,7 +418,7 @@ fn nothing_is_allocated_for_a_chunk_that_is_sent() {
 #[test]
 fn a_large_message_passes_through_in_less_than_a_mebibyte() {
     const PIECE: usize = 256 << 10;
-    const TOTAL: u64 = 32 << 20;
+    const TOTAL: u64 = 1 << 30;
     let mut config = Config::default();
     config.limits.unanswered_chunks = 4;
     let (mut to, now) = passive(Delivery::Streaming);
