@@ -90,7 +90,7 @@ enum State {
     Head(HeadScan),
     /// In a body.
     Body(BodyScan),
-    /// The end of a message without a body is due.
+    /// The end of a message is due, and what says so has been taken from the input.
     Ended(Continuation),
     Failed(DecodeError),
 }
@@ -313,11 +313,14 @@ impl Decoder {
             let rest = self.input.get(start..).unwrap_or_default();
             let matched = scan.matches(rest);
             if matched == scan.length() {
+                let flag = scan.flag?;
                 if start > 0 {
-                    return Some(Step::Body(self.input.split_to(start)));
+                    let body = self.input.split_to(start);
+                    self.input.advance(matched.min(self.input.len()));
+                    self.state = State::Ended(flag);
+                    return Some(Step::Body(body));
                 }
                 self.input.advance(matched.min(self.input.len()));
-                let flag = scan.flag?;
                 self.state = State::Head(HeadScan::default());
                 return Some(Step::End(flag));
             }

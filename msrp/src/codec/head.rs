@@ -5,11 +5,13 @@ use std::fmt;
 use bytes::Bytes;
 use thiserror::Error;
 
+use super::last::{LastPaths, LastType};
+use super::line::{Line, line_end, name, usual_name, value_length, visible_length};
 use super::{Continuation, DASHES, DecodeError, Leniency, Limits};
-use crate::header::content::{has_control, is_token_octet};
-use crate::header::{Fields, Headers, Known, PathParts};
+use crate::header::content::has_control;
+use crate::header::{Field, Fields, Headers, Known};
 use crate::text::ByteStr;
-use crate::{Method, StatusCode, TransactionId};
+use crate::{MessageId, Method, StatusCode, TransactionId};
 
 /// The first line of a message.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -84,34 +86,8 @@ pub(super) struct Found {
     start: Start,
     fields: Fields,
     defect: Option<Defect>,
-    last_to: LastPath,
-    last_from: LastPath,
-}
-
-/// The path that was read last. Chunk follows chunk with the same paths; to see that they are the same is much cheaper
-/// than to read them again.
-#[derive(Default)]
-struct LastPath {
-    /// With its line end.
-    line: Vec<u8>,
-    parts: PathParts,
-}
-
-impl LastPath {
-    /// Reads the path at the beginning of `octets`, and says how long it is.
-    #[inline]
-    fn read(&mut self, octets: &[u8], parts: &mut PathParts) -> Option<usize> {
-        if !self.line.is_empty() && octets.starts_with(&self.line) {
-            *parts = self.parts;
-            return self.line.len().checked_sub(2);
-        }
-        let length = parts.read_in_line(octets)?;
-        self.parts = *parts;
-        self.line.clear();
-        self.line
-            .extend_from_slice(octets.get(..length.checked_add(2)?).unwrap_or_default());
-        Some(length)
-    }
+    last_paths: LastPaths,
+    last_type: LastType,
 }
 
 #[derive(Clone, Copy)]
@@ -140,8 +116,8 @@ impl Found {
             start: Start::Unreadable,
             fields: Fields::default(),
             defect: None,
-            last_to: LastPath::default(),
-            last_from: LastPath::default(),
+            last_paths: LastPaths::default(),
+            last_type: LastType::default(),
         }
     }
 
@@ -153,28 +129,49 @@ impl Found {
         limits: &Limits,
         leniency: Leniency,
     ) -> Result<bool, DecodeError> {
-        let Some((first_end, mut at)) = line_end(text, 0) else {
-            return Ok(false);
+        let mut at = match usual_start(text) {
+            Some((transaction, start, end)) => {
+                (self.transaction, self.start) = (transaction, start);
+                end
+            }
+            None => {
+                let Some((end, next)) = line_end(text, 0) else {
+                    return Ok(false);
+                };
+                let line = text.get(..end).unwrap_or_default();
+                let (transaction, rest) = split_start_line(line).ok_or(DecodeError::StartLine)?;
+                self.transaction = transaction;
+                self.start = read_start(rest, end, leniency);
+                next
+            }
         };
-        let line = text.get(..first_end).unwrap_or_default();
-        let (transaction, rest) = split_start_line(line).ok_or(DecodeError::StartLine)?;
-        self.transaction = transaction;
-        self.start = read_start(rest, first_end, leniency);
         self.defect = matches!(self.start, Start::Unreadable).then_some(Defect::StartLine);
         self.fields.clear();
         let mut number = 1_usize;
+        let paths = at;
+        let is_known = limits.headers >= 2 && self.last_paths.read(text, paths, &mut self.fields);
+        if is_known {
+            at = at.saturating_add(self.last_paths.length());
+            number = 3;
+        }
         loop {
             number = number.saturating_add(1);
             match self.read_line(text, at, limits, leniency) {
                 Line::Field { end } => at = end.saturating_add(2),
                 Line::Incomplete => return Ok(false),
+                Line::Blank => {
+                    self.length = at;
+                    self.consumed = at.saturating_add(2);
+                    self.end = None;
+                    break;
+                }
                 Line::Other => {
                     let Some((end, next)) = line_end(text, at) else {
                         return Ok(false);
                     };
                     let line = text.get(at..end).unwrap_or_default();
                     let flag = end_of(line, &self.transaction);
-                    if line.is_empty() || flag.is_some() {
+                    if flag.is_some() {
                         self.length = at;
                         self.consumed = next;
                         self.end = flag;
@@ -184,6 +181,9 @@ impl Found {
                     at = next;
                 }
             }
+        }
+        if !is_known {
+            self.last_paths.note(text, paths, &self.fields);
         }
         if !leniency.path_order
             && self.defect.is_none()
@@ -198,37 +198,37 @@ impl Found {
     #[inline]
     fn read_line(&mut self, text: &[u8], at: usize, limits: &Limits, leniency: Leniency) -> Line {
         let rest = text.get(at..).unwrap_or_default();
-        let (known, name) = match known_name(rest) {
-            Some(found) => found,
-            None => match rest.iter().position(|&octet| !is_token_octet(octet)) {
-                None => return Line::Incomplete,
-                Some(length) => {
-                    let name = rest.get(..length).unwrap_or_default();
-                    if rest.get(length) != Some(&b':') || !name.first().is_some_and(u8::is_ascii_alphabetic) {
-                        return Line::Other;
-                    }
-                    (Known::of(name), length)
-                }
+        match rest.first() {
+            Some(b'\r') if rest.starts_with(b"\r\n") => return Line::Blank,
+            Some(b'\r' | b'-') => return Line::Other,
+            _ => {}
+        }
+        let (known, name, mut value) = match usual_name(rest) {
+            Some((known, value)) => (known, value.saturating_sub(": ".len()), value),
+            None => match name(rest, leniency) {
+                Ok(name) => name,
+                Err(line) => return line,
             },
         };
-        let mut value = name.saturating_add(1);
         if leniency.header_space {
             while rest.get(value).is_some_and(|octet| matches!(octet, b' ' | b'\t')) {
                 value = value.saturating_add(1);
             }
-        } else if rest.get(value) == Some(&b' ') {
-            value = value.saturating_add(1);
-        } else {
-            return Line::Other;
         }
         let octets = rest.get(value..).unwrap_or_default();
-        // A path is read on the way; of any other value only the end is looked for.
-        let path = match known {
-            Known::ToPath => self.last_to.read(octets, &mut self.fields.to_path),
-            Known::FromPath => self.last_from.read(octets, &mut self.fields.from_path),
+        // What most heads have is read on the way; of any other value only the end is looked for.
+        let read = match known {
+            Known::ToPath => self.fields.to_path.read_in_line(octets),
+            Known::FromPath => self.fields.from_path.read_in_line(octets),
+            Known::ContentType => self.last_type.read(octets, &mut self.fields.media_type),
+            Known::MessageId => {
+                let length = visible_length(octets);
+                self.fields.message_id = length.is_some_and(|length| length <= MessageId::MAX_RECEIVED);
+                length
+            }
             _ => None,
         };
-        let length = match path {
+        let length = match read {
             Some(length) => length,
             None => match value_length(octets) {
                 Ok(length) => length,
@@ -239,9 +239,8 @@ impl Found {
         if self.fields.len() >= limits.headers {
             self.defect = self.defect.or(Some(Defect::TooManyHeaders));
         } else {
-            let place = |octet: usize| u16::try_from(at.saturating_add(octet)).unwrap_or(u16::MAX);
-            self.fields
-                .push(known, (place(0), place(name)), (place(value), place(end)));
+            let field = Field::new(0..name, value..end).moved(at);
+            self.fields.push(known, field);
         }
         Line::Field {
             end: at.saturating_add(end),
@@ -301,108 +300,6 @@ fn to_line_end(text: &Bytes, from: usize) -> ByteStr {
     ByteStr::try_from(octets).unwrap_or_default()
 }
 
-enum Line {
-    /// A header that is well formed, up to that place.
-    Field { end: usize },
-    /// What is here may become a header.
-    Incomplete,
-    /// Anything else: a blank line, an end-line, or what is no header.
-    Other,
-}
-
-/// How long the value is at the beginning of `octets`, if it is well formed and its line end is here.
-#[inline]
-fn value_length(octets: &[u8]) -> Result<usize, Line> {
-    let Control { at, is_ascii } = control(octets);
-    match (octets.get(at), octets.get(at.saturating_add(1))) {
-        (Some(b'\r'), Some(b'\n')) => {}
-        (None, _) | (Some(b'\r'), None) => return Err(Line::Incomplete),
-        _ => return Err(Line::Other),
-    }
-    if !is_ascii && std::str::from_utf8(octets.get(..at).unwrap_or_default()).is_err() {
-        return Err(Line::Other);
-    }
-    Ok(at)
-}
-
-/// The headers that nearly every message has, spelt as the RFC does; others are told by the general way.
-fn known_name(line: &[u8]) -> Option<(Known, usize)> {
-    let (name, known): (&[u8], Known) = match line.first()? {
-        b'T' => (b"To-Path:", Known::ToPath),
-        b'F' if line.starts_with(b"From") => (b"From-Path:", Known::FromPath),
-        b'F' => (b"Failure-Report:", Known::FailureReport),
-        b'M' => (b"Message-ID:", Known::MessageId),
-        b'B' => (b"Byte-Range:", Known::ByteRange),
-        b'C' => (b"Content-Type:", Known::ContentType),
-        b'S' if line.starts_with(b"Success") => (b"Success-Report:", Known::SuccessReport),
-        b'S' => (b"Status:", Known::Status),
-        _ => return None,
-    };
-    line.starts_with(name).then_some((known, name.len() - 1))
-}
-
-struct Control {
-    /// Where the first control character other than a tab is; the length if there is none.
-    at: usize,
-    /// Whether all before it is ASCII.
-    is_ascii: bool,
-}
-
-/// Looks for a control character, eight octets at a time by arithmetic: most values are too short for a search that
-/// needs to be set up.
-#[inline]
-fn control(octets: &[u8]) -> Control {
-    const ONES: u64 = u64::MAX / 0xff;
-    const HIGH: u64 = ONES * 0x80;
-    let mut at = 0_usize;
-    let mut seen = 0_u64;
-    while let Some(block) = octets.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        let word = u64::from_le_bytes(*block);
-        let low = word.wrapping_sub(ONES * 0x20) & !word;
-        let delete = word ^ (ONES * 0x7f);
-        let delete = delete.wrapping_sub(ONES) & !delete;
-        // A borrow may mark octets wrongly, but only behind one that is marked rightly.
-        let marked = (low | delete) & HIGH;
-        if marked == 0 {
-            seen |= word;
-            at = at.saturating_add(8);
-            continue;
-        }
-        let bits = marked.trailing_zeros().saturating_sub(7);
-        seen |= word & !(u64::MAX << bits);
-        at = at.saturating_add(usize::try_from(bits / 8).unwrap_or_default());
-        if octets.get(at) != Some(&b'\t') {
-            return Control {
-                at,
-                is_ascii: seen & HIGH == 0,
-            };
-        }
-        at = at.saturating_add(1);
-    }
-    let rest = octets.get(at..).unwrap_or_default();
-    let length = rest
-        .iter()
-        .position(|&octet| octet != b'\t' && octet.is_ascii_control());
-    let rest = rest.get(..length.unwrap_or(rest.len())).unwrap_or_default();
-    Control {
-        at: at.saturating_add(rest.len()),
-        is_ascii: seen & HIGH == 0 && rest.is_ascii(),
-    }
-}
-
-/// Where the line that begins at `from` ends, and where the next begins. A bare line feed ends no line.
-fn line_end(text: &[u8], from: usize) -> Option<(usize, usize)> {
-    let mut at = from;
-    loop {
-        at = at.saturating_add(control(text.get(at..)?).at);
-        match (text.get(at), text.get(at.saturating_add(1))) {
-            (Some(b'\r'), Some(b'\n')) => return Some((at, at.saturating_add(2))),
-            (None, _) | (Some(b'\r'), None) => return None,
-            _ => at = at.saturating_add(1),
-        }
-    }
-}
-
 /// How the line of a body-less message says that it ends.
 pub(super) fn end_of(line: &[u8], transaction: &TransactionId) -> Option<Continuation> {
     let flag = line.strip_prefix(DASHES)?.strip_prefix(transaction.as_bytes())?;
@@ -410,6 +307,26 @@ pub(super) fn end_of(line: &[u8], transaction: &TransactionId) -> Option<Continu
         [flag] => Continuation::of(*flag),
         _ => None,
     }
+}
+
+/// Reads the first line if it is one of those that most messages have, and says where the next begins.
+#[inline]
+fn usual_start(text: &[u8]) -> Option<(TransactionId, Start, usize)> {
+    let rest = text.strip_prefix(b"MSRP ")?;
+    let (transaction, length) = TransactionId::at_start_of(rest)?;
+    let behind = rest.get(length..)?;
+    let from = text.len().saturating_sub(behind.len());
+    let (line, start): (&[u8], Start) = match behind.get(1)? {
+        b'S' => (b" SEND\r\n", Start::Send),
+        b'R' => (b" REPORT\r\n", Start::Report),
+        b'2' => {
+            let (status, comment) = (StatusCode::OK, Some(from.saturating_add(" 200 ".len())));
+            (b" 200 OK\r\n", Start::Status { status, comment })
+        }
+        _ => return None,
+    };
+    let next = from.saturating_add(line.len());
+    behind.starts_with(line).then_some((transaction, start, next))
 }
 
 /// Reads what follows the transaction in the first line, which ends at `end`.

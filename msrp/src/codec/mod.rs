@@ -7,7 +7,9 @@
 mod encode;
 mod framer;
 mod head;
+mod last;
 mod limits;
+mod line;
 
 pub(crate) use encode::raw_header;
 pub use encode::{end_line, header, request_line, response_line};

@@ -3,6 +3,7 @@
 mod auth;
 mod byte_range;
 pub mod content;
+mod fields;
 mod known;
 mod nickname;
 mod path;
@@ -14,14 +15,15 @@ use std::fmt;
 use std::ops::Range;
 
 use bytes::Bytes;
-use smallvec::SmallVec;
 use thiserror::Error;
 
 pub use auth::{
     AuthenticationInfo, Authorization, Expires, MaxExpires, MinExpires, UsePath, WwwAuthenticate,
 };
 pub use byte_range::ByteRange;
+pub(crate) use content::MediaTypeParts;
 pub use content::{ContentDisposition, ContentType, MediaTypeRef};
+pub(crate) use fields::{Field, Fields};
 #[doc(hidden)]
 pub use known::Known;
 pub use nickname::UseNickname;
@@ -121,90 +123,6 @@ pub struct Headers {
     fields: Fields,
 }
 
-/// Where headers are in a text that may not be at hand.
-#[derive(Clone, Default)]
-pub(crate) struct Fields {
-    all: SmallVec<[Field; 8]>,
-    /// Of each known header which it is of all, from 1; 0 if there is none.
-    known: [u16; known::COUNT],
-    /// Which known headers are there more than once, a bit each.
-    repeated: u16,
-    /// Of the only header of that name, if it was read with the head.
-    pub(crate) to_path: PathParts,
-    pub(crate) from_path: PathParts,
-}
-
-/// Where a header is in the text. A head has at most [`Headers::MAX_OCTETS`], so that 16 bits tell any place in it, and
-/// all four places are written at once.
-#[derive(Clone, Copy, Debug)]
-struct Field(u64);
-
-impl Field {
-    fn new(name: (u16, u16), value: (u16, u16)) -> Self {
-        let places = [name.0, name.1, value.0, value.1];
-        Self(places.iter().fold(0, |all, &place| all << 16 | u64::from(place)))
-    }
-
-    fn place(self, shift: u32) -> usize {
-        usize::from(u16::try_from(self.0 >> shift & 0xffff).unwrap_or_default())
-    }
-
-    fn name(self) -> Range<usize> {
-        self.place(48)..self.place(32)
-    }
-
-    fn value(self) -> Range<usize> {
-        self.place(16)..self.place(0)
-    }
-}
-
-impl Fields {
-    /// Forgets all.
-    pub(crate) fn clear(&mut self) {
-        self.all.clear();
-        self.known = Default::default();
-        self.repeated = 0;
-        self.to_path.forget();
-        self.from_path.forget();
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.all.len()
-    }
-
-    /// Adds a header at the end. What was read of a path counts only if there is no other.
-    #[inline]
-    pub(crate) fn push(&mut self, known: Known, name: (u16, u16), value: (u16, u16)) {
-        self.all.push(Field::new(name, value));
-        if known == Known::Other {
-            return;
-        }
-        let Some(first) = self.known.get_mut(known as usize) else {
-            return;
-        };
-        if *first == 0 {
-            *first = u16::try_from(self.all.len()).unwrap_or(u16::MAX);
-        } else {
-            self.repeated |= 1 << known as u32;
-            self.to_path.forget();
-            self.from_path.forget();
-        }
-    }
-
-    /// The first header of that kind, and whether there are more of them.
-    fn known(&self, known: Known) -> (Option<Field>, bool) {
-        let first = self.known.get(known as usize).copied().unwrap_or_default();
-        let field = self.all.get(usize::from(first).wrapping_sub(1)).copied();
-        (field, self.repeated >> known as u32 & 1 == 1)
-    }
-
-    /// Says whether the first headers are these.
-    pub(crate) fn begin_with(&self, known: [Known; 2]) -> bool {
-        let place = |known: Known| self.known.get(known as usize).copied();
-        known.map(place) == [Some(1), Some(2)]
-    }
-}
-
 /// Why a header cannot be added.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[non_exhaustive]
@@ -242,16 +160,15 @@ impl Headers {
         if content::has_control(value.as_bytes()) {
             return Err(PushError::Value);
         }
-        let place = |octet: usize| u16::try_from(octet).map_err(|_| PushError::TooLong);
-        let middle = self.text.len().saturating_add(name.len());
-        let (start, end) = (
-            place(self.text.len())?,
-            place(middle.saturating_add(value.len()))?,
-        );
-        let middle = place(middle)?;
+        let start = self.text.len();
+        let middle = start.saturating_add(name.len());
+        let end = middle.saturating_add(value.len());
+        if end > Self::MAX_OCTETS {
+            return Err(PushError::TooLong);
+        }
         self.text = [&*self.text, name.as_bytes(), value.as_bytes()].concat().into();
         let known = Known::of(name.as_bytes());
-        self.fields.push(known, (start, middle), (middle, end));
+        self.fields.push(known, Field::new(start..middle, middle..end));
         Ok(())
     }
 
@@ -367,6 +284,7 @@ impl Headers {
         };
         let value = self.single(MessageIdHeader::NAME, Known::MessageId);
         match value.map_err(fail)? {
+            Some(text) if self.fields.message_id => Ok(Some(text)),
             Some(text) => report::check_message_id(text).map(|()| Some(text)).map_err(fail),
             None => Ok(None),
         }
@@ -397,7 +315,14 @@ impl Headers {
             source,
         };
         let value = self.single(ContentType::NAME, Known::ContentType);
-        let media_type = value.map_err(fail)?.map(MediaTypeRef::parse).transpose();
+        let read = |value| {
+            let known = self.fields.media_type;
+            match known.and_then(|parts| MediaTypeRef::of_parts(value, parts)) {
+                Some(media_type) => Ok(media_type),
+                None => MediaTypeRef::parse(value),
+            }
+        };
+        let media_type = value.map_err(fail)?.map(read).transpose();
         media_type.map_err(|error| fail(ParseError::new(ParseErrorKind::Unexpected, error.offset)))
     }
 
@@ -468,17 +393,24 @@ pub(crate) fn decimal(text: &str, offset: usize) -> Result<u64, ParseError> {
 
 /// Reads the decimal number at the beginning, and says how long it is. Errors tell the place from `offset` on.
 pub(crate) fn leading_decimal(octets: &[u8], offset: usize) -> Result<(u64, usize), ParseError> {
+    /// So many digits are no number that is too large.
+    const SAFE: usize = 19;
     let mut number = 0_u64;
     let mut length = 0_usize;
     for &octet in octets {
-        if !octet.is_ascii_digit() {
+        let digit = octet.wrapping_sub(b'0');
+        if digit > 9 {
             break;
         }
+        if length < SAFE {
+            number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
+        } else {
+            number = number
+                .checked_mul(10)
+                .and_then(|number| number.checked_add(u64::from(digit)))
+                .ok_or(ParseError::new(ParseErrorKind::TooLarge, offset))?;
+        }
         length = length.saturating_add(1);
-        number = number
-            .checked_mul(10)
-            .and_then(|number| number.checked_add(u64::from(octet - b'0')))
-            .ok_or(ParseError::new(ParseErrorKind::TooLarge, offset))?;
     }
     if length == 0 {
         return Err(ParseError::new(ParseErrorKind::Unexpected, offset));

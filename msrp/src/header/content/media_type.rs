@@ -164,7 +164,38 @@ pub struct MediaTypeRef<'a> {
     parameters: &'a str,
 }
 
+/// Where type and subtype end in a value that begins with `type/subtype` and is a media type.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct MediaTypeParts {
+    type_end: u16,
+    subtype_end: u16,
+}
+
+impl MediaTypeParts {
+    /// Reads a value, if it is a media type without space in front of its parameters.
+    pub(crate) fn read(value: &str) -> Option<Self> {
+        let media_type = MediaTypeRef::parse(value).ok()?;
+        let type_end = media_type.type_.len();
+        let subtype_end = value.len().checked_sub(media_type.parameters.len())?;
+        let parts = Self {
+            type_end: u16::try_from(type_end).ok()?,
+            subtype_end: u16::try_from(subtype_end).ok()?,
+        };
+        (MediaTypeRef::of_parts(value, parts) == Some(media_type)).then_some(parts)
+    }
+}
+
 impl<'a> MediaTypeRef<'a> {
+    /// The media type that a value is known to be.
+    pub(crate) fn of_parts(value: &'a str, parts: MediaTypeParts) -> Option<Self> {
+        let (type_end, subtype_end) = (usize::from(parts.type_end), usize::from(parts.subtype_end));
+        Some(Self {
+            type_: value.get(..type_end)?,
+            subtype: value.get(type_end.checked_add(1)?..subtype_end)?,
+            parameters: value.get(subtype_end..)?,
+        })
+    }
+
     /// Reads a whole header field value.
     ///
     /// # Errors

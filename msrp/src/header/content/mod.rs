@@ -11,6 +11,7 @@ mod scanner;
 use std::borrow::Cow;
 
 pub use disposition::ContentDisposition;
+pub(crate) use media_type::MediaTypeParts;
 pub use media_type::{ContentType, MediaTypeRef};
 pub use parameters::Parameters;
 
