@@ -82,6 +82,8 @@ pub struct Decoder {
     queued: VecDeque<Bytes>,
     state: State,
     found: Found,
+    /// The octets of the head that was found, if it was cut.
+    carried_head: Option<Bytes>,
 }
 
 #[derive(Debug)]
@@ -95,11 +97,23 @@ enum State {
     Failed(DecodeError),
 }
 
-/// What comes next, as small as it can be.
+/// What comes next. It holds no octets: what is handed out is made where it is to stay, since a copy of what was written
+/// a moment ago is waited for.
+#[derive(Clone, Copy)]
 enum Step {
-    /// The head that was found last, of these octets.
-    Head(Bytes),
-    Body(Bytes),
+    /// The head that was found last.
+    Head,
+    /// So many octets of a body are next, and behind them so many of an end-line.
+    Body {
+        length: usize,
+        end_line: usize,
+    },
+    /// All that is here is body up to so many octets, and the octets behind are held back.
+    Rest {
+        length: usize,
+    },
+    /// What was held back is body.
+    Released,
     End(Continuation),
     Nothing,
 }
@@ -136,6 +150,7 @@ impl Decoder {
             queued: VecDeque::new(),
             state: State::Head(HeadScan::default()),
             found: Found::new(),
+            carried_head: None,
         }
     }
 
@@ -155,10 +170,22 @@ impl Decoder {
     /// Fails, and goes on failing, when the stream is not MSRP.
     #[expect(clippy::should_implement_trait, reason = "it is not over when it gives none")]
     pub fn next(&mut self) -> Result<Option<Frame>, DecodeError> {
-        // Only what is a head moves as much as a head.
         match self.step()? {
-            Step::Head(text) => Ok(Some(Frame::Head(self.found.take(text)))),
-            Step::Body(octets) => Ok(Some(Frame::Body(octets))),
+            Step::Head => Ok(Some(Frame::Head(self.take_head()))),
+            Step::Body { length, end_line } => {
+                let frame = Frame::Body(self.input.split_to(length.min(self.input.len())));
+                self.input.advance(end_line.min(self.input.len()));
+                Ok(Some(frame))
+            }
+            Step::Rest { length } => {
+                let mut body = std::mem::take(&mut self.input);
+                body.truncate(length);
+                Ok(Some(Frame::Body(body)))
+            }
+            Step::Released => match &mut self.state {
+                State::Body(scan) => Ok(Some(Frame::Body(scan.release()))),
+                _ => Ok(None),
+            },
             Step::End(continuation) => Ok(Some(Frame::End(continuation))),
             Step::Nothing => Ok(None),
         }
@@ -173,8 +200,8 @@ impl Decoder {
             }
             match &mut self.state {
                 State::Head(_) => {
-                    if let Some(text) = self.find_head()? {
-                        return Ok(Step::Head(text));
+                    if self.find_head()? {
+                        return Ok(Step::Head);
                     }
                 }
                 State::Body(_) => {
@@ -208,10 +235,10 @@ impl Decoder {
         }
     }
 
-    /// Looks for a head; gives its octets when it is all there and known.
-    fn find_head(&mut self) -> Result<Option<Bytes>, DecodeError> {
+    /// Looks for a head; says whether it is all there and known.
+    fn find_head(&mut self) -> Result<bool, DecodeError> {
         let State::Head(scan) = &mut self.state else {
-            return Ok(None);
+            return Ok(false);
         };
         if self.leniency.blank_lines && scan.carried.is_empty() {
             while self.input.starts_with(b"\r\n") {
@@ -224,7 +251,7 @@ impl Decoder {
         if scan.carried.is_empty() {
             let text = self.input.get(..self.input.len().min(most)).unwrap_or_default();
             match self.found.find(text, &self.limits, self.leniency) {
-                Ok(true) => return Ok(Some(self.begin(None))),
+                Ok(true) => return Ok(true),
                 Ok(false) => {}
                 Err(error) => return Err(self.fail(error)),
             }
@@ -237,7 +264,7 @@ impl Decoder {
             // Nothing but a carriage return is carried that may begin a blank line.
             self.input.advance(taken.min(1));
             *scan = HeadScan::default();
-            return Ok(None);
+            return Ok(false);
         }
         match scan.find_end(&carried, self.leniency.blank_lines) {
             Ok(true) => {}
@@ -247,28 +274,25 @@ impl Decoder {
                 }
                 scan.carried = carried;
                 self.input.clear();
-                return Ok(None);
+                return Ok(false);
             }
             Err(error) => return Err(self.fail(error)),
         }
         match self.found.find(&carried, &self.limits, self.leniency) {
-            Ok(true) => Ok(Some(self.begin(Some((carried.freeze(), earlier))))),
+            Ok(true) => {
+                let behind = self.found.consumed.saturating_sub(earlier);
+                self.input.advance(behind.min(self.input.len()));
+                self.carried_head = Some(carried.freeze());
+                Ok(true)
+            }
             // The end was found just now.
             Ok(false) => Err(self.fail(DecodeError::HeadTooLong)),
             Err(error) => Err(self.fail(error)),
         }
     }
 
-    /// Begins the message whose head was found, in the input or in what was carried over and has so many octets that
-    /// are no longer in the input.
-    fn begin(&mut self, carried: Option<(Bytes, usize)>) -> Bytes {
-        let Found { length, consumed, .. } = self.found;
-        let (text, earlier) = match carried {
-            Some((text, earlier)) => (text.slice(..length.min(text.len())), earlier),
-            None => (self.input.slice(..length.min(self.input.len())), 0),
-        };
-        self.input
-            .advance(consumed.saturating_sub(earlier).min(self.input.len()));
+    /// Begins the message whose head was found, in the input or in what was carried over.
+    fn take_head(&mut self) -> Head {
         self.state = match self.found.end {
             Some(continuation) => State::Ended(continuation),
             None => State::Body(BodyScan {
@@ -277,7 +301,13 @@ impl Decoder {
                 flag: None,
             }),
         };
-        text
+        let Found { length, consumed, .. } = self.found;
+        let mut text = match self.carried_head.take() {
+            Some(text) => text,
+            None => self.input.split_to(consumed.min(self.input.len())),
+        };
+        text.truncate(length);
+        self.found.take(text)
     }
 
     fn fail(&mut self, error: DecodeError) -> DecodeError {
@@ -304,7 +334,7 @@ impl Decoder {
             } else {
                 // No later octet of what is held can begin an end-line: only the first is a carriage return, and one
                 // before the last, which this octet would have to follow as a line feed.
-                return Some(Step::Body(scan.release()));
+                return Some(Step::Released);
             }
         }
         let mut from = 0_usize;
@@ -315,10 +345,9 @@ impl Decoder {
             if matched == scan.length() {
                 let flag = scan.flag?;
                 if start > 0 {
-                    let body = self.input.split_to(start);
-                    self.input.advance(matched.min(self.input.len()));
                     self.state = State::Ended(flag);
-                    return Some(Step::Body(body));
+                    let (length, end_line) = (start, matched);
+                    return Some(Step::Body { length, end_line });
                 }
                 self.input.advance(matched.min(self.input.len()));
                 self.state = State::Head(HeadScan::default());
@@ -342,12 +371,12 @@ impl Decoder {
         if let State::Body(scan) = &mut self.state {
             scan.held = held;
         }
-        let mut body = std::mem::take(&mut self.input);
-        body.truncate(body.len().saturating_sub(held));
-        if body.is_empty() {
+        let length = self.input.len().saturating_sub(held);
+        if length == 0 {
+            self.input = Bytes::new();
             None
         } else {
-            Some(Step::Body(body))
+            Some(Step::Rest { length })
         }
     }
 }

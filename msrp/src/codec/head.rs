@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use thiserror::Error;
 
-use super::last::{LastPaths, LastType};
+use super::last::{LastPaths, LastTypes};
 use super::line::{Line, line_end, name, usual_name, value_length, visible_length};
 use super::{Continuation, DASHES, DecodeError, Leniency, Limits};
 use crate::header::content::has_control;
@@ -86,8 +86,8 @@ pub(super) struct Found {
     start: Start,
     fields: Fields,
     defect: Option<Defect>,
-    last_paths: LastPaths,
-    last_type: LastType,
+    last_paths: [LastPaths; 2],
+    last_types: LastTypes,
 }
 
 #[derive(Clone, Copy)]
@@ -116,8 +116,8 @@ impl Found {
             start: Start::Unreadable,
             fields: Fields::default(),
             defect: None,
-            last_paths: LastPaths::default(),
-            last_type: LastType::default(),
+            last_paths: Default::default(),
+            last_types: LastTypes::default(),
         }
     }
 
@@ -129,29 +129,30 @@ impl Found {
         limits: &Limits,
         leniency: Leniency,
     ) -> Result<bool, DecodeError> {
-        let mut at = match usual_start(text) {
-            Some((transaction, start, end)) => {
-                (self.transaction, self.start) = (transaction, start);
-                end
-            }
-            None => {
-                let Some((end, next)) = line_end(text, 0) else {
-                    return Ok(false);
-                };
-                let line = text.get(..end).unwrap_or_default();
-                let (transaction, rest) = split_start_line(line).ok_or(DecodeError::StartLine)?;
-                self.transaction = transaction;
-                self.start = read_start(rest, end, leniency);
-                next
-            }
+        let mut at = if let Some((transaction, start, next)) = usual_start(text) {
+            (self.transaction, self.start) = (transaction, start);
+            next
+        } else {
+            let Some((end, next)) = line_end(text, 0) else {
+                return Ok(false);
+            };
+            let line = text.get(..end).unwrap_or_default();
+            let (transaction, rest) = split_start_line(line).ok_or(DecodeError::StartLine)?;
+            self.transaction = transaction;
+            self.start = read_start(rest, end, leniency);
+            next
         };
         self.defect = matches!(self.start, Start::Unreadable).then_some(Defect::StartLine);
         self.fields.clear();
         let mut number = 1_usize;
         let paths = at;
-        let is_known = limits.headers >= 2 && self.last_paths.read(text, paths, &mut self.fields);
-        if is_known {
-            at = at.saturating_add(self.last_paths.length());
+        let known = self
+            .last_paths
+            .iter()
+            .filter(|_| limits.headers >= 2)
+            .find_map(|last| last.read(text, paths, &mut self.fields));
+        if let Some(length) = known {
+            at = at.saturating_add(length);
             number = 3;
         }
         loop {
@@ -182,8 +183,11 @@ impl Found {
                 }
             }
         }
-        if !is_known {
-            self.last_paths.note(text, paths, &self.fields);
+        if known.is_none() {
+            // Two paths take turns where requests and responses do.
+            self.last_paths.swap(0, 1);
+            let [last, _] = &mut self.last_paths;
+            last.note(text, paths, &self.fields);
         }
         if !leniency.path_order
             && self.defect.is_none()
@@ -220,7 +224,7 @@ impl Found {
         let read = match known {
             Known::ToPath => self.fields.to_path.read_in_line(octets),
             Known::FromPath => self.fields.from_path.read_in_line(octets),
-            Known::ContentType => self.last_type.read(octets, &mut self.fields.media_type),
+            Known::ContentType => self.last_types.read(octets, &mut self.fields.media_type),
             Known::MessageId => {
                 let length = visible_length(octets);
                 self.fields.message_id = length.is_some_and(|length| length <= MessageId::MAX_RECEIVED);
@@ -255,7 +259,7 @@ impl Found {
             start: self.start.in_text(&text),
             has_body: self.end.is_none(),
             defect: self.defect,
-            headers: Headers::of_fields(std::mem::take(&mut self.fields), text),
+            headers: Headers::of_fields(self.fields.take(), text),
         }
     }
 }

@@ -18,22 +18,17 @@ impl LastPaths {
     /// Longer paths are not kept, so that an idle connection stays small.
     const LONGEST: usize = 1024;
 
-    /// Says whether the same lines are at that place, and notes their headers if they are.
+    /// Notes the headers of the same lines, if they are at that place, and says how long the lines are.
     #[inline]
-    pub(super) fn read(&self, text: &[u8], at: usize, fields: &mut Fields) -> bool {
-        if self.lines.is_empty() || !text.get(at..).is_some_and(|rest| rest.starts_with(&self.lines)) {
-            return false;
+    pub(super) fn read(&self, text: &[u8], at: usize, fields: &mut Fields) -> Option<usize> {
+        if self.lines.is_empty() || !text.get(at..)?.starts_with(&self.lines) {
+            return None;
         }
         let [to, from] = self.fields;
         fields.push(Known::ToPath, to.moved(at));
         fields.push(Known::FromPath, from.moved(at));
         [fields.to_path, fields.from_path] = self.parts;
-        true
-    }
-
-    /// How long the lines are.
-    pub(super) fn length(&self) -> usize {
-        self.lines.len()
+        Some(self.lines.len())
     }
 
     /// Keeps the paths of a head whose headers begin at that place, if they are plain and come first.
@@ -60,38 +55,41 @@ impl LastPaths {
     }
 }
 
-/// The media type that was read last.
+/// The two media types that were read last: a text and its wrapper, or a message and its reports.
 #[derive(Default)]
-pub(super) struct LastType {
-    /// With its line end.
+pub(super) struct LastTypes([LastType; 2]);
+
+#[derive(Default)]
+struct LastType {
+    /// With its line end; empty if nothing is known.
     line: Vec<u8>,
     parts: Option<MediaTypeParts>,
 }
 
-impl LastType {
+impl LastTypes {
     /// What is longer changes with each message, as a boundary does, and is not kept.
     const LONGEST: usize = 64;
 
-    /// Reads the media type at the beginning of `octets`, and says how long its line is.
+    /// Reads the media type at the beginning of `octets`, and says how long it is.
     #[inline]
     pub(super) fn read(&mut self, octets: &[u8], parts: &mut Option<MediaTypeParts>) -> Option<usize> {
-        if self.parts.is_some() && octets.starts_with(&self.line) {
-            *parts = self.parts;
-            return self.line.len().checked_sub(2);
+        let is_here = |last: &&LastType| !last.line.is_empty() && octets.starts_with(&last.line);
+        if let Some(last) = self.0.iter().find(is_here) {
+            *parts = last.parts;
+            return last.line.len().checked_sub(2);
         }
         let length = value_length(octets).ok()?;
-        self.parts = None;
-        if length <= Self::LONGEST {
-            self.note(octets.get(..length.checked_add(2)?)?);
+        let line = octets.get(..length.checked_add(2)?)?;
+        *parts = octets
+            .get(..length)
+            .and_then(|value| MediaTypeParts::read(std::str::from_utf8(value).ok()?));
+        if parts.is_some() && length <= Self::LONGEST {
+            self.0.swap(0, 1);
+            let [last, _] = &mut self.0;
+            last.line.clear();
+            last.line.extend_from_slice(line);
+            last.parts = *parts;
         }
-        *parts = self.parts;
         Some(length)
-    }
-
-    fn note(&mut self, line: &[u8]) {
-        self.line.clear();
-        self.line.extend_from_slice(line);
-        let value = line.strip_suffix(b"\r\n").unwrap_or_default();
-        self.parts = std::str::from_utf8(value).ok().and_then(MediaTypeParts::read);
     }
 }

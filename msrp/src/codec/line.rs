@@ -26,6 +26,7 @@ pub(super) fn usual_name(line: &[u8]) -> Option<(Known, usize)> {
         b'F' => (b"Failure-Report: ", Known::FailureReport),
         b'M' => (b"Message-ID: ", Known::MessageId),
         b'B' => (b"Byte-Range: ", Known::ByteRange),
+        b'C' if line.get(8) == Some(&b'D') => (b"Content-Disposition: ", Known::Other),
         b'C' => (b"Content-Type: ", Known::ContentType),
         b'S' if line.starts_with(b"Success") => (b"Success-Report: ", Known::SuccessReport),
         b'S' => (b"Status: ", Known::Status),

@@ -34,25 +34,11 @@ impl ByteRange {
     }
 
     pub(super) fn of_octets(octets: &[u8]) -> Result<Self, ParseError> {
-        let unexpected = |offset| ParseError::new(ParseErrorKind::Unexpected, offset);
-        let number = |at: usize| {
-            let (number, length) = leading_decimal(octets.get(at..).unwrap_or_default(), at)?;
-            Ok((number, at.saturating_add(length)))
-        };
-        let number_or_star = |at: usize| match octets.get(at) {
-            Some(b'*') => Ok((None, at.saturating_add(1))),
-            _ => number(at).map(|(number, at)| (Some(number), at)),
-        };
-        let expect = |octet: u8, at: usize| {
-            if octets.get(at) == Some(&octet) {
-                Ok(at.saturating_add(1))
-            } else {
-                Err(unexpected(at))
-            }
-        };
-        let (start, at) = number(0)?;
-        let (end, at) = number_or_star(expect(b'-', at)?)?;
-        let (total, at) = number_or_star(expect(b'/', at)?)?;
+        let (start, at) = number(octets, 0)?;
+        let at = behind(octets, at, b'-')?;
+        let (end, at) = number_or_star(octets, at)?;
+        let at = behind(octets, at, b'/')?;
+        let (total, at) = number_or_star(octets, at)?;
         if at < octets.len() {
             return Err(unexpected(at));
         }
@@ -60,6 +46,36 @@ impl ByteRange {
             return Err(unexpected(0));
         }
         Ok(Self { start, end, total })
+    }
+}
+
+#[cold]
+fn unexpected(offset: usize) -> ParseError {
+    ParseError::new(ParseErrorKind::Unexpected, offset)
+}
+
+/// The number at that place, and where it ends.
+#[inline]
+fn number(octets: &[u8], at: usize) -> Result<(u64, usize), ParseError> {
+    let (number, length) = leading_decimal(octets.get(at..).unwrap_or_default(), at)?;
+    Ok((number, at.saturating_add(length)))
+}
+
+#[inline]
+fn number_or_star(octets: &[u8], at: usize) -> Result<(Option<u64>, usize), ParseError> {
+    if octets.get(at) == Some(&b'*') {
+        return Ok((None, at.saturating_add(1)));
+    }
+    let (number, at) = number(octets, at)?;
+    Ok((Some(number), at))
+}
+
+#[inline]
+fn behind(octets: &[u8], at: usize, octet: u8) -> Result<usize, ParseError> {
+    if octets.get(at) == Some(&octet) {
+        Ok(at.saturating_add(1))
+    } else {
+        Err(unexpected(at))
     }
 }
 

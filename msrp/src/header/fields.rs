@@ -80,6 +80,20 @@ impl Fields {
         self.message_id = false;
     }
 
+    /// Moves all out, piece by piece: what is copied as a whole soon after it was written in parts is waited for.
+    #[inline]
+    pub(crate) fn take(&mut self) -> Self {
+        Self {
+            all: std::mem::take(&mut self.all),
+            known: self.known,
+            repeated: self.repeated,
+            to_path: self.to_path,
+            from_path: self.from_path,
+            media_type: self.media_type,
+            message_id: self.message_id,
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.all.len()
     }

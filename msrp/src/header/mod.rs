@@ -9,6 +9,7 @@ mod nickname;
 mod path;
 mod report;
 mod status;
+mod usual;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -65,6 +66,13 @@ pub struct HeaderError {
     pub name: &'static str,
     /// What is wrong with it.
     pub source: ParseError,
+}
+
+impl HeaderError {
+    #[cold]
+    fn of(name: &'static str, source: ParseError) -> Self {
+        Self { name, source }
+    }
 }
 
 /// Why a value is not readable.
@@ -223,10 +231,14 @@ impl Headers {
     }
 
     /// Returns the only value of a name; none if it is not there.
+    #[inline]
     fn single(&self, name: &'static str, known: Known) -> Result<Option<&str>, ParseError> {
         if known != Known::Other {
-            let value = self.single_known(known)?;
-            return Ok(value.map(|value| std::str::from_utf8(value).unwrap_or_default()));
+            return match self.single_known(known) {
+                Ok(Some(value)) => Ok(Some(std::str::from_utf8(value).unwrap_or_default())),
+                Ok(None) => Ok(None),
+                Err(error) => Err(error),
+            };
         }
         let mut values = self.values(name);
         match (values.next(), values.next()) {
@@ -238,92 +250,10 @@ impl Headers {
     #[inline]
     fn single_known(&self, known: Known) -> Result<Option<&[u8]>, ParseError> {
         match self.fields.known(known) {
-            (field, false) => Ok(field.map(|field| self.octets(field.value()))),
+            (None, false) => Ok(None),
+            (Some(field), false) => Ok(Some(self.octets(field.value()))),
             (_, true) => Err(ParseError::new(ParseErrorKind::Repeated, 0)),
         }
-    }
-
-    fn path(&self, name: &'static str, known: Known, kept: &PathParts) -> Result<PathRef<'_>, HeaderError> {
-        if kept.is_known()
-            && let (Some(field), false) = self.fields.known(known)
-        {
-            return Ok(PathRef::of_parts(self.octets(field.value()), *kept));
-        }
-        let fail = |source| HeaderError { name, source };
-        let value = self.single(name, known).map_err(fail)?;
-        PathRef::parse(value.ok_or(fail(ParseError::new(ParseErrorKind::Missing, 0)))?).map_err(fail)
-    }
-
-    /// Returns the `To-Path`, without copying it.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the header is not there, not readable, or there more than once.
-    pub fn to_path(&self) -> Result<PathRef<'_>, HeaderError> {
-        self.path(ToPath::NAME, Known::ToPath, &self.fields.to_path)
-    }
-
-    /// Returns the `From-Path`, without copying it.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the header is not there, not readable, or there more than once.
-    pub fn from_path(&self) -> Result<PathRef<'_>, HeaderError> {
-        self.path(FromPath::NAME, Known::FromPath, &self.fields.from_path)
-    }
-
-    /// Returns the text of the `Message-ID`, without copying it; none if it is not there.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the header is not readable, or there more than once.
-    pub fn message_id(&self) -> Result<Option<&str>, HeaderError> {
-        let fail = |source| HeaderError {
-            name: MessageIdHeader::NAME,
-            source,
-        };
-        let value = self.single(MessageIdHeader::NAME, Known::MessageId);
-        match value.map_err(fail)? {
-            Some(text) if self.fields.message_id => Ok(Some(text)),
-            Some(text) => report::check_message_id(text).map(|()| Some(text)).map_err(fail),
-            None => Ok(None),
-        }
-    }
-
-    /// Returns the `Byte-Range`; none if it is not there.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the header is not readable, or there more than once.
-    pub fn byte_range(&self) -> Result<Option<ByteRange>, HeaderError> {
-        let value = self.single_known(Known::ByteRange);
-        let range = value.and_then(|value| value.map(ByteRange::of_octets).transpose());
-        range.map_err(|source| HeaderError {
-            name: ByteRange::NAME,
-            source,
-        })
-    }
-
-    /// Returns the `Content-Type`, without copying it; none if it is not there.
-    ///
-    /// # Errors
-    ///
-    /// Fails when the header is not readable, or there more than once.
-    pub fn media_type(&self) -> Result<Option<MediaTypeRef<'_>>, HeaderError> {
-        let fail = |source| HeaderError {
-            name: ContentType::NAME,
-            source,
-        };
-        let value = self.single(ContentType::NAME, Known::ContentType);
-        let read = |value| {
-            let known = self.fields.media_type;
-            match known.and_then(|parts| MediaTypeRef::of_parts(value, parts)) {
-                Some(media_type) => Ok(media_type),
-                None => MediaTypeRef::parse(value),
-            }
-        };
-        let media_type = value.map_err(fail)?.map(read).transpose();
-        media_type.map_err(|error| fail(ParseError::new(ParseErrorKind::Unexpected, error.offset)))
     }
 
     /// Returns a typed header that has to be there.
@@ -392,6 +322,7 @@ pub(crate) fn decimal(text: &str, offset: usize) -> Result<u64, ParseError> {
 }
 
 /// Reads the decimal number at the beginning, and says how long it is. Errors tell the place from `offset` on.
+#[inline]
 pub(crate) fn leading_decimal(octets: &[u8], offset: usize) -> Result<(u64, usize), ParseError> {
     /// So many digits are no number that is too large.
     const SAFE: usize = 19;

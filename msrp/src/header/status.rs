@@ -59,11 +59,18 @@ impl Header for Status {
         let mut parts = value.splitn(3, ' ');
         let namespace = three_digits(parts.next().unwrap_or_default(), 0)?;
         let code = three_digits(parts.next().unwrap_or_default(), 4)?;
+        let code = StatusCode::new(code).ok_or(ParseError::new(ParseErrorKind::TooLarge, 4))?;
         let comment = parts.next().filter(|comment| !comment.is_empty());
+        let usual = code.default_comment();
+        let comment = comment.map(|comment| match comment {
+            // The usual comment need not be copied.
+            _ if comment == usual => ByteStr::from_static(usual),
+            _ => comment.into(),
+        });
         Ok(Self {
             namespace,
-            code: StatusCode::new(code).ok_or(ParseError::new(ParseErrorKind::TooLarge, 4))?,
-            comment: comment.map(ByteStr::from),
+            code,
+            comment,
         })
     }
 
