@@ -47,6 +47,7 @@
 //! | 6665 (subscriptions) | [`subscription`] |
 //! | 3903 (publication) | [`publication`] |
 //! | 3515, 4488, 5368 (REFER) | [`refer`] |
+//! | 3428 (messages in pager mode) | [`pager`] |
 #![forbid(unsafe_code)]
 
 pub mod auth;
@@ -61,6 +62,7 @@ pub mod ims;
 pub mod message;
 mod method;
 pub mod mime;
+pub mod pager;
 pub mod proxy;
 pub mod publication;
 pub mod refer;

@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::ByteStr;
 use crate::Method;
 use crate::StatusCode;
-use crate::error::HeaderError;
+use crate::error::{BuildError, HeaderError};
 use crate::header::{CSeq, CallId, Contact, From, NameAddr, RecordRoute, Route, To};
 use crate::message::{Request, RequestBuilder, Response};
 use crate::uri::{Scheme, Uri};
@@ -280,12 +280,28 @@ impl Dialog {
     //# sequence number MUST be incremented by one, and this value MUST be
     //# placed into the CSeq header field.
     pub fn request(&mut self, method: Method) -> RequestBuilder {
-        let sequence = self
-            .local_sequence
-            .map_or(1, |sequence| sequence.saturating_add(1))
-            .min(MAX_SEQUENCE);
+        let sequence = self.next_sequence();
         self.local_sequence = Some(sequence);
         self.begin(method, sequence)
+    }
+
+    /// Gives a request that [`Self::request`] has made, and that has waited since, the number that is next now.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the request's number can't be written.
+    pub fn renumber(&mut self, request: &mut Request) -> Result<(), BuildError> {
+        let sequence = self.next_sequence();
+        let cseq = CSeq::new(sequence, request.method().clone());
+        request.headers_mut().set_typed(&cseq)?;
+        self.local_sequence = Some(sequence);
+        Ok(())
+    }
+
+    fn next_sequence(&self) -> u32 {
+        self.local_sequence
+            .map_or(1, |sequence| sequence.saturating_add(1))
+            .min(MAX_SEQUENCE)
     }
 
     /// Notes that a request of this end went out again with a higher number, since it was challenged.
