@@ -195,6 +195,7 @@ fn received(message: &ReceivedMessage) -> Value {
         "recipients",
         (!message.recipients.is_empty()).then(|| json!(message.recipients)),
     );
+    put(&mut value, "expired", message.expired.then(|| json!(true)));
     let key = if message.content_type.is("text", "plain") {
         "text"
     } else {
@@ -236,6 +237,11 @@ fn fail(value: &mut Value, failure: &Failure) {
         value,
         "warning",
         failure.warning.as_ref().map(|warning| json!(warning)),
+    );
+    put(
+        value,
+        "retry_after",
+        failure.retry_after.map(|after| json!(after.as_secs())),
     );
 }
 

@@ -52,8 +52,9 @@ pub struct Config {
     pub keep_alive: Duration,
     /// How long to wait before the first attempt to connect again; doubled up to 32-fold. Default: 1 s.
     pub reconnect: Duration,
-    /// Octets that a MESSAGE request to one user may have (RFC 3428 8). Default: 1,300.
-    pub max_pager_octets: usize,
+    /// How messages outside of a session take turns, and how large they may be (RFC 3428 8). Default: the pager's own,
+    /// with [`Limits::max_waiting`] and [`Limits::max_pending`] for its limits.
+    pub pager: sip_im::pager::Config,
     /// Octets that a MESSAGE request to the exploder may have. The server in front is reached over a stream, and what
     /// it sends on is its own request, so the limit of one user's request does not hold. Default: 65,536.
     pub max_list_octets: usize,
@@ -111,7 +112,7 @@ impl Config {
             subscribe_expires: Duration::from_secs(3_600),
             keep_alive: Duration::from_secs(95),
             reconnect: Duration::from_secs(1),
-            max_pager_octets: 1_300,
+            pager: sip_im::pager::Config::default(),
             max_list_octets: 65_536,
             user_agent: "IM-client/OMA1.0".to_owned(),
             limits: Limits::default(),

@@ -8,11 +8,10 @@ use msrp::cpim;
 use msrp::header::content::ContentDisposition;
 use sip_im::{ContentType, Method, Uri};
 
-use super::event::{Event, Failure, Party};
+use super::event::{Event, Party};
 use super::message::Notifications;
-use super::pager::Queued;
-use super::requests::Purpose;
-use super::{Client, CommandError, Job, Work};
+use super::pager::Page;
+use super::{Client, CommandError};
 
 /// What a message's sender is to be told.
 #[derive(Clone, Debug)]
@@ -84,10 +83,6 @@ impl Notice {
     pub(super) fn wanted(&self) -> Notifications {
         self.wanted
     }
-
-    pub(super) fn to(&self) -> &Uri {
-        &self.to
-    }
 }
 
 impl Client {
@@ -112,37 +107,23 @@ impl Client {
         notice.wanted.display = false;
         let mut notice = notice.clone();
         notice.kind = Kind::Displayed;
-        self.start(Job {
-            command: None,
-            work: Work::Pager(Queued::Notice(Box::new(notice))),
-        });
+        self.send_notice(&notice, now);
         self.settle(now);
         Ok(())
     }
 
     /// Keeps what is needed to tell of the display later, and tells of the delivery.
-    pub(super) fn remember_notice(&mut self, notice: Notice) {
+    pub(super) fn remember_notice(&mut self, notice: Notice, now: Instant) {
         if notice.wanted.positive_delivery && self.config.notify_delivery && self.admit().is_ok() {
-            let work = Work::Pager(Queued::Notice(Box::new(notice.clone())));
-            self.start(Job { command: None, work });
+            self.send_notice(&notice, now);
         }
         self.notices.insert(notice.message_id.clone(), notice);
     }
 
-    pub(super) fn send_notice(&mut self, notice: Notice, now: Instant) {
-        let request = self.build_notice(&notice, now);
-        match request {
-            Some(request) => self.transmit(request, Purpose::Notice(Box::new(notice)), now),
-            None => self.ended(
-                Purpose::Notice(Box::new(notice)),
-                Failure::local("cannot be written"),
-                now,
-            ),
+    fn send_notice(&mut self, notice: &Notice, now: Instant) {
+        if let Some(request) = self.build_notice(notice, now) {
+            self.page(request, Page::Notice, None, now);
         }
-    }
-
-    pub(super) fn notice_done(&mut self, notice: &Notice) {
-        self.next_pager(&notice.to);
     }
 
     fn build_notice(&self, notice: &Notice, now: Instant) -> Option<sip_im::Request> {

@@ -191,6 +191,8 @@ pub struct Failure {
     pub reason: String,
     /// The text of the Warning header field.
     pub warning: Option<String>,
+    /// When to try again, if the answer says so (RFC 3261 20.33).
+    pub retry_after: Option<Duration>,
 }
 
 impl Failure {
@@ -200,6 +202,7 @@ impl Failure {
             status: None,
             reason: reason.to_owned(),
             warning: None,
+            retry_after: None,
         }
     }
 
@@ -208,6 +211,7 @@ impl Failure {
             status: Some(status),
             reason: reason.to_owned(),
             warning: None,
+            retry_after: None,
         }
     }
 }
@@ -238,6 +242,8 @@ pub struct ReceivedMessage {
     pub display_wanted: bool,
     /// The other visible recipients of a message to a URI list.
     pub recipients: Vec<String>,
+    /// Whether it has come after its time (RFC 3428 7).
+    pub expired: bool,
 }
 
 impl ReceivedMessage {

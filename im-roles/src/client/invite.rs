@@ -11,7 +11,7 @@ use sip_im::{ContentType, Method, Request, Response, StatusCode, Uri, sdp};
 
 use super::event::{Event, Failure, Party, SessionKey};
 use super::media::Media;
-use super::pager::visible;
+use super::reception::visible;
 use super::requests::{Purpose, failure_of};
 use super::session::{Session, Stage};
 use super::wire::Link;
@@ -405,10 +405,7 @@ impl Client {
                 };
                 self.answer(transaction, request, status, now);
             }
-            Method::Message => {
-                let status = self.on_message(request);
-                self.answer(transaction, request, status, now);
-            }
+            Method::Message => self.on_message(transaction, request, now),
             _ => self.refuse_method(transaction, request, now),
         }
     }

@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use super::Client;
 use super::event::{CommandId, Event, Failure, SessionKey};
-use super::pager::Queued;
 use super::timers::Timer;
 use super::wire::Link;
 
@@ -19,10 +18,8 @@ pub(super) struct Job {
 pub(super) enum Work {
     Register,
     Unregister,
-    /// A MESSAGE request, behind those to the same address.
-    Pager(Queued),
-    /// One whose turn it is.
-    PagerTurn(Queued),
+    /// The MESSAGE requests whose turn it is.
+    Pages,
     Invite(SessionKey),
     Bye(SessionKey),
     Refer {
@@ -46,8 +43,7 @@ impl Client {
         match work {
             Work::Register => self.send_register(command, false, now),
             Work::Unregister => self.send_register(command, true, now),
-            Work::Pager(queued) => self.queue_pager(queued, now),
-            Work::PagerTurn(queued) => self.send_queued(queued, now),
+            Work::Pages => self.send_pages(now),
             Work::Invite(session) => self.send_invite(session, now),
             Work::Bye(session) => self.send_bye(session, command, now),
             Work::Refer { session, target } => {
@@ -65,13 +61,7 @@ impl Client {
         match work {
             Work::Register => self.register_failed(command, failure, now),
             Work::Unregister => self.push_event(Event::Unregistered { command }),
-            Work::Pager(Queued::Message(outgoing)) => {
-                let command = Some(outgoing.command);
-                self.failed(command, failure);
-            }
-            Work::Pager(Queued::Notice(_)) => {}
-            Work::PagerTurn(Queued::Message(outgoing)) => self.message_failed(*outgoing, failure),
-            Work::PagerTurn(Queued::Notice(notice)) => self.notice_done(&notice),
+            Work::Pages => self.give_up_pages(now),
             Work::Invite(session) => self.never_came(session, failure, now),
             Work::Bye(session) => self.bye_done(session, command, now),
             Work::Refer { session, .. } => {

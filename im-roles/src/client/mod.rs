@@ -13,6 +13,7 @@
 //! | `requests` | identity and privacy of requests, digest, whose answer a response is |
 //! | `pager` | MESSAGE, to one and to a list |
 //! | `coding` | content codings of what comes, undone by the host |
+//! | `reception` | MESSAGE that comes |
 //! | `delivery` | notifications of delivery and display (RFC 5438) |
 //! | `session` | sessions and their commands |
 //! | `invite` | INVITE out and in, requests within a session |
@@ -39,6 +40,7 @@ mod jobs;
 mod media;
 mod message;
 mod pager;
+mod reception;
 mod registration;
 mod relay;
 mod remembered;
@@ -61,7 +63,7 @@ use sip_im::{Identity, Method, Request, StatusCode};
 use self::delivery::Notice;
 use self::entropy::Shared;
 use self::jobs::{Job, Work};
-use self::pager::Queues;
+use self::pager::Pages;
 use self::registration::{Registered, Step};
 use self::remembered::Remembered;
 use self::requests::Pending;
@@ -107,7 +109,7 @@ pub struct Client {
     pending: BTreeMap<ClientTransaction, Pending>,
     /// What is to be done, in order, once the link is up.
     jobs: VecDeque<Job>,
-    pager: Queues,
+    pages: Pages,
     sessions: Sessions,
     /// The messages that came: sender and key.
     seen: Remembered<(Identity, String), ()>,
@@ -138,6 +140,10 @@ impl Client {
         let realm = Some(config.realm.clone());
         let authentication = Authentication::new(name, config.password.clone(), realm, shared.source());
         let most = config.limits.max_remembered;
+        let mut pager = config.pager.clone();
+        let limits = &config.limits;
+        pager.max_waiting = pager.max_waiting.min(limits.max_waiting);
+        pager.max_messages = limits.max_waiting.saturating_add(limits.max_pending);
         Self {
             clock,
             wire: Wire::new(sip, msrp, config.server.clone()),
@@ -145,7 +151,7 @@ impl Client {
             registration: Registered::new(),
             pending: BTreeMap::new(),
             jobs: VecDeque::new(),
-            pager: Queues::default(),
+            pages: Pages::new(pager),
             sessions: Sessions::default(),
             seen: Remembered::new(most),
             notices: Remembered::new(most),
@@ -226,6 +232,8 @@ impl Client {
     pub fn handle_timeout(&mut self, now: Instant) {
         self.wire.sip.handle_timeout(now);
         self.wire.msrp.handle_timeout(now);
+        self.pages.pager.handle_timeout(now);
+        self.turn_pages();
         while let Some(timer) = self.timers.due(now) {
             match timer {
                 Timer::Register => self.start(Job {
@@ -260,7 +268,8 @@ impl Client {
 
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.wire.poll_timeout(), self.timers.next()]
+        let pager = self.pages.pager.poll_timeout();
+        [self.wire.poll_timeout(), self.timers.next(), pager]
             .into_iter()
             .flatten()
             .min()
@@ -271,6 +280,7 @@ impl Client {
         self.shutting_down
             && self.pending.is_empty()
             && self.jobs.is_empty()
+            && self.pages.pager.is_drained()
             && self.sessions.table.is_empty()
             && self.events.is_empty()
             && self.wire.is_drained()
@@ -286,7 +296,7 @@ impl Client {
         if self.shutting_down {
             return Err(CommandError::ShuttingDown);
         }
-        if self.jobs.len().saturating_add(self.pager.waiting) >= self.config.limits.max_waiting {
+        if self.waiting() >= self.config.limits.max_waiting {
             return Err(CommandError::TooMany);
         }
         Ok(())
@@ -345,7 +355,7 @@ impl Client {
                 && let Some(job) = self.jobs.pop_front()
             {
                 self.run(job, now);
-            } else {
+            } else if !self.tell_pages() {
                 break;
             }
         }
@@ -449,10 +459,7 @@ impl Client {
                     now,
                 );
             }
-            Method::Message => {
-                let status = self.on_message(request);
-                self.answer(transaction, request, status, now);
-            }
+            Method::Message => self.on_message(transaction, request, now),
             Method::Invite => self.on_invite(transaction, request, now),
             Method::Bye | Method::Update | Method::Info => {
                 self.answer(

@@ -1,45 +1,51 @@
-//! Messages outside of a session (RFC 3428): one at a time to each address, and those that come.
+//! Messages outside of a session (RFC 3428): those that go out, each in its turn.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use im_xdm_model::document::resource_lists::{Entry, Item, List, ResourceLists};
 use msrp::cpim;
-use sip_im::header::{Date, Expires, Require, Subject};
+use sip_im::header::Require;
 use sip_im::identity::anonymous_uri;
 use sip_im::mime::{ContentDisposition, Multipart, Part};
-use sip_im::{ContentType, Identity, Method, Request, StatusCode, Uri};
+use sip_im::pager::{self, Draft, MessageKey, Pager};
+use sip_im::{ContentType, Method, Request, Response};
 
-use super::delivery::Notice;
-use super::event::{CommandId, Event, Failure, Party, ReceivedMessage};
+use super::event::{CommandId, Event, Failure};
 use super::message::{Content, ListEntry, MessageRequest, Notifications};
-use super::requests::Purpose;
+use super::requests::{Purpose, failure_of};
 use super::{Client, CommandError, Job, Work};
 
-/// A message on its way out.
+/// What a request of the pager's is.
 #[derive(Debug)]
-pub(super) struct Outgoing {
-    pub(super) command: CommandId,
-    to: Uri,
-    list: Vec<ListEntry>,
-    request: MessageRequest,
-    message_id: Option<String>,
+pub(super) enum Page {
+    /// A message of the user's.
+    Message {
+        command: CommandId,
+        message_id: Option<String>,
+    },
+    /// A notification on one that came, of whose fate nobody needs to hear.
+    Notice,
 }
 
-/// What waits for the answer to an earlier request to the same address.
-#[derive(Debug, Default)]
-pub(super) struct Queues {
-    /// An entry is there while a request is under way, even with nothing behind it.
-    busy: BTreeMap<Identity, VecDeque<Queued>>,
-    pub(super) waiting: usize,
+/// The requests that wait for their turn or their answer.
+#[derive(Debug)]
+pub(super) struct Pages {
+    pub(super) pager: Pager,
+    pages: BTreeMap<MessageKey, Page>,
+    /// Whether the job that sends what has its turn is queued.
+    is_asked: bool,
 }
 
-/// One request that waits.
-#[derive(Debug)]
-pub(super) enum Queued {
-    Message(Box<Outgoing>),
-    Notice(Box<Notice>),
+impl Pages {
+    pub(super) fn new(config: pager::Config) -> Self {
+        Self {
+            pager: Pager::new(config),
+            pages: BTreeMap::new(),
+            is_asked: false,
+        }
+    }
 }
 
 impl Client {
@@ -51,18 +57,9 @@ impl Client {
     pub fn message(&mut self, message: MessageRequest, now: Instant) -> Result<CommandId, CommandError> {
         //= R-5.3.1-07
         self.admit()?;
-        let to = message.to.clone();
         let command = self.mint_command();
-        Ok(self.send_pager(
-            Outgoing {
-                command,
-                to,
-                list: Vec::new(),
-                request: message,
-                message_id: None,
-            },
-            now,
-        ))
+        self.send_message(command, &message, &[], now);
+        Ok(command)
     }
 
     /// Sends a message to a list of users, through the URI-list service (RFC 5365).
@@ -81,127 +78,158 @@ impl Client {
         if recipients.is_empty() || recipients.len() > self.config.limits.max_recipients {
             return Err(CommandError::Recipients);
         }
-        let to = self.config.exploder.clone();
-        let mut request = MessageRequest::text(to.clone(), "");
-        request.content = content;
+        let mut message = MessageRequest::text(self.config.exploder.clone(), "");
+        message.content = content;
         let command = self.mint_command();
-        Ok(self.send_pager(
-            Outgoing {
-                command,
-                to,
-                list: recipients,
-                request,
-                message_id: None,
-            },
-            now,
-        ))
+        self.send_message(command, &message, &recipients, now);
+        Ok(command)
     }
 
-    fn send_pager(&mut self, outgoing: Outgoing, now: Instant) -> CommandId {
-        let command = outgoing.command;
-        self.start(Job {
-            command: Some(command),
-            work: Work::Pager(Queued::Message(Box::new(outgoing))),
-        });
+    fn send_message(
+        &mut self,
+        command: CommandId,
+        message: &MessageRequest,
+        list: &[ListEntry],
+        now: Instant,
+    ) {
+        let known = (!list.is_empty()).then_some(self.config.max_list_octets);
+        match self.build_message(message, list, now) {
+            Some((request, message_id)) => {
+                self.page(request, Page::Message { command, message_id }, known, now);
+            }
+            None => self.failed(Some(command), Failure::local("the message cannot be written")),
+        }
         self.settle(now);
-        command
     }
 
-    /// Sends what has its turn, or puts it behind what is under way to the same address.
-    pub(super) fn queue_pager(&mut self, queued: Queued, now: Instant) {
-        //= https://www.rfc-editor.org/rfc/rfc3428#section-8
-        //# A UAC MUST NOT initiate a new out-of-dialog MESSAGE transaction to a
-        //# given URI if there is a previous out-of-dialog transaction pending
-        //# for the same URI.
-        let to = match &queued {
-            Queued::Message(outgoing) => outgoing.to.identity(),
-            Queued::Notice(notice) => notice.to().identity(),
+    /// What waits: jobs, and messages that are not sent.
+    pub(super) fn waiting(&self) -> usize {
+        let jobs = self.jobs.len().saturating_sub(usize::from(self.pages.is_asked));
+        jobs.saturating_add(self.pages.pager.unsent())
+    }
+
+    /// Gives a request to the pager; `known` is how large it may be on the way that it takes, where that is known.
+    pub(super) fn page(&mut self, request: Request, page: Page, known: Option<usize>, now: Instant) {
+        let pager = &mut self.pages.pager;
+        let taken = match known {
+            Some(octets) => pager.send_within(request, octets, now),
+            None => pager.send(request, now),
         };
-        if let Some(queue) = self.pager.busy.get_mut(&to) {
-            queue.push_back(queued);
-            self.pager.waiting += 1;
-            return;
-        }
-        self.pager.busy.insert(to, VecDeque::new());
-        self.send_queued(queued, now);
-    }
-
-    pub(super) fn send_queued(&mut self, queued: Queued, now: Instant) {
-        match queued {
-            Queued::Message(outgoing) => self.send_message(*outgoing, now),
-            Queued::Notice(notice) => self.send_notice(*notice, now),
+        match taken {
+            Ok(key) => {
+                self.pages.pages.insert(key, page);
+                self.turn_pages();
+            }
+            Err(error) => self.page_failed(page, Failure::local(&error.to_string())),
         }
     }
 
-    /// A request is over: the next one to the same address has its turn.
-    pub(super) fn next_pager(&mut self, to: &Uri) {
-        let to = to.identity();
-        let Some(queue) = self.pager.busy.get_mut(&to) else {
-            return;
-        };
-        if let Some(next) = queue.pop_front() {
-            self.pager.waiting = self.pager.waiting.saturating_sub(1);
+    /// Has what has its turn sent as soon as the link is up.
+    pub(super) fn turn_pages(&mut self) {
+        if self.pages.pager.has_transmits() && !std::mem::replace(&mut self.pages.is_asked, true) {
             self.start(Job {
                 command: None,
-                work: Work::PagerTurn(next),
+                work: Work::Pages,
             });
-        } else {
-            self.pager.busy.remove(&to);
         }
     }
 
-    fn send_message(&mut self, mut outgoing: Outgoing, now: Instant) {
-        let privacy = outgoing.request.privacy || self.privacy;
-        let limit = if outgoing.list.is_empty() {
-            self.config.max_pager_octets
-        } else {
-            self.config.max_list_octets
+    /// Sends what has its turn.
+    pub(super) fn send_pages(&mut self, now: Instant) {
+        self.pages.is_asked = false;
+        while let Some(turn) = self.pages.pager.poll_transmit(now) {
+            self.transmit(turn.request, Purpose::Page(turn.message), now);
+        }
+    }
+
+    /// There is no link: what has its turn comes to nothing, and so does what waits behind it.
+    pub(super) fn give_up_pages(&mut self, now: Instant) {
+        self.pages.is_asked = false;
+        while let Some(turn) = self.pages.pager.poll_transmit(now) {
+            let failure = pager::Failure::TransportFailed;
+            self.pages.pager.handle_failure(turn.message, failure);
+        }
+    }
+
+    pub(super) fn page_answered(&mut self, key: MessageKey, response: &Response, now: Instant) {
+        self.pages.pager.handle_response(key, response, now);
+    }
+
+    /// Tells what has become of messages; says whether there was anything to tell.
+    pub(super) fn tell_pages(&mut self) -> bool {
+        let Some(event) = self.pages.pager.poll_event() else {
+            return false;
         };
-        match self.build_message(&mut outgoing, privacy, now) {
-            Some(mut request) => {
-                // What the limit is about is the request as it will be sent.
-                self.authentication.authorize(&mut request);
-                if request.to_bytes().len() > limit {
-                    let failure = Failure::local("too large for a MESSAGE request");
-                    return self.message_failed(outgoing, failure);
+        let page = self.pages.pages.remove(&event.message());
+        match (page, event) {
+            (
+                Some(Page::Message { command, message_id }),
+                pager::Event::Delivered { response, .. } | pager::Event::Accepted { response, .. },
+            ) => {
+                if let Some(id) = &message_id {
+                    self.sent.insert(id.clone(), command);
                 }
-                self.transmit(request, Purpose::Message(Box::new(outgoing)), now);
+                let status = response.status().code();
+                self.push_event(Event::Sent {
+                    command,
+                    session: None,
+                    message_id,
+                    status,
+                });
             }
-            None => self.message_failed(outgoing, Failure::local("the message cannot be written")),
+            (Some(page), pager::Event::Failed { failure, .. }) => self.page_failed(page, told(&failure)),
+            _ => {}
+        }
+        self.turn_pages();
+        true
+    }
+
+    fn page_failed(&mut self, page: Page, failure: Failure) {
+        if let Page::Message { command, message_id } = page {
+            self.push_event(Event::Failed {
+                command: Some(command),
+                session: None,
+                message_id,
+                failure,
+            });
         }
     }
 
-    fn build_message(&mut self, outgoing: &mut Outgoing, privacy: bool, now: Instant) -> Option<Request> {
+    /// The request that carries a message, and the id by which notifications will name it.
+    fn build_message(
+        &self,
+        message: &MessageRequest,
+        list: &[ListEntry],
+        now: Instant,
+    ) -> Option<(Request, Option<String>)> {
+        let privacy = message.privacy || self.privacy;
         let unix = self.clock.unix(now);
-        let message = &outgoing.request;
-        let mut builder = self.fresh(Method::Message, &outgoing.to, privacy);
-        builder = Self::accept_contact(builder).header_typed(&Date::from_unix(unix));
-        if let Some(expires) = message.expires {
-            builder = builder.header_typed(&Expires(u32::try_from(expires.as_secs()).unwrap_or(u32::MAX)));
-        }
-        let (content_type, body) = if message.notifications.any() {
+        let mut begun = Self::accept_contact(self.fresh(Method::Message, &message.to, privacy));
+        let (mut content_type, mut body) =
+            (message.content.content_type.clone(), message.content.body.clone());
+        let (mut message_id, mut subject) = (None, message.subject.as_ref());
+        if message.notifications.any() {
             let id = self.shared.token();
-            let wrapped = self.wrap(message, &outgoing.to, privacy, &id, unix)?;
-            outgoing.message_id = Some(id);
-            (ContentType::message_cpim(), wrapped)
-        } else {
-            if let Some(subject) = &message.subject {
-                builder = builder.header_typed(&Subject::new(subject));
-            }
-            (message.content.content_type.clone(), message.content.body.clone())
-        };
-        if outgoing.list.is_empty() {
-            return builder.body(&content_type, body).build().ok();
+            body = self.wrap(message, privacy, &id, unix)?;
+            content_type = ContentType::message_cpim();
+            // It is in the envelope.
+            (message_id, subject) = (Some(id), None);
         }
-        //= https://www.rfc-editor.org/rfc/rfc5365#section-6
-        //# The UAC MUST also include the 'recipient-list-message'
-        //# option-tag, defined in Section 5, in a Require header field.
-        let (multipart, body) = self.with_list(Part::new(content_type).with_body(body), &outgoing.list)?;
-        builder
-            .header_typed(&Require::new(["recipient-list-message"]))
-            .body(&multipart, body)
-            .build()
-            .ok()
+        if !list.is_empty() {
+            //= https://www.rfc-editor.org/rfc/rfc5365#section-6
+            //# The UAC MUST also include the 'recipient-list-message'
+            //# option-tag, defined in Section 5, in a Require header field.
+            begun = begun.header_typed(&Require::new(["recipient-list-message"]));
+            (content_type, body) = self.with_list(Part::new(content_type).with_body(body), list)?;
+        }
+        let mut draft = Draft::new(content_type, body);
+        if let Some(subject) = subject {
+            draft = draft.subject(subject);
+        }
+        if let Some(expires) = message.expires {
+            draft = draft.expires(expires);
+        }
+        Some((draft.request(begun, unix).ok()?, message_id))
     }
 
     /// A body with a URI list beside it.
@@ -218,18 +246,11 @@ impl Client {
     }
 
     /// Wraps content so that its sender can be told what becomes of it (RFC 5438 7.1.1).
-    fn wrap(
-        &self,
-        message: &MessageRequest,
-        to: &Uri,
-        privacy: bool,
-        id: &str,
-        unix: Duration,
-    ) -> Option<Bytes> {
+    fn wrap(&self, message: &MessageRequest, privacy: bool, id: &str, unix: Duration) -> Option<Bytes> {
         let (name, from) = self.sender(privacy);
         let mut builder = cpim::Message::builder()
             .from(name.as_deref(), &from)
-            .to(None, &to.to_string())
+            .to(None, &message.to.to_string())
             .date_time(cpim::DateTime::from_unix(unix))
             .imdn_message_id(id)
             .content(message.content.content_type.clone(), message.content.body.clone());
@@ -250,224 +271,15 @@ impl Client {
             (self.config.display_name.clone(), self.config.user.to_string())
         }
     }
-
-    pub(super) fn message_sent(&mut self, outgoing: Outgoing, status: u16) {
-        let Outgoing {
-            command,
-            to,
-            message_id,
-            ..
-        } = outgoing;
-        if let Some(id) = &message_id {
-            self.sent.insert(id.clone(), command);
-        }
-        self.push_event(Event::Sent {
-            command,
-            session: None,
-            message_id,
-            status,
-        });
-        self.next_pager(&to);
-    }
-
-    pub(super) fn message_failed(&mut self, outgoing: Outgoing, failure: Failure) {
-        let Outgoing {
-            command,
-            to,
-            message_id,
-            ..
-        } = outgoing;
-        self.push_event(Event::Failed {
-            command: Some(command),
-            session: None,
-            message_id,
-            failure,
-        });
-        self.next_pager(&to);
-    }
-
-    /// Takes in a MESSAGE request; the status to answer it with.
-    pub(super) fn on_message(&mut self, request: &Request) -> StatusCode {
-        let Some(mut incoming) = read_message(request) else {
-            return StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        };
-        let key = (incoming.sender.clone(), incoming.key.clone());
-        if !self.seen.insert(key, ()) {
-            // The same message again: its sender did not get the answer.
-            return StatusCode::OK;
-        }
-        if incoming.content_type.is("message", "imdn+xml") {
-            self.on_notification(incoming.from, &incoming.body);
-        } else if incoming.content_type.is("application", "im-iscomposing+xml") {
-            self.on_composing(None, incoming.from, &incoming.body);
-        } else {
-            let wanted = incoming.notice.as_ref().map(Notice::wanted).unwrap_or_default();
-            if let Some(notice) = incoming.notice.take() {
-                self.remember_notice(notice);
-            }
-            self.push_event(Event::MessageReceived(ReceivedMessage {
-                session: None,
-                from: incoming.from,
-                to: incoming.to,
-                private: false,
-                message_id: incoming.message_id,
-                datetime: incoming.datetime,
-                subject: incoming.subject,
-                content_type: incoming.content_type,
-                body: incoming.body,
-                display_wanted: wanted.display,
-                recipients: incoming.recipients,
-            }));
-        }
-        StatusCode::OK
-    }
 }
 
-fn read_message(request: &Request) -> Option<Incoming> {
-    let originator = sip_im::identity::asserted_identity(request, sip_im::identity::Trust::Trusted).ok();
-    let header = request.from().ok()?;
-    let asserted = originator
-        .as_ref()
-        .filter(|originator| !originator.anonymous)
-        .and_then(|originator| {
-            let uri = originator.identities.first()?;
-            Some(Party::new(
-                uri.to_string(),
-                originator.display.as_ref().map(ToString::to_string),
-            ))
-        });
-    let from = asserted.unwrap_or_else(|| {
-        Party::new(
-            header.name_addr.uri.to_string(),
-            header.name_addr.display.as_ref().map(ToString::to_string),
-        )
-    });
-    let sender = Uri::parse(&from.uri).ok()?.identity();
-    let (content_type, body, recipients) = main_part(request)?;
-    let date = request
-        .headers()
-        .value(&sip_im::header::HeaderName::DATE)
-        .map(|date| date.to_string());
-    let call = request
-        .headers()
-        .value(&sip_im::header::HeaderName::CALL_ID)?
-        .to_string();
-    let sequence = request
-        .headers()
-        .value(&sip_im::header::HeaderName::CSEQ)?
-        .to_string();
-    let mut incoming = Incoming {
-        sender,
-        key: format!("{call} {sequence}"),
-        to: vec![request.uri().to_string()],
-        from: Some(from),
-        message_id: None,
-        datetime: date,
-        subject: request
-            .headers()
-            .value(&sip_im::header::HeaderName::SUBJECT)
-            .map(|subject| subject.to_string()),
-        content_type,
-        body,
-        recipients,
-        notice: None,
-    };
-    if incoming.content_type.is("message", "cpim") {
-        incoming.unwrap_cpim()?;
+/// How a failure of the pager's is told.
+fn told(failure: &pager::Failure) -> Failure {
+    match (failure, failure.status()) {
+        (pager::Failure::Refused(response), _) => failure_of(response),
+        (_, Some(status)) => Failure::status(status.code(), status.default_reason()),
+        (_, None) => Failure::local(&failure.to_string()),
     }
-    Some(incoming)
-}
-
-/// A MESSAGE request, taken apart.
-struct Incoming {
-    sender: Identity,
-    key: String,
-    from: Option<Party>,
-    to: Vec<String>,
-    message_id: Option<String>,
-    datetime: Option<String>,
-    subject: Option<String>,
-    content_type: ContentType,
-    body: Bytes,
-    recipients: Vec<String>,
-    notice: Option<Notice>,
-}
-
-impl Incoming {
-    fn unwrap_cpim(&mut self) -> Option<()> {
-        let message = cpim::Message::parse(&self.body).ok()?;
-        if let Some(id) = message.head().imdn_message_id() {
-            // The same message may come through two servers, in two requests.
-            self.key = format!("imdn {id}");
-            self.message_id = Some(id.to_string());
-        }
-        self.datetime = message
-            .head()
-            .date_time()
-            .map(ToString::to_string)
-            .or_else(|| self.datetime.take());
-        self.to = message
-            .head()
-            .to()
-            .iter()
-            .map(|address| address.uri.to_string())
-            .collect();
-        self.notice = message.head().from().and_then(|from| {
-            // A notification goes to the address in the envelope, so that has to be the sender's own.
-            let own = Uri::parse(&from.uri)
-                .ok()
-                .filter(|uri| uri.identity() == self.sender)?;
-            Notice::wanted_by(&message, own)
-        });
-        self.content_type = message.head().content_type().clone();
-        self.body = message.content().clone();
-        Some(())
-    }
-}
-
-/// The content of a request, out of the multipart that an exploded one has, and the visible recipients.
-fn main_part(request: &Request) -> Option<(ContentType, Bytes, Vec<String>)> {
-    let content_type = match request.content_type() {
-        Ok(Some(content_type)) => content_type,
-        Ok(None) => ContentType::text_plain(),
-        Err(_) => return None,
-    };
-    let body = request.body().clone();
-    if content_type.type_() != "multipart" {
-        return Some((content_type, body, Vec::new()));
-    }
-    let multipart = Multipart::parse(&content_type, &body, &sip_im::mime::Limits::default()).ok()?;
-    let recipients = multipart
-        .parts()
-        .iter()
-        .find(|part| is_history(part))
-        .map(visible)
-        .unwrap_or_default();
-    let main = multipart.parts().iter().find(|part| !is_history(part))?;
-    Some((main.content_type().clone(), main.body().clone(), recipients))
-}
-
-fn is_history(part: &Part) -> bool {
-    part.disposition().is_some_and(|disposition| {
-        disposition.is("recipient-list") || disposition.is("recipient-list-history")
-    })
-}
-
-/// The recipients that a list shows.
-pub(super) fn visible(part: &Part) -> Vec<String> {
-    let Ok(lists) = ResourceLists::parse(part.body(), &im_xdm_model::xml::Limits::default()) else {
-        return Vec::new();
-    };
-    let items = lists.lists.iter().flat_map(|list| &list.children);
-    items
-        .filter_map(|item| {
-            if let Item::Entry(entry) = item {
-                Some(entry.uri.clone())
-            } else {
-                None
-            }
-        })
-        .collect()
 }
 
 fn resource_list(entries: &[ListEntry]) -> ResourceLists {

@@ -1,21 +1,20 @@
 //! Requests out and what answers them: identity, authentication, and whose answer it is.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sip_im::digest::Challenge;
 use sip_im::endpoint::{ClientTransaction, RequestFailure, ServerTransaction, Target};
 use sip_im::header::{
     AcceptContact, Contact, HeaderName, NameAddr, PAssertedIdentity, PPreferredIdentity, Privacy,
-    PrivacyValue, Require, Unsupported, Warning,
+    PrivacyValue, Require, RetryAfter, Unsupported, Warning,
 };
 use sip_im::identity::anonymous_uri;
+use sip_im::pager::{self, MessageKey};
 use sip_im::{Method, Request, RequestBuilder, Response, ResponseBuilder, StatusCode, Transport, Uri};
 
 use super::Client;
-use super::delivery::Notice;
 use super::event::{CommandId, Failure, SessionKey};
 use super::invite::allow;
-use super::pager::Outgoing;
 use super::session::Session;
 use super::wire::Link;
 
@@ -26,8 +25,8 @@ pub(super) enum Purpose {
         command: Option<CommandId>,
         ending: bool,
     },
-    Message(Box<Outgoing>),
-    Notice(Box<Notice>),
+    /// A message outside of a session, or a notification on one.
+    Page(MessageKey),
     Invite {
         session: SessionKey,
     },
@@ -150,6 +149,11 @@ impl Client {
         if self.pending.len() >= self.config.limits.max_pending {
             return self.ended(purpose, Failure::local("too many requests are under way"), now);
         }
+        if let Purpose::Page(key) = purpose
+            && let Err(error) = self.pages.pager.check_size(key, &request)
+        {
+            return self.pages.pager.handle_failure(key, error);
+        }
         let Link::Up { flow, .. } = self.wire.link() else {
             return self.ended(purpose, Failure::local("no connection to the server"), now);
         };
@@ -231,6 +235,9 @@ impl Client {
         //# When a
         //# timeout error is received from the transaction layer, it MUST be
         //# treated as if a 408 (Request Timeout) status code has been received.
+        if let Purpose::Page(key) = pending.purpose {
+            return self.pages.pager.handle_failure(key, reason);
+        }
         let failure = match reason {
             RequestFailure::TimedOut => Failure::status(408, "Request Timeout"),
             _ => Failure::status(503, "Service Unavailable"),
@@ -252,16 +259,12 @@ impl Client {
             Purpose::Register { command, ending } => self.register_answered(command, ending, response, now),
             Purpose::Invite { session } => self.invite_answered(session, transaction, request, response, now),
             Purpose::Subscribe { session } => self.subscribe_answered(session, response, now),
-            Purpose::Message(outgoing) if accepted => self.message_sent(*outgoing, response.status().code()),
+            Purpose::Page(key) => self.page_answered(key, response, now),
             Purpose::Refer { session, command } if accepted => {
                 self.refer_accepted(session, command, response);
             }
             Purpose::Bye { session, command } => self.bye_done(session, command, now),
-            purpose if accepted => {
-                if let Purpose::Notice(notice) = purpose {
-                    self.notice_done(&notice);
-                }
-            }
+            Purpose::Nothing => {}
             purpose => self.ended(purpose, failure_of(response), now),
         }
     }
@@ -270,8 +273,10 @@ impl Client {
     pub(super) fn ended(&mut self, purpose: Purpose, failure: Failure, now: Instant) {
         match purpose {
             Purpose::Register { command, .. } => self.register_failed(command, failure, now),
-            Purpose::Message(outgoing) => self.message_failed(*outgoing, failure),
-            Purpose::Notice(notice) => self.notice_done(&notice),
+            Purpose::Page(key) => self
+                .pages
+                .pager
+                .handle_failure(key, pager::Failure::TransportFailed),
             Purpose::Invite { session } => self.invite_failed(session, failure, now),
             Purpose::Bye { session, command } => self.bye_done(session, command, now),
             Purpose::Refer { session, command } => self.failed_in(session, command, None, failure),
@@ -375,10 +380,12 @@ pub(super) fn failure_of(response: &Response) -> Failure {
         .filter_map(Result::ok)
         .map(|warning| warning.text.to_string())
         .next();
+    let retry_after = response.headers().get::<RetryAfter>().ok().flatten();
     Failure {
         status: Some(response.status().code()),
         reason: response.reason().to_string(),
         warning,
+        retry_after: retry_after.map(|after| Duration::from_secs(u64::from(after.seconds))),
     }
 }
 

@@ -190,6 +190,7 @@ impl Client {
             body: said.body,
             display_wanted: false,
             recipients: Vec::new(),
+            expired: false,
         }));
     }
 

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use sip_im::header::{Date, Expires, HeaderName, Via};
+use sip_im::header::{HeaderName, Via};
+use sip_im::pager::Validity;
 use sip_im::{Identity, Method, Request, StatusCode};
 
 use super::{Arrival, Change, Deferred, Event};
@@ -77,27 +78,13 @@ impl Deferred {
                 &format!("z9hG4bK{reference}"),
             ))
             .ok()?;
-        let sent = kept
-            .headers()
-            .get::<Date>()
-            .ok()
-            .flatten()
-            .map_or(arrived, Date::since_epoch);
         if !kept.headers().contains(&HeaderName::DATE) {
             kept.headers_mut().push_typed(&message::date(arrived)).ok()?;
         }
-        //= https://www.rfc-editor.org/rfc/rfc3428#section-7
-        //# If the
-        //# MESSAGE request containing an Expires header field also contains a
-        //# Date header field, the UAS SHOULD interpret the Expires header field
-        //# value as delta time from the Date header field value.
         let latest = arrived.saturating_add(self.config.limits.deferred_max_age);
-        let expires = match request.headers().get::<Expires>().ok().flatten() {
-            Some(Expires(seconds)) => sent
-                .saturating_add(Duration::from_secs(u64::from(seconds)))
-                .min(latest),
-            None => latest,
-        };
+        let expires = Validity::of(request, arrived)
+            .ends()
+            .map_or(latest, |ends| ends.min(latest));
         Some(DeferredMessage::new(
             user.clone(),
             reference,

@@ -11,6 +11,7 @@ use im_xdm_model::document::resource_lists::{CopyControl, Item, ResourceLists};
 use msrp::cpim::{self, DispositionNotification};
 use sip_im::header::{
     Date, Expires, HeaderName, PAssertedIdentity, PPreferredIdentity, Privacy, PrivacyValue, Require,
+    RetryAfter,
 };
 use sip_im::mime::{Limits, Multipart};
 use sip_im::{ContentType, Method, Request, StatusCode};
@@ -171,6 +172,112 @@ fn what_is_too_large_for_a_message_is_refused() {
     world.client.message(text("short"), world.now).unwrap();
     let (_, request) = world.request(&Method::Message);
     assert!(request.to_bytes().len() <= 1_300);
+}
+
+#[test]
+fn what_a_refusal_says_of_the_next_try_is_told() {
+    let mut world = World::new();
+    world.client.message(text("hello"), world.now).unwrap();
+    world.client.message(text("again"), world.now).unwrap();
+    let (transaction, request) = world.request(&Method::Message);
+    let response = request
+        .response(StatusCode::SERVICE_UNAVAILABLE)
+        .header_typed(&RetryAfter::new(20));
+    world.answer(transaction, response);
+    let Some(Event::Failed { failure, .. }) = world.events.last() else {
+        panic!("no failure")
+    };
+    assert_eq!(failure.retry_after, Some(Duration::from_secs(20)));
+    world.run();
+    assert!(world.requests.is_empty(), "the server is left alone meanwhile");
+    world.pass(Duration::from_secs(20));
+    assert_eq!(world.request(&Method::Message).1.body(), "again");
+}
+
+#[test]
+fn credentials_that_make_a_message_too_large_are_not_sent_with_it() {
+    let mut world = World::new();
+    let bare = {
+        let command = world.client.message(text("x"), world.now).unwrap();
+        let (transaction, request) = world.request(&Method::Message);
+        let response = request.response(StatusCode::OK);
+        world.answer(transaction, response);
+        assert!(matches!(world.events.last(), Some(Event::Sent { command: of, .. }) if *of == command));
+        request.to_bytes().len()
+    };
+    let config = world.client.config().pager.clone();
+    let body = "x".repeat(config.max_octets - config.own_octets - config.later_octets - bare);
+    let command = world.client.message(text(&body), world.now).unwrap();
+    let (transaction, request) = world.request(&Method::Message);
+    let challenge =
+        sip_im::digest::Challenge::new("example.com", "n".repeat(300), sip_im::digest::Algorithm::Sha256);
+    let response = request
+        .response(StatusCode::UNAUTHORIZED)
+        .header_typed(&sip_im::header::WwwAuthenticate::digest_of(challenge));
+    world.answer(transaction, response);
+    world.run();
+    assert!(world.requests.is_empty());
+    let Some(Event::Failed {
+        command: of, failure, ..
+    }) = world.events.last()
+    else {
+        panic!("no failure")
+    };
+    assert_eq!(*of, Some(command));
+    assert!(failure.reason.contains("session"), "{}", failure.reason);
+}
+
+//= https://www.rfc-editor.org/rfc/rfc3428#section-7
+//= type=test
+//# If the message is displayed, the UAS SHOULD clearly
+//# indicate to the user that the message has expired.
+#[test]
+fn a_message_that_comes_after_its_time_is_marked() {
+    let mut world = World::new();
+    world.register();
+    for (late, expired) in [(0, false), (61, true)] {
+        let date = Duration::from_secs(1_700_000_000 - late);
+        let request = world
+            .incoming(Method::Message, "sip:bob@example.com")
+            .header_typed(&Date::from_unix(date))
+            .header_typed(&Expires(60))
+            .body(&ContentType::text_plain(), Bytes::from("lunch now?"))
+            .build()
+            .unwrap();
+        world.send(request);
+        let messages = received(&mut world);
+        assert_eq!(messages.len(), 1);
+        assert_eq!(messages[0].expired, expired, "{late} s late");
+    }
+}
+
+//= https://www.rfc-editor.org/rfc/rfc3261#section-8.2.3
+//= type=test
+//# If the request contained content encodings not understood by
+//# the UAS, the response MUST contain an Accept-Encoding header field
+//# listing the encodings understood by the UAS.
+#[test]
+fn a_body_that_is_encoded_is_refused_and_what_is_understood_is_told() {
+    let mut world = World::new();
+    world.register();
+    let mut request = world
+        .incoming(Method::Message, "sip:bob@example.com")
+        .body(&ContentType::text_plain(), Bytes::from_static(b"\x1f\x8b\x08"))
+        .build()
+        .unwrap();
+    request
+        .headers_mut()
+        .push(&HeaderName::CONTENT_ENCODING, "gzip")
+        .unwrap();
+    world.send(request);
+    let messages = received(&mut world);
+    assert!(messages.is_empty());
+    let (_, response) = world.responses.back().unwrap();
+    assert_eq!(response.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    assert_eq!(
+        response.headers().text(&HeaderName::ACCEPT_ENCODING),
+        Some("identity")
+    );
 }
 
 //= R-6.3-02
@@ -541,7 +648,7 @@ fn what_cannot_be_read_is_refused() {
             .build()
             .unwrap();
         world.send(request);
-        assert_eq!(world.status(), 415);
+        assert_eq!(world.status(), 400);
     }
     assert!(received(&mut world).is_empty());
 }
