@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use machines::{answer, entropy, epoch, request};
 use proptest::prelude::*;
 use sip_im::auth::{Authentication, AuthenticationError, Authenticator, Config, Refusal, Verdict};
-use sip_im::digest::{Algorithm, Credentials, Ha1};
+use sip_im::digest::{Algorithm, Challenge, Credentials, Ha1};
 use sip_im::header::{Authorization, ProxyAuthenticate, ProxyAuthorization, WwwAuthenticate};
 use sip_im::{Method, Request, Response, StatusCode};
 
@@ -215,6 +215,193 @@ fn a_client_answers_its_own_realm_only_and_a_refusal_not_at_all() {
         wrong.answer(&first, &foreign).err(),
         Some(AuthenticationError::OtherRealm)
     );
+}
+
+fn challenged(request: &Request, status: StatusCode, proxies: &[&str], servers: &[&str]) -> Response {
+    let mut builder = request.response(status).to_tag("t");
+    for realm in proxies {
+        builder = builder.header_typed(&ProxyAuthenticate::digest_of(Challenge::new(
+            *realm,
+            format!("nonce of {realm}"),
+            Algorithm::Sha256,
+        )));
+    }
+    for realm in servers {
+        builder = builder.header_typed(&WwwAuthenticate::digest_of(Challenge::new(
+            *realm,
+            format!("nonce of {realm}"),
+            Algorithm::Sha256,
+        )));
+    }
+    builder.build().expect("a response")
+}
+
+fn realms(request: &Request) -> (Vec<String>, Vec<String>) {
+    let proxies = request.headers().all::<ProxyAuthorization>().flatten();
+    let servers = request.headers().all::<Authorization>().flatten();
+    (
+        proxies
+            .filter_map(|one| Some(one.digest()?.realm.clone()))
+            .collect(),
+        servers
+            .filter_map(|one| Some(one.digest()?.realm.clone()))
+            .collect(),
+    )
+}
+
+//= https://www.rfc-editor.org/rfc/rfc3261#section-22.3
+//= type=test
+//# When resubmitting its request in response to a 401 (Unauthorized) or
+//# 407 (Proxy Authentication Required) that contains multiple
+//# challenges, a UAC MAY include an Authorization value for each WWW-
+//# Authenticate value and a Proxy-Authorization value for each Proxy-
+//# Authenticate value for which the UAC wishes to supply a credential.
+#[test]
+fn each_realm_whose_password_is_known_is_answered_in_one_request() {
+    let mut client = client("secret", Some("home.test")).with_account("visited.test", "guest", "other");
+    let first = request(Method::Message, "c");
+    let response = challenged(
+        &first,
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED,
+        &["home.test", "visited.test", "evil.test"],
+        &["home.test", "evil.test"],
+    );
+    let again = client.answer(&first, &response).expect("answered");
+    let (proxies, servers) = realms(&again);
+    assert_eq!(
+        (proxies.len(), servers.as_slice()),
+        (2, ["home.test".to_owned()].as_slice())
+    );
+    assert!(proxies.contains(&"visited.test".to_owned()) && !proxies.contains(&"evil.test".to_owned()));
+    let guest = again.headers().all::<ProxyAuthorization>().flatten();
+    let mut guest = guest
+        .filter_map(|one| one.digest().cloned())
+        .filter(|one| one.realm == "visited.test");
+    let guest = guest.next().expect("credentials");
+    let ha1 = Ha1::of_password(Algorithm::Sha256, "guest", "visited.test", "other");
+    assert!(guest.username == "guest" && guest.verify(&ha1, "MESSAGE", b""));
+    // One realm more on the way asks later: what the others have is not asked for again.
+    let mut client = Authentication::new("alice", "secret", Some("home.test".to_owned()), entropy(4))
+        .with_account("visited.test", "guest", "other");
+    let one = client
+        .answer(
+            &first,
+            &challenged(
+                &first,
+                StatusCode::PROXY_AUTHENTICATION_REQUIRED,
+                &["visited.test"],
+                &[],
+            ),
+        )
+        .expect("answered");
+    let two = client
+        .answer(
+            &one,
+            &challenged(
+                &one,
+                StatusCode::PROXY_AUTHENTICATION_REQUIRED,
+                &["home.test"],
+                &[],
+            ),
+        )
+        .expect("answered");
+    assert_eq!(realms(&two).0.len(), 2);
+    assert_eq!(two.cseq().expect("CSeq").seq, 3);
+}
+
+//= https://www.rfc-editor.org/rfc/rfc3261#section-22.2
+//= type=test
+//# UAs SHOULD cache the credentials for a given value of the To header
+//# field and "realm" and attempt to re-use these values on the next
+//# request for that destination.
+#[test]
+fn what_a_server_asked_for_is_shown_to_nobody_else() {
+    let mut client = client("secret", Some("home.test"));
+    let first = request(Method::Register, "c");
+    client
+        .answer(
+            &first,
+            &challenged(&first, StatusCode::UNAUTHORIZED, &[], &["home.test"]),
+        )
+        .expect("answered");
+    let mut same = request(Method::Register, "d");
+    client.authorize(&mut same);
+    assert_eq!(realms(&same).1.len(), 1);
+    let carol = machines::uri("sip:carol@b.test");
+    let mut other = Request::builder(Method::Message, carol.clone())
+        .from(&carol, None, "t")
+        .to(&carol, None)
+        .call_id("e")
+        .cseq(1)
+        .build()
+        .expect("a request");
+    client.authorize(&mut other);
+    assert_eq!(realms(&other), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn credentials_sent_ahead_may_be_asked_for_anew_once() {
+    let mut client = client("secret", Some("home.test"));
+    let first = request(Method::Register, "c");
+    let response = challenged(&first, StatusCode::UNAUTHORIZED, &[], &["home.test"]);
+    client.answer(&first, &response).expect("answered");
+    let mut later = request(Method::Register, "d");
+    client.authorize(&mut later);
+    // A server that was started anew knows the nonce no more, and may not say that it was stale.
+    let fresh = Challenge::new("home.test", "another nonce", Algorithm::Sha256);
+    let response = later
+        .response(StatusCode::UNAUTHORIZED)
+        .header_typed(&WwwAuthenticate::digest_of(fresh.clone()))
+        .build()
+        .expect("a response");
+    let again = client.answer(&later, &response).expect("answered");
+    assert_eq!(credentials(&again).nonce, "another nonce");
+    assert_eq!(
+        client.answer(&again, &response).err(),
+        Some(AuthenticationError::Refused)
+    );
+}
+
+//= https://www.rfc-editor.org/rfc/rfc7616#section-3.5
+//= type=test
+//# If the nextnonce field is present, the client
+//# SHOULD use it when constructing the Authorization header field for
+//# its next request.
+#[test]
+fn the_next_nonce_is_used_next() {
+    let mut client = client("secret", Some("home.test"));
+    let first = request(Method::Register, "c");
+    let response = challenged(&first, StatusCode::UNAUTHORIZED, &[], &["home.test"]);
+    let again = client.answer(&first, &response).expect("answered");
+    let mut ok = answer(&again, StatusCode::OK);
+    ok.headers_mut()
+        .push_typed(&sip_im::header::AuthenticationInfo::next_nonce("the next"))
+        .expect("a value");
+    client.note(&again, &ok);
+    let mut later = request(Method::Register, "d");
+    client.authorize(&mut later);
+    let sent = credentials(&later);
+    assert_eq!((sent.nonce.as_str(), sent.nc), ("the next", Some(1)));
+}
+
+#[test]
+fn a_session_algorithm_keeps_its_client_nonce_as_long_as_its_nonce() {
+    let mut client = client("secret", Some("home.test"));
+    let first = request(Method::Register, "c");
+    let response = first
+        .response(StatusCode::UNAUTHORIZED)
+        .header_typed(&WwwAuthenticate::digest_of(Challenge::new(
+            "home.test",
+            "n",
+            Algorithm::Sha256Sess,
+        )))
+        .build()
+        .expect("a response");
+    let again = client.answer(&first, &response).expect("answered");
+    let mut later = request(Method::Register, "d");
+    client.authorize(&mut later);
+    assert_eq!(credentials(&again).cnonce, credentials(&later).cnonce);
+    assert_eq!(credentials(&later).nc, Some(2));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use machines::{FINE, Pair, Weather, answer, epoch, request, uri};
 use proptest::prelude::*;
 use sip_im::dialog::Dialog;
+use sip_im::digest::{Algorithm, Challenge, Ha1};
 use sip_im::endpoint::{Event as SipEvent, RequestFailure};
 use sip_im::header::{Date, Expires, HeaderName, RetryAfter};
 use sip_im::pager::{Config, Draft, Event, Failure, MessageKey, Overlap, Pager, SendError, Validity};
@@ -289,23 +290,34 @@ fn a_message_fits_on_every_hop_or_is_told_to_use_a_session() {
 }
 
 #[test]
-fn credentials_for_a_proxy_go_no_further_than_to_it() {
-    let (mut pager, now) = (Pager::new(Config::default()), epoch());
-    let key = pager.send(to_bob(&"x".repeat(500)), now).expect("taken");
+fn credentials_for_the_first_server_go_no_further_than_to_it() {
+    let mut config = Config::default();
+    config.realm = Some("a.test".to_owned());
+    let (mut pager, now) = (Pager::new(config.clone()), epoch());
+    let key = pager.send(to_bob(&"x".repeat(600)), now).expect("taken");
     let plain = pager.poll_transmit(now).expect("a turn").request;
-    let with = |name: &HeaderName, octets: usize| {
+    let with = |name: &HeaderName, realm: &str, octets: usize| {
         let mut request = plain.clone();
-        let value = format!("Digest username=\"{}\"", "a".repeat(octets));
+        let challenge = Challenge::new(realm, "n", Algorithm::Sha256);
+        let ha1 = Ha1::of_password(Algorithm::Sha256, "alice", realm, "secret");
+        let cnonce = "c".repeat(octets);
+        let credentials = challenge.answer("alice", &ha1, "MESSAGE", "sip:bob@b.test", &cnonce, 1, b"");
+        let value = credentials.to_string();
         request.headers_mut().push(name, &value).expect("a value");
         pager.check_size(key, &request)
     };
-    let left = 1300 - 150 - 240 - plain.to_bytes().len();
-    assert!(with(&HeaderName::PROXY_AUTHORIZATION, left).is_ok());
-    assert!(with(&HeaderName::AUTHORIZATION, left).is_err());
-    assert!(
-        with(&HeaderName::PROXY_AUTHORIZATION, left + 240).is_err(),
-        "too large for the first hop"
-    );
+    let left = config.max_octets - config.own_octets - config.later_octets - plain.to_bytes().len();
+    for (name, realm, fits) in [
+        (HeaderName::AUTHORIZATION, "a.test", true),
+        (HeaderName::AUTHORIZATION, "b.test", false),
+        (HeaderName::PROXY_AUTHORIZATION, "b.test", true),
+    ] {
+        assert_eq!(with(&name, realm, 0).is_ok(), fits, "{name} of {realm}");
+        assert!(
+            with(&name, realm, left + config.later_octets).is_err(),
+            "too large for the first hop"
+        );
+    }
 }
 
 //= https://www.rfc-editor.org/rfc/rfc3428#section-4

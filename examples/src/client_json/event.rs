@@ -195,7 +195,7 @@ fn received(message: &ReceivedMessage) -> Value {
         "recipients",
         (!message.recipients.is_empty()).then(|| json!(message.recipients)),
     );
-    put(&mut value, "expired", message.expired.then(|| json!(true)));
+    put(&mut value, "expired", message.expired.then_some(json!(true)));
     let key = if message.content_type.is("text", "plain") {
         "text"
     } else {

@@ -60,7 +60,7 @@ impl Client {
         }
         //= https://www.rfc-editor.org/rfc/rfc5366#section-4
         // The factory must not take the list for something it may leave aside.
-        let (multipart, body) = self.with_list(Part::new(sdp_type).with_body(offer), &members)?;
+        let (multipart, body) = self.with_list(Part::new(sdp_type).with_body(offer), members)?;
         builder
             .header_typed(&Require::new(["recipient-list-invite"]))
             .body(&multipart, body)

@@ -142,6 +142,7 @@ impl Client {
         let most = config.limits.max_remembered;
         let mut pager = config.pager.clone();
         let limits = &config.limits;
+        pager.realm.get_or_insert_with(|| config.realm.clone());
         pager.max_waiting = pager.max_waiting.min(limits.max_waiting);
         pager.max_messages = limits.max_waiting.saturating_add(limits.max_pending);
         Self {

@@ -33,7 +33,7 @@ pub(super) enum Page {
 #[derive(Debug)]
 pub(super) struct Pages {
     pub(super) pager: Pager,
-    pages: BTreeMap<MessageKey, Page>,
+    kinds: BTreeMap<MessageKey, Page>,
     /// Whether the job that sends what has its turn is queued.
     is_asked: bool,
 }
@@ -42,7 +42,7 @@ impl Pages {
     pub(super) fn new(config: pager::Config) -> Self {
         Self {
             pager: Pager::new(config),
-            pages: BTreeMap::new(),
+            kinds: BTreeMap::new(),
             is_asked: false,
         }
     }
@@ -58,7 +58,7 @@ impl Client {
         //= R-5.3.1-07
         self.admit()?;
         let command = self.mint_command();
-        self.send_message(command, &message, &[], now);
+        self.send_message(command, message, Vec::new(), now);
         Ok(command)
     }
 
@@ -81,15 +81,15 @@ impl Client {
         let mut message = MessageRequest::text(self.config.exploder.clone(), "");
         message.content = content;
         let command = self.mint_command();
-        self.send_message(command, &message, &recipients, now);
+        self.send_message(command, message, recipients, now);
         Ok(command)
     }
 
     fn send_message(
         &mut self,
         command: CommandId,
-        message: &MessageRequest,
-        list: &[ListEntry],
+        message: MessageRequest,
+        list: Vec<ListEntry>,
         now: Instant,
     ) {
         let known = (!list.is_empty()).then_some(self.config.max_list_octets);
@@ -117,7 +117,7 @@ impl Client {
         };
         match taken {
             Ok(key) => {
-                self.pages.pages.insert(key, page);
+                self.pages.kinds.insert(key, page);
                 self.turn_pages();
             }
             Err(error) => self.page_failed(page, Failure::local(&error.to_string())),
@@ -160,7 +160,7 @@ impl Client {
         let Some(event) = self.pages.pager.poll_event() else {
             return false;
         };
-        let page = self.pages.pages.remove(&event.message());
+        let page = self.pages.kinds.remove(&event.message());
         match (page, event) {
             (
                 Some(Page::Message { command, message_id }),
@@ -198,23 +198,27 @@ impl Client {
     /// The request that carries a message, and the id by which notifications will name it.
     fn build_message(
         &self,
-        message: &MessageRequest,
-        list: &[ListEntry],
+        message: MessageRequest,
+        list: Vec<ListEntry>,
         now: Instant,
     ) -> Option<(Request, Option<String>)> {
         let privacy = message.privacy || self.privacy;
         let unix = self.clock.unix(now);
         let mut begun = Self::accept_contact(self.fresh(Method::Message, &message.to, privacy));
-        let (mut content_type, mut body) =
-            (message.content.content_type.clone(), message.content.body.clone());
-        let (mut message_id, mut subject) = (None, message.subject.as_ref());
+        let mut message_id = None;
+        let mut message = message;
         if message.notifications.any() {
             let id = self.shared.token();
-            body = self.wrap(message, privacy, &id, unix)?;
-            content_type = ContentType::message_cpim();
+            let body = self.wrap(&message, privacy, &id, unix)?;
+            message.content = Content::new(ContentType::message_cpim(), body);
             // It is in the envelope.
-            (message_id, subject) = (Some(id), None);
+            message.subject = None;
+            message_id = Some(id);
         }
+        let Content {
+            mut content_type,
+            mut body,
+        } = message.content;
         if !list.is_empty() {
             //= https://www.rfc-editor.org/rfc/rfc5365#section-6
             //# The UAC MUST also include the 'recipient-list-message'
@@ -223,7 +227,7 @@ impl Client {
             (content_type, body) = self.with_list(Part::new(content_type).with_body(body), list)?;
         }
         let mut draft = Draft::new(content_type, body);
-        if let Some(subject) = subject {
+        if let Some(subject) = message.subject {
             draft = draft.subject(subject);
         }
         if let Some(expires) = message.expires {
@@ -233,7 +237,7 @@ impl Client {
     }
 
     /// A body with a URI list beside it.
-    pub(super) fn with_list(&self, part: Part, list: &[ListEntry]) -> Option<(ContentType, Bytes)> {
+    pub(super) fn with_list(&self, part: Part, list: Vec<ListEntry>) -> Option<(ContentType, Bytes)> {
         let list_type = ContentType::parse("application/resource-lists+xml").ok()?;
         let recipients = Part::new(list_type)
             .with_disposition(ContentDisposition::new("recipient-list").ok()?)
@@ -282,8 +286,8 @@ fn told(failure: &pager::Failure) -> Failure {
     }
 }
 
-fn resource_list(entries: &[ListEntry]) -> ResourceLists {
-    let children = entries.iter().map(|entry| {
+fn resource_list(entries: Vec<ListEntry>) -> ResourceLists {
+    let children = entries.into_iter().map(|entry| {
         let mut item = Entry::new(entry.uri.to_string());
         item.copy_control = Some(entry.copy_control);
         item.anonymize = entry.anonymize;

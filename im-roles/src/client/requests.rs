@@ -19,7 +19,7 @@ use super::session::Session;
 use super::wire::Link;
 
 /// What a request is for.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Purpose {
     Register {
         command: Option<CommandId>,
@@ -209,10 +209,11 @@ impl Client {
                     .remove_values(&name, |challenge| !self.answers(challenge));
             }
             if let Ok(again) = self.authentication.answer(&request, &response) {
-                self.note_sequence(&purpose, &again, now);
+                self.note_sequence(purpose, &again, now);
                 return self.transmit_again(again, purpose, answered + 1, now);
             }
         }
+        self.authentication.note(&request, response);
         self.finished(transaction, purpose, &request, response, now);
     }
 
@@ -265,7 +266,7 @@ impl Client {
             }
             Purpose::Bye { session, command } => self.bye_done(session, command, now),
             Purpose::Nothing => {}
-            purpose => self.ended(purpose, failure_of(response), now),
+            Purpose::Refer { .. } => self.ended(purpose, failure_of(response), now),
         }
     }
 
@@ -341,12 +342,12 @@ impl Client {
     }
 
     /// A request within a dialog was sent again with credentials: the dialog counts on from there.
-    fn note_sequence(&mut self, purpose: &Purpose, again: &Request, now: Instant) {
+    fn note_sequence(&mut self, purpose: Purpose, again: &Request, now: Instant) {
         match purpose {
             Purpose::Register { .. } => self.register_sent(again),
-            Purpose::Subscribe { session } => self.subscribe_sent(*session, again, now),
+            Purpose::Subscribe { session } => self.subscribe_sent(session, again, now),
             Purpose::Refer { session, .. } => {
-                let dialog = self.sessions.table.get_mut(session).and_then(Session::dialog);
+                let dialog = self.sessions.table.get_mut(&session).and_then(Session::dialog);
                 if let (Some(dialog), Ok(sequence)) = (dialog, again.cseq()) {
                     dialog.advance(sequence.seq);
                 }

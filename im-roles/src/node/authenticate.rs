@@ -128,13 +128,12 @@ impl Node {
         );
         match verdict {
             Verdict::Accepted { username } => {
-                // The credentials are for this server alone.
-                let name = if registers {
-                    HeaderName::AUTHORIZATION
-                } else {
-                    HeaderName::PROXY_AUTHORIZATION
-                };
-                request.headers_mut().remove(&name);
+                // Credentials for this realm are for this server alone; those for others go on to them.
+                for name in [HeaderName::AUTHORIZATION, HeaderName::PROXY_AUTHORIZATION] {
+                    request.headers_mut().remove_values(&name, |value| {
+                        Credentials::parse(value).is_ok_and(|credentials| own(&credentials))
+                    });
+                }
                 self.users
                     .authenticates_as(&username)
                     .cloned()

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use thiserror::Error;
 
+use crate::digest::Credentials;
 use crate::header::HeaderName;
 use crate::message::Request;
 
@@ -45,12 +46,14 @@ pub struct Config {
     //# exceed 1300 bytes, unless the UAC has positive knowledge that the
     //# message will not traverse a congestion-unsafe link at any hop,
     pub max_octets: usize,
-    /// Octets that this host's endpoint adds to a request: its Via with the longest address there is, and the User-Agent. 150.
+    /// Octets that this host's endpoint adds to a request: its Via, and the User-Agent. 110.
     pub own_octets: usize,
     /// Octets that later hops add to a request, as far as can be told: two of them, each with a Via of about 100 octets and what it
-    /// completes in the one below, the first with a P-Asserted-Identity. What they take away is only the credentials that were for
-    /// a proxy. 240.
+    /// completes in the one below, the first with a P-Asserted-Identity. 240.
     pub later_octets: usize,
+    /// The realm of the server that requests go to, if that is a server of the user's: credentials for it go no further, so that
+    /// they make room for what is added. Those for proxies never do. None.
+    pub realm: Option<String>,
     /// Messages that have no outcome yet, or whose outcome was not polled. 10 000.
     pub max_messages: usize,
     /// Messages that wait for one and the same recipient or dialog. 100.
@@ -67,8 +70,9 @@ impl Default for Config {
             overlap: Overlap::Wait,
             overlap_in_dialog: Overlap::Wait,
             max_octets: 1300,
-            own_octets: 150,
+            own_octets: 110,
             later_octets: 240,
+            realm: None,
             max_messages: 10_000,
             max_waiting: 100,
             max_wait: Duration::from_secs(180),
@@ -105,10 +109,13 @@ impl Config {
     pub fn check_size(&self, request: &Request, known: Option<usize>) -> Result<(), TooLarge> {
         let limit = known.unwrap_or(self.max_octets);
         let sent = request.to_bytes().len().saturating_add(self.own_octets);
-        // What is for a proxy stays with the proxy that it is for.
-        let consumed: usize = request
-            .headers()
+        let headers = request.headers();
+        let ours = headers
+            .values(&HeaderName::AUTHORIZATION)
+            .filter(|value| self.is_for_us(value));
+        let consumed = headers
             .values(&HeaderName::PROXY_AUTHORIZATION)
+            .chain(ours)
             .map(|value| value.as_str().len().saturating_add(LINE))
             .fold(0, usize::saturating_add);
         let later = sent.saturating_sub(consumed).saturating_add(self.later_octets);
@@ -118,7 +125,14 @@ impl Config {
         }
         Ok(())
     }
+
+    /// Whether credentials are for the first server.
+    fn is_for_us(&self, value: &str) -> bool {
+        self.realm.as_ref().is_some_and(|realm| {
+            Credentials::parse(value).is_ok_and(|credentials| credentials.realm == *realm)
+        })
+    }
 }
 
-/// The rest of a line of Proxy-Authorization: name, colon, space and end.
-const LINE: usize = 23;
+/// The rest of a line of Authorization: name, colon, space and end.
+const LINE: usize = 17;
