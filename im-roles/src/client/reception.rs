@@ -6,7 +6,7 @@ use bytes::Bytes;
 use im_xdm_model::document::resource_lists::{Item, ResourceLists};
 use msrp::cpim;
 use sip_im::endpoint::ServerTransaction;
-use sip_im::header::{ContentEncoding, HeaderName};
+use sip_im::header::HeaderName;
 use sip_im::mime::{Multipart, Part};
 use sip_im::pager::Validity;
 use sip_im::{ContentType, Identity, Request, StatusCode, Uri};
@@ -19,23 +19,10 @@ impl Client {
     /// Takes in a MESSAGE request, and answers it.
     pub(super) fn on_message(&mut self, transaction: ServerTransaction, request: &Request, now: Instant) {
         let status = self.take_message(request, now);
-        let response = request.response(status);
-        if status != StatusCode::UNSUPPORTED_MEDIA_TYPE {
-            return self.respond(transaction, response, now);
-        }
-        //= https://www.rfc-editor.org/rfc/rfc3261#section-8.2.3
-        //# If the request contained content encodings not understood by
-        //# the UAS, the response MUST contain an Accept-Encoding header field
-        //# listing the encodings understood by the UAS.
-        if let Ok(response) = response.header(&HeaderName::ACCEPT_ENCODING, "identity") {
-            self.respond(transaction, response, now);
-        }
+        self.answer(transaction, request, status, now);
     }
 
     fn take_message(&mut self, request: &Request, now: Instant) -> StatusCode {
-        if is_encoded(request) {
-            return StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        }
         let Some(mut incoming) = read_message(request) else {
             return StatusCode::BAD_REQUEST;
         };
@@ -75,15 +62,6 @@ impl Client {
         }
         StatusCode::OK
     }
-}
-
-/// Whether a body has to be decoded first, which this client can't.
-fn is_encoded(request: &Request) -> bool {
-    let mut codings = request
-        .headers()
-        .all::<ContentEncoding>()
-        .flat_map(|encoding| encoding.map(|encoding| encoding.0).unwrap_or_default());
-    codings.any(|coding| !coding.as_str().eq_ignore_ascii_case("identity"))
 }
 
 fn read_message(request: &Request) -> Option<Incoming> {

@@ -251,35 +251,6 @@ fn a_message_that_comes_after_its_time_is_marked() {
     }
 }
 
-//= https://www.rfc-editor.org/rfc/rfc3261#section-8.2.3
-//= type=test
-//# If the request contained content encodings not understood by
-//# the UAS, the response MUST contain an Accept-Encoding header field
-//# listing the encodings understood by the UAS.
-#[test]
-fn a_body_that_is_encoded_is_refused_and_what_is_understood_is_told() {
-    let mut world = World::new();
-    world.register();
-    let mut request = world
-        .incoming(Method::Message, "sip:bob@example.com")
-        .body(&ContentType::text_plain(), Bytes::from_static(b"\x1f\x8b\x08"))
-        .build()
-        .unwrap();
-    request
-        .headers_mut()
-        .push(&HeaderName::CONTENT_ENCODING, "gzip")
-        .unwrap();
-    world.send(request);
-    let messages = received(&mut world);
-    assert!(messages.is_empty());
-    let (_, response) = world.responses.back().unwrap();
-    assert_eq!(response.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
-    assert_eq!(
-        response.headers().text(&HeaderName::ACCEPT_ENCODING),
-        Some("identity")
-    );
-}
-
 //= R-6.3-02
 //= type=test
 #[test]
