@@ -265,6 +265,15 @@ fn sentence(value: &Value) -> Option<String> {
         "nickname" => format!("{session}nickname {}: {}", word("name"), word("status")),
         "left" => format!("{session}ended {}", word("reason")),
         "report" => format!("{session}report on {}: {}", word("message_id"), word("status")),
+        "presence" => format!("{} is {} {}", word("from"), word("status"), word("text")),
+        "notify" if word("package") == "presence" => return None,
+        "notify" => format!(
+            "{} of {}: {} {}",
+            word("package"),
+            word("from"),
+            word("status"),
+            word("body")
+        ),
         "imdn" => format!("{} {} {}", word("message_id"), word("status"), word("from")),
         "composing" => format!(
             "{session}{} is {}",
@@ -380,6 +389,15 @@ fn typed(line: &str) -> Result<Command, String> {
                 .collect(),
             text: needed(more)?,
         },
+        "presence" => Command::Presence {
+            open: first == "open",
+            note: Some(more.to_owned()).filter(|note| !note.is_empty()),
+        },
+        "watch" => Command::Subscribe {
+            package: if more.is_empty() { "presence" } else { more }.to_owned(),
+            to: needed(first)?,
+            expires: None,
+        },
         "privacy" => Command::Privacy { on: first == "on" },
         "quit" | "q" => Command::Quit {},
         _ => return Err(HELP.to_owned()),
@@ -407,7 +425,8 @@ join URI [privately]        accept SESSION [privately]  decline SESSION
 say SESSION TEXT            whisper SESSION URI TEXT    nickname SESSION NAME
 add SESSION URI             expel SESSION URI           roster SESSION
 leave SESSION               end SESSION                 explode URI,URI TEXT
-displayed MESSAGE           privacy on|off              register, unregister, quit";
+displayed MESSAGE           presence open|closed [NOTE] watch URI [PACKAGE]
+privacy on|off              register, unregister, quit";
 
 #[cfg(test)]
 mod tests {

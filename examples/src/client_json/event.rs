@@ -2,7 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use im_roles::client::{CommandId, Event, Failure, Party, ReceivedMessage, RosterEntry, SessionKey};
+use im_roles::client::{
+    CommandId, Event, Failure, Party, ReceivedMessage, RosterEntry, SessionKey, WatchNotice,
+};
+use im_xdm_model::document::pidf::Presence;
 use serde_json::{Map, Value, json};
 
 /// Writes an event; gives the command that it answers.
@@ -60,6 +63,13 @@ pub(super) fn write(event: &Event, values: &mut Vec<Value>) -> Option<CommandId>
                 json!({ "event": "composing", "status": if *active { "active" } else { "idle" } });
             put(&mut value, "session", session.map(name));
             party(&mut value, from.as_ref());
+            (value, None)
+        }
+        Event::Notified(notice) => (notified(notice), None),
+        Event::Presence(document) => (presence(document), None),
+        Event::WatchEnded { package, to, reason } => {
+            let mut value = json!({ "event": "notify", "package": package, "from": to.to_string(), "status": "terminated" });
+            put_text(&mut value, "reason", reason.as_deref());
             (value, None)
         }
         Event::Connected => (json!({ "event": "connected" }), None),
@@ -209,6 +219,34 @@ fn received(message: &ReceivedMessage) -> Value {
             Some(json!(STANDARD.encode(&message.body))),
         ),
     }
+    value
+}
+
+fn notified(notice: &WatchNotice) -> Value {
+    let mut value = json!({
+        "event": "notify", "package": notice.package, "from": notice.of.to_string(), "status": notice.state,
+    });
+    put_text(&mut value, "reason", notice.reason.as_deref());
+    put_text(&mut value, "content_type", notice.content_type.as_deref());
+    match std::str::from_utf8(&notice.body) {
+        Ok(text) => put_text(&mut value, "body", Some(text)),
+        Err(_) => put(&mut value, "body_b64", Some(json!(STANDARD.encode(&notice.body)))),
+    }
+    value
+}
+
+/// Who can be reached somehow is open.
+fn presence(document: &Presence) -> Value {
+    let status = if document.is_open() { "open" } else { "closed" };
+    let mut value =
+        json!({ "event": "presence", "package": "presence", "from": document.entity, "status": status });
+    let notes = document.tuples.iter().flat_map(|tuple| &tuple.notes);
+    let notes = notes
+        .chain(&document.notes)
+        .chain(document.persons.iter().flat_map(|person| &person.notes));
+    let notes: Vec<&str> = notes.map(|note| note.text.as_str()).collect();
+    put_text(&mut value, "text", notes.first().copied());
+    put(&mut value, "notes", (!notes.is_empty()).then(|| json!(notes)));
     value
 }
 

@@ -11,7 +11,7 @@ use im_roles::client::{
 use im_xdm_model::document::CopyControl;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sip_im::Uri;
+use sip_im::{ContentType, Uri};
 
 /// A command.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -94,6 +94,20 @@ pub enum Command {
         to: Vec<Member>,
         text: String,
     },
+    Presence {
+        open: bool,
+        note: Option<String>,
+    },
+    Subscribe {
+        package: String,
+        to: String,
+        expires: Option<u64>,
+    },
+    Publish {
+        package: String,
+        body: Option<String>,
+        content_type: Option<String>,
+    },
     Privacy {
         on: bool,
     },
@@ -161,16 +175,13 @@ pub enum Done {
 }
 
 /// Commands that a client knows of but that this one does not carry out yet.
-const LATER: [&str; 10] = [
+const LATER: [&str; 7] = [
     "large",
     "file",
     "retrieve",
     "history",
     "block",
     "unblock",
-    "presence",
-    "subscribe",
-    "publish",
     "to_nickname",
 ];
 
@@ -315,6 +326,20 @@ fn run(command: Command, client: &mut Client, now: Instant) -> Result<Outcome, S
         Command::Explode { to, text } => client
             .explode(entries(to)?, Content::text(text), now)
             .map(Into::into),
+        Command::Presence { open, note } => client.presence(open, note.as_deref(), now).map(Into::into),
+        Command::Subscribe { package, to, expires } => client
+            .subscribe(&package, &uri(&to)?, expires.map(Duration::from_secs), now)
+            .map(Into::into),
+        Command::Publish {
+            package,
+            body,
+            content_type,
+        } => {
+            let kind = content_type.unwrap_or_else(|| published_as(&package).to_owned());
+            let kind = ContentType::parse(&kind).map_err(|error| format!("content_type: {error}"))?;
+            let content = body.map(|body| Content::new(kind, body.into()));
+            client.publish(&package, content, now).map(Into::into)
+        }
         Command::Privacy { on } => {
             client.privacy(on);
             Ok(Outcome::Nothing)
@@ -326,6 +351,16 @@ fn run(command: Command, client: &mut Client, now: Instant) -> Result<Outcome, S
         Command::Quit {} => Ok(Outcome::Quit),
     };
     done.map_err(|error| error.to_string())
+}
+
+/// How the state of a package is written, unless the command says so.
+fn published_as(package: &str) -> &'static str {
+    match package {
+        "presence" => "application/pidf+xml",
+        "message-summary" => "application/simple-message-summary",
+        "xcap-diff" => "application/xcap-diff+xml",
+        _ => "application/xml",
+    }
 }
 
 impl Session {
@@ -429,6 +464,11 @@ mod tests {
             r#"{"do":"join","uri":"sip:room@example.com","privacy":true}"#,
             r#"{"do":"explode","to":[{"uri":"sip:bob@example.com","copy_control":"bcc","anonymize":true}],"text":"x"}"#,
             r#"{"do":"privacy","on":true}"#,
+            r#"{"do":"presence","open":true,"note":"here"}"#,
+            r#"{"do":"subscribe","package":"presence","to":"sip:bob@example.com"}"#,
+            r#"{"do":"subscribe","package":"presence.winfo","to":"sip:alice@example.com","expires":0}"#,
+            r#"{"do":"publish","package":"presence","body":"<presence/>"}"#,
+            r#"{"do":"publish","package":"presence"}"#,
             r#"{"do":"drop_connection"}"#,
         ];
         for line in taken {
@@ -449,6 +489,8 @@ mod tests {
             r#"{"do":"say","session":"s9","text":"x","ref":1}"#,
             r#"{"do":"leave","session":4,"ref":1}"#,
             r#"{"do":"displayed","message_id":"x","ref":1}"#,
+            r#"{"do":"subscribe","package":"no package","to":"sip:bob@example.com","ref":1}"#,
+            r#"{"do":"publish","package":"x","body":"","content_type":"y","ref":1}"#,
         ];
         for line in refused {
             let Done::Answered(value) = answer(line) else {

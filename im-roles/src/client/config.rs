@@ -48,6 +48,8 @@ pub struct Config {
     pub register_expires: Duration,
     /// How long a subscription is asked for. Default: 3,600 s.
     pub subscribe_expires: Duration,
+    /// How long a publication is asked for. Default: 3,600 s.
+    pub publish_expires: Duration,
     /// The time between two keep-alives on a stream (RFC 5626 4.4.1). Default: 95 s.
     pub keep_alive: Duration,
     /// How long to wait before the first attempt to connect again; doubled up to 32-fold. Default: 1 s.
@@ -110,6 +112,7 @@ impl Config {
             privacy: false,
             register_expires: Duration::from_secs(3_600),
             subscribe_expires: Duration::from_secs(3_600),
+            publish_expires: Duration::from_secs(3_600),
             keep_alive: Duration::from_secs(95),
             reconnect: Duration::from_secs(1),
             pager: sip_im::pager::Config::default(),
@@ -157,6 +160,10 @@ pub struct Limits {
     pub max_roster: usize,
     /// Received messages that are remembered, to know them again and to notify of their display. Default: 1,000.
     pub max_remembered: usize,
+    /// Packages in which the user publishes. Default: 16.
+    pub max_publications: usize,
+    /// Subscriptions at a time, those to the state of conferences aside. Default: 256.
+    pub max_watches: usize,
     /// Octets of one body once its content coding is undone. Default: 65,536.
     pub max_decoded_octets: usize,
     /// Events that wait to be polled; beyond it the news of peers is refused with 503, or dropped. Default: 10,000.
@@ -173,6 +180,8 @@ impl Default for Limits {
             max_recipients: 100,
             max_roster: 5_000,
             max_remembered: 1_000,
+            max_publications: 16,
+            max_watches: 256,
             max_decoded_octets: 65_536,
             max_events: 10_000,
         }

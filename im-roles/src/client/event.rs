@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use im_xdm_model::document::pidf::Presence;
 use sip_im::{ContentType, Uri};
 
 /// Names a command; the events that it leads to carry it. Never used again.
@@ -155,10 +156,52 @@ pub enum Event {
         /// Whether he is.
         active: bool,
     },
+    /// A notification of what is watched (RFC 6665).
+    Notified(WatchNotice),
+    /// The presence that a notification held, as a document.
+    Presence(Box<Presence>),
+    /// A subscription is over without being asked for, and is not made again.
+    WatchEnded {
+        /// The event package.
+        package: String,
+        /// What was watched.
+        to: Uri,
+        /// Why, in the words of RFC 6665 4.1.3, if the notifier said so.
+        reason: Option<String>,
+    },
     /// The connection to the server is there.
     Connected,
     /// The connection to the server is lost, or could not be opened.
     Disconnected,
+}
+
+/// A notification of what is watched.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct WatchNotice {
+    /// The event package.
+    pub package: String,
+    /// What is watched.
+    pub of: Uri,
+    /// How far the subscription is: `pending`, `active` or `terminated`.
+    pub state: &'static str,
+    /// Why it is over, if it is and the notifier says so.
+    pub reason: Option<String>,
+    /// The type of the document.
+    pub content_type: Option<String>,
+    /// The document; nothing if there is nothing to tell.
+    pub body: Bytes,
+}
+
+impl std::fmt::Debug for WatchNotice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WatchNotice")
+            .field("package", &self.package)
+            .field("of", &self.of)
+            .field("state", &self.state)
+            .field("octets", &self.body.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// An address and the name shown with it.

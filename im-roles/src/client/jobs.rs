@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use super::Client;
 use super::event::{CommandId, Event, Failure, SessionKey};
+use super::publishing::PublicationKey;
 use super::timers::Timer;
+use super::watching::WatchKey;
 use super::wire::Link;
 
 /// Something to be done once the link is up.
@@ -27,6 +29,8 @@ pub(super) enum Work {
         target: sip_im::Uri,
     },
     Subscribe(SessionKey),
+    Publish(PublicationKey),
+    Watch(WatchKey),
 }
 
 impl Client {
@@ -52,6 +56,8 @@ impl Client {
                 }
             }
             Work::Subscribe(session) => self.send_subscribe(session, command, now),
+            Work::Publish(key) => self.send_publish(key, now),
+            Work::Watch(key) => self.send_watch(key, now),
         }
     }
 
@@ -70,6 +76,8 @@ impl Client {
                 }
             }
             Work::Subscribe(session) => self.subscribe_failed(session, failure, now),
+            Work::Publish(key) => self.publish_failed(key, failure, now),
+            Work::Watch(key) => self.watch_failed(key, failure, now),
         }
     }
 }

@@ -21,6 +21,8 @@
 //! | `talk` | what is said in sessions, nicknames, is-composing |
 //! | `group` | adding, expelling |
 //! | `subscription` | the subscription to a conference's state |
+//! | `publishing` | the user's presence and other published state (RFC 3903) |
+//! | `watching` | subscriptions to presence and other packages (RFC 6665) |
 //! | `roster` | participants out of full and partial documents |
 //! | `wire` | flows and endpoints |
 //!
@@ -40,6 +42,7 @@ mod jobs;
 mod media;
 mod message;
 mod pager;
+mod publishing;
 mod reception;
 mod registration;
 mod relay;
@@ -50,6 +53,7 @@ mod session;
 mod subscription;
 mod talk;
 mod timers;
+mod watching;
 mod wire;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -64,11 +68,13 @@ use self::delivery::Notice;
 use self::entropy::Shared;
 use self::jobs::{Job, Work};
 use self::pager::Pages;
+use self::publishing::Publications;
 use self::registration::{Registered, Step};
 use self::remembered::Remembered;
 use self::requests::Pending;
 use self::session::{Sessions, Stage};
 use self::timers::{Timer, Timers};
+use self::watching::Watches;
 use self::wire::{Link, LinkChange, Wire};
 use crate::WallClock;
 use crate::flow::{Input, Transmit};
@@ -76,7 +82,7 @@ use crate::flow::{Input, Transmit};
 pub use coding::{DecodeError, Decoder};
 pub use config::{Config, ConfigError, Limits};
 pub use error::CommandError;
-pub use event::{CommandId, Event, Failure, Party, ReceivedMessage, RosterEntry, SessionKey};
+pub use event::{CommandId, Event, Failure, Party, ReceivedMessage, RosterEntry, SessionKey, WatchNotice};
 pub use message::{Content, ListEntry, MessageRequest, Notifications};
 
 /// One user's client.
@@ -111,6 +117,8 @@ pub struct Client {
     jobs: VecDeque<Job>,
     pages: Pages,
     sessions: Sessions,
+    publications: Publications,
+    watches: Watches,
     /// The messages that came: sender and key.
     seen: Remembered<(Identity, String), ()>,
     /// What the senders of received messages want to be told.
@@ -154,6 +162,8 @@ impl Client {
             jobs: VecDeque::new(),
             pages: Pages::new(pager),
             sessions: Sessions::default(),
+            publications: Publications::default(),
+            watches: Watches::default(),
             seen: Remembered::new(most),
             notices: Remembered::new(most),
             sent: Remembered::new(most),
@@ -213,6 +223,8 @@ impl Client {
             // It may be ending already.
             let _ = self.leave(session, now);
         }
+        self.end_watches();
+        self.end_publications(now);
         if self.registration.step == Step::Idle {
             self.timers.clear(Timer::Register);
         } else {
@@ -247,6 +259,8 @@ impl Client {
                 }
                 Timer::Reconnect => self.wire.open_link(),
                 Timer::Subscription(session) => self.subscription_due(session, now),
+                Timer::Publication(key) => self.publication_due(key, now),
+                Timer::Watch(key) => self.watch_due(key, now),
             }
         }
         self.settle(now);
@@ -382,11 +396,14 @@ impl Client {
                         });
                     }
                 }
+                self.resume_publications();
+                self.resume_watches();
             }
             LinkChange::Down => {
                 self.push_event(Event::Disconnected);
                 self.timers.clear(Timer::KeepAlive);
                 self.registration.link_lost();
+                self.watches_lost();
                 let jobs = std::mem::take(&mut self.jobs);
                 for job in jobs {
                     self.give_up(job, now);

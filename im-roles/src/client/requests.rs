@@ -15,7 +15,9 @@ use sip_im::{Method, Request, RequestBuilder, Response, ResponseBuilder, StatusC
 use super::Client;
 use super::event::{CommandId, Failure, SessionKey};
 use super::invite::allow;
+use super::publishing::PublicationKey;
 use super::session::Session;
+use super::watching::WatchKey;
 use super::wire::Link;
 
 /// What a request is for.
@@ -41,6 +43,8 @@ pub(super) enum Purpose {
     Subscribe {
         session: SessionKey,
     },
+    Publish(PublicationKey),
+    Watch(WatchKey),
     /// Nobody waits for it.
     Nothing,
 }
@@ -261,6 +265,8 @@ impl Client {
             Purpose::Invite { session } => self.invite_answered(session, transaction, request, response, now),
             Purpose::Subscribe { session } => self.subscribe_answered(session, response, now),
             Purpose::Page(key) => self.page_answered(key, response, now),
+            Purpose::Publish(key) => self.publish_answered(key, response, now),
+            Purpose::Watch(key) => self.watch_answered(key, response, now),
             Purpose::Refer { session, command } if accepted => {
                 self.refer_accepted(session, command, response);
             }
@@ -282,6 +288,8 @@ impl Client {
             Purpose::Bye { session, command } => self.bye_done(session, command, now),
             Purpose::Refer { session, command } => self.failed_in(session, command, None, failure),
             Purpose::Subscribe { session } => self.subscribe_failed(session, failure, now),
+            Purpose::Publish(key) => self.publish_failed(key, failure, now),
+            Purpose::Watch(key) => self.watch_failed(key, failure, now),
             Purpose::Nothing => {}
         }
     }
@@ -346,6 +354,8 @@ impl Client {
         match purpose {
             Purpose::Register { .. } => self.register_sent(again),
             Purpose::Subscribe { session } => self.subscribe_sent(session, again, now),
+            Purpose::Publish(key) => self.publish_sent(key, again),
+            Purpose::Watch(key) => self.watch_sent(key, again, now),
             Purpose::Refer { session, .. } => {
                 let dialog = self.sessions.table.get_mut(&session).and_then(Session::dialog);
                 if let (Some(dialog), Ok(sequence)) = (dialog, again.cseq()) {

@@ -242,6 +242,9 @@ impl Client {
         let entry = session.and_then(|session| self.sessions.table.get_mut(&session));
         let subscription = entry.and_then(|entry| entry.subscription.as_mut());
         let (Some(session), Some(subscription)) = (session, subscription) else {
+            if self.on_watch_notify(transaction, request, now) {
+                return;
+            }
             return self.answer(
                 transaction,
                 request,

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::event::SessionKey;
+use super::publishing::PublicationKey;
+use super::watching::WatchKey;
 
 /// What is due.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -16,6 +18,10 @@ pub(super) enum Timer {
     Reconnect,
     /// The subscription to a conference's state is to be renewed (RFC 6665 4.1.2.2), or made again.
     Subscription(SessionKey),
+    /// What is published is to be renewed, or published again.
+    Publication(PublicationKey),
+    /// A subscription is to be renewed, or made again.
+    Watch(WatchKey),
 }
 
 /// One ordered set of deadlines, at most one for each timer.

@@ -13,4 +13,5 @@ mod messages;
 mod registration;
 mod roster;
 mod sessions;
+mod watching;
 mod world;

@@ -92,28 +92,11 @@ fn run(steps: &[Step]) -> Trace {
                 attempt(&mut world, &mut requests, *from, &text);
             }
             Step::Publish(user, well) => {
-                let uri = format!("sip:{}@example.com", USERS[*user]);
-                let extra = "Event: presence\r\nContent-Type: application/pidf+xml\r\nExpires: 60\r\n";
-                let body = if *well {
-                    "<presence xmlns=\"urn:ietf:params:xml:ns:pidf\" entity=\"sip:x@example.com\"/>"
-                } else {
-                    "<presence"
-                };
-                let text = world.text(flow(*user), "PUBLISH", &uri, &uri, extra, body);
+                let text = publish(&mut world, *user, *well);
                 attempt(&mut world, &mut requests, *user, &text);
             }
             Step::Watch(from, to, winfo) => {
-                let (from_uri, to_uri) = (
-                    format!("sip:{}@example.com", USERS[*from]),
-                    format!("sip:{}@example.com", USERS[*to]),
-                );
-                let package = if *winfo { "presence.winfo" } else { "presence" };
-                let extra = format!(
-                    "Event: {package}\r\nContact: <sip:{}@127.0.0.1:{}>\r\nExpires: 60\r\n",
-                    USERS[*from],
-                    6001 + from
-                );
-                let text = world.text(flow(*from), "SUBSCRIBE", &to_uri, &from_uri, &extra, "");
+                let text = watch(&mut world, *from, *to, *winfo);
                 attempt(&mut world, &mut requests, *from, &text);
             }
             Step::Reply(user, code) => {
@@ -198,6 +181,31 @@ fn wind_up(world: &mut World, open: [bool; 3]) {
         world.node.load(),
         world.opens
     );
+}
+
+fn publish(world: &mut World, user: usize, well: bool) -> String {
+    let uri = format!("sip:{}@example.com", USERS[user]);
+    let extra = "Event: presence\r\nContent-Type: application/pidf+xml\r\nExpires: 60\r\n";
+    let body = if well {
+        "<presence xmlns=\"urn:ietf:params:xml:ns:pidf\" entity=\"sip:x@example.com\"/>"
+    } else {
+        "<presence"
+    };
+    world.text(flow(user), "PUBLISH", &uri, &uri, extra, body)
+}
+
+fn watch(world: &mut World, from: usize, to: usize, winfo: bool) -> String {
+    let (from_uri, to_uri) = (
+        format!("sip:{}@example.com", USERS[from]),
+        format!("sip:{}@example.com", USERS[to]),
+    );
+    let package = if winfo { "presence.winfo" } else { "presence" };
+    let extra = format!(
+        "Event: {package}\r\nContact: <sip:{}@127.0.0.1:{}>\r\nExpires: 60\r\n",
+        USERS[from],
+        6001 + from
+    );
+    world.text(flow(from), "SUBSCRIBE", &to_uri, &from_uri, &extra, "")
 }
 
 fn flow(user: usize) -> u64 {

@@ -131,10 +131,8 @@ fn refresh(world: &mut World, flow: u64, user: &str, notify: &Request, expires: 
         .next()
         .unwrap()
         .to_owned();
-    let routes: String = headers
-        .values(&HeaderName::RECORD_ROUTE)
-        .map(|route| format!("Route: {route}\r\n"))
-        .collect();
+    let routes = headers.values(&HeaderName::RECORD_ROUTE);
+    let routes = routes.fold(String::new(), |all, route| all + "Route: " + &route + "\r\n");
     let extra = format!(
         "{routes}Event: presence\r\nExpires: {expires}\r\nContact: <sip:{user}@127.0.0.1:{}>\r\n",
         6000 + flow
