@@ -8,9 +8,13 @@ use super::{Accepted, Query, Refusal, code_of, set_octets};
 
 pub(super) fn inspect(_: &Query, octets: &Bytes) -> Result<Accepted, Refusal> {
     let message = Message::parse(octets).map_err(|error| {
-        Refusal::new(code_of(&error.kind), error.to_string())
+        let refusal = Refusal::new(code_of(&error.kind), error.to_string())
             .offset(error.offset)
-            .status(400)
+            .status(400);
+        match field_at(octets, error.offset) {
+            Some(name) => refusal.at(name),
+            None => refusal,
+        }
     })?;
     let uris = |addresses: &[Address]| -> Vec<Value> {
         addresses
@@ -54,4 +58,12 @@ pub(super) fn inspect(_: &Query, octets: &Bytes) -> Result<Accepted, Refusal> {
         set_octets(object, "content", message.content());
     }
     Ok(value.into())
+}
+
+/// The name of the header in the line at that place.
+fn field_at(octets: &[u8], offset: usize) -> Option<&str> {
+    let line = octets.get(offset..)?.split(|&octet| octet == b'\r').next()?;
+    let name = line.split(|&octet| octet == b':').next()?;
+    let is_name = !name.is_empty() && name.len() < line.len() && name.iter().all(u8::is_ascii_graphic);
+    std::str::from_utf8(name).ok().filter(|_| is_name)
 }

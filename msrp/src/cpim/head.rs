@@ -1,8 +1,10 @@
-//! The two header blocks, read piece by piece.
+//! The two header blocks.
 
 use std::fmt;
 
 use bytes::{BufMut, Bytes, BytesMut};
+
+use super::parser::{HeadParser, Line, Progress};
 
 use super::field::{Field, Namespaces, read_field};
 use super::value::unescape;
@@ -12,141 +14,6 @@ use super::{
 use super::{Limits, Subject};
 use crate::ByteStr;
 use crate::header::content::{ContentDisposition, ContentType};
-
-/// Reads the two header blocks from an envelope that arrives in pieces.
-///
-/// ```
-/// use msrp::cpim::{HeadParser, Limits, Progress};
-///
-/// let mut parser = HeadParser::new(Limits::default());
-/// assert!(matches!(parser.push(b"From: <sip:a@example.com>\r\n\r\nContent-Ty")?, Progress::NeedMore));
-/// let Progress::Done { head, consumed } = parser.push(b"pe: text/plain\r\n\r\nHi")? else { unreachable!() };
-/// assert_eq!(consumed, 18, "octets of the last piece that belong to the head");
-/// assert!(head.content_type().is("text", "plain"));
-/// # Ok::<(), msrp::cpim::CpimError>(())
-/// ```
-#[derive(Debug)]
-pub struct HeadParser {
-    limits: Limits,
-    kept: BytesMut,
-    /// Where the line begins that is not complete yet.
-    line_start: usize,
-    /// How far that line has been searched for its end.
-    searched: usize,
-    /// Whether the first block has ended.
-    in_content_block: bool,
-    lines: Vec<Line>,
-    done: bool,
-}
-
-/// What came of a piece.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Progress {
-    /// The head is not complete; the whole piece was taken.
-    NeedMore,
-    /// The head is complete.
-    Done {
-        /// The head.
-        head: Box<Head>,
-        /// How many octets of the last piece belong to it; the content follows.
-        consumed: usize,
-    },
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Line {
-    start: usize,
-    end: usize,
-    content_block: bool,
-}
-
-impl HeadParser {
-    /// Nothing read yet.
-    pub fn new(limits: Limits) -> Self {
-        Self {
-            limits,
-            kept: BytesMut::new(),
-            line_start: 0,
-            searched: 0,
-            in_content_block: false,
-            lines: Vec::new(),
-            done: false,
-        }
-    }
-
-    /// Takes the next piece. After [`Progress::Done`] or an error there is nothing more to push.
-    ///
-    /// # Errors
-    ///
-    /// Fails when a block is malformed or larger than the limits.
-    pub fn push(&mut self, piece: &[u8]) -> Result<Progress, CpimError> {
-        if self.done {
-            return Err(CpimError {
-                kind: CpimErrorKind::Field,
-                offset: self.line_start,
-            });
-        }
-        let before = self.kept.len();
-        let room = self.limits.head_octets.saturating_sub(before);
-        let taken = piece.get(..room.min(piece.len())).unwrap_or_default();
-        self.kept.put_slice(taken);
-        while let Some(end) = self.line_end()? {
-            let line = Line {
-                start: self.line_start,
-                end,
-                content_block: self.in_content_block,
-            };
-            self.line_start = end.saturating_add(2);
-            self.searched = self.line_start;
-            if line.start < line.end {
-                if self.lines.len() >= self.limits.fields {
-                    return Err(CpimError {
-                        kind: CpimErrorKind::TooMany,
-                        offset: line.start,
-                    });
-                }
-                self.lines.push(line);
-            } else if self.in_content_block {
-                self.done = true;
-                let octets = self.kept.split_to(self.line_start.min(self.kept.len())).freeze();
-                let consumed = octets.len().saturating_sub(before);
-                return Ok(Progress::Done {
-                    head: Box::new(Head::read(&octets, &self.lines)?),
-                    consumed,
-                });
-            } else {
-                self.in_content_block = true;
-            }
-        }
-        if taken.len() < piece.len() {
-            return Err(CpimError {
-                kind: CpimErrorKind::TooLarge,
-                offset: self.kept.len(),
-            });
-        }
-        Ok(Progress::NeedMore)
-    }
-
-    /// The end of the current line, before its CRLF, once that is there.
-    fn line_end(&mut self) -> Result<Option<usize>, CpimError> {
-        let unsearched = self.kept.get(self.searched..).unwrap_or_default();
-        let Some(found) = memchr::memchr2(b'\r', b'\n', unsearched) else {
-            self.searched = self.kept.len();
-            return Ok(None);
-        };
-        let at = self.searched.saturating_add(found);
-        self.searched = at;
-        match (self.kept.get(at), self.kept.get(at.saturating_add(1))) {
-            (Some(b'\r'), None) => Ok(None),
-            (Some(b'\r'), Some(b'\n')) => Ok(Some(at)),
-            _ => Err(CpimError {
-                kind: CpimErrorKind::Control,
-                offset: at,
-            }),
-        }
-    }
-}
 
 /// The two header blocks of an envelope.
 #[derive(Clone, Eq, PartialEq)]
@@ -163,7 +30,7 @@ pub struct Head {
 }
 
 impl Head {
-    fn read(octets: &Bytes, lines: &[Line]) -> Result<Self, CpimError> {
+    pub(super) fn read(octets: &Bytes, lines: &[Line]) -> Result<Self, CpimError> {
         let mut fields = Vec::new();
         let mut content_lines: Vec<(usize, String)> = Vec::new();
         let mut namespaces = Namespaces::default();
@@ -200,6 +67,7 @@ impl Head {
             }..,
         );
         let mut content_fields = Vec::with_capacity(content_lines.len());
+        let mut type_start = None;
         for (start, line) in content_lines {
             let fail = CpimError {
                 kind: CpimErrorKind::Field,
@@ -209,6 +77,9 @@ impl Head {
             if !crate::header::content::is_token(name) {
                 return Err(fail);
             }
+            if name.eq_ignore_ascii_case("Content-Type") {
+                type_start = type_start.or(Some(start));
+            }
             content_fields.push((ByteStr::from(name), ByteStr::from(value.trim())));
         }
         let content_type = match content_fields
@@ -217,7 +88,7 @@ impl Head {
         {
             Some((_, value)) => ContentType::parse(value).map_err(|_| CpimError {
                 kind: CpimErrorKind::Value,
-                offset: content_start,
+                offset: type_start.unwrap_or(content_start),
             })?,
             //= https://www.rfc-editor.org/rfc/rfc3862#section-2.4
             //# The MIME content headers MUST include at least a Content-Type header.
@@ -238,25 +109,30 @@ impl Head {
             cc: Vec::new(),
             date_time: None,
         };
-        head.read_known().map_err(|kind| CpimError { kind, offset: 0 })?;
+        if let Err((field, kind)) = head.read_known() {
+            let offset = lines.get(field).map_or(0, |line| line.start);
+            return Err(CpimError { kind, offset });
+        }
         Ok(head)
     }
 
-    fn read_known(&mut self) -> Result<(), CpimErrorKind> {
+    /// Reads the fields that the envelope defines; an error says which field is at fault.
+    fn read_known(&mut self) -> Result<(), (usize, CpimErrorKind)> {
         let (mut from, mut to, mut cc, mut date_time) = (None, Vec::new(), Vec::new(), None);
-        for field in self
-            .fields
-            .iter()
-            .filter(|field| field.namespace == CPIM_NAMESPACE)
-        {
+        for (at, field) in self.fields.iter().enumerate() {
+            if field.namespace != CPIM_NAMESPACE {
+                continue;
+            }
+            let address = || Address::parse(&field.value).map_err(|kind| (at, kind));
             match field.name.as_str() {
-                "From" if from.is_some() => return Err(CpimErrorKind::Repeated),
-                "From" => from = Some(Address::parse(&field.value)?),
-                "To" => to.push(Address::parse(&field.value)?),
-                "cc" => cc.push(Address::parse(&field.value)?),
-                "DateTime" if date_time.is_some() => return Err(CpimErrorKind::Repeated),
+                "From" if from.is_some() => return Err((at, CpimErrorKind::Repeated)),
+                "From" => from = Some(address()?),
+                "To" => to.push(address()?),
+                "cc" => cc.push(address()?),
+                "DateTime" if date_time.is_some() => return Err((at, CpimErrorKind::Repeated)),
                 "DateTime" => {
-                    date_time = Some(DateTime::parse(&field.value).map_err(|_| CpimErrorKind::Value)?);
+                    let value = DateTime::parse(&field.value);
+                    date_time = Some(value.map_err(|_| (at, CpimErrorKind::Value))?);
                 }
                 _ => {}
             }

@@ -24,6 +24,7 @@ mod build;
 mod datetime;
 mod field;
 mod head;
+mod parser;
 mod value;
 
 use std::fmt;
@@ -34,7 +35,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 pub use build::Builder;
 pub use datetime::{DateTime, DateTimeError};
 pub use field::Field;
-pub use head::{Head, HeadParser, Progress};
+pub use head::Head;
+pub use parser::{HeadParser, Progress};
 pub use value::{Address, DispositionNotification, Subject};
 
 /// The namespace of the header fields of RFC 3862.

@@ -396,3 +396,25 @@ fn notifications_go_back_the_way_that_is_recorded() {
         .content(ContentType::text_plain(), Bytes::new());
     assert!(broken.build().is_err());
 }
+
+#[test]
+fn an_error_tells_the_line_of_its_field() {
+    for (envelope, kind, offset) in [
+        ("From: <sip:a@b>\r\nTo: sip:c@d\r\n", CpimErrorKind::Value, 17),
+        (
+            "From: <sip:a@b>\r\nDateTime: 2000-02-30T00:00:00Z\r\n",
+            CpimErrorKind::Value,
+            17,
+        ),
+        (
+            "X: y\r\nFrom: <sip:a@b>\r\nFrom: <sip:a@b>\r\n",
+            CpimErrorKind::Repeated,
+            23,
+        ),
+    ] {
+        let octets = Bytes::from(format!("{envelope}\r\nContent-Type: text/plain\r\n\r\nHi"));
+        assert_eq!(Message::parse(&octets).unwrap_err(), CpimError { kind, offset });
+    }
+    let octets = Bytes::from("From: <sip:a@b>\r\n\r\nContent-ID: <a>\r\nContent-Type: bad\r\n\r\nHi");
+    assert_eq!(Message::parse(&octets).unwrap_err().offset, 36);
+}

@@ -311,27 +311,38 @@ impl Endpoint {
         }
     }
 
-    /// Forgets a connection, and ends its sessions.
+    /// Forgets a connection that is gone, and ends its sessions.
     pub(super) fn drop_connection(&mut self, id: ConnectionId, now: Instant) {
-        self.forget_route(id);
-        let Some(mut connection) = self.connections.remove(&id) else {
-            return;
-        };
-        connection.clear_timers(&mut self.shared);
-        for key in connection.sessions {
-            self.end_session(key, EndReason::ConnectionLost, now);
-        }
-        self.relays_lost(id, now);
+        self.take_down(id, false, now);
     }
 
-    /// Closes a connection for what its peer did.
+    /// Closes a connection for what its peer did. What was due before goes out before, unless the peer does not read.
     pub(super) fn close_connection(&mut self, id: ConnectionId, reason: CloseReason, now: Instant) {
-        self.drop_connection(id, now);
+        self.take_down(id, reason != CloseReason::NotReading, now);
         self.transmits.push_back(Transmit::Close { connection: id });
         self.shared.events.push_back(Event::ConnectionClosed {
             connection: id,
             reason,
         });
+    }
+
+    fn take_down(&mut self, id: ConnectionId, flush: bool, now: Instant) {
+        self.forget_route(id);
+        let Some(mut connection) = self.connections.remove(&id) else {
+            return;
+        };
+        for key in std::mem::take(&mut connection.sessions) {
+            self.end_session(key, EndReason::ConnectionLost, now);
+        }
+        // Without sessions this is the end of the chunk that is going out, and responses and reports.
+        while flush && let Some(produced) = connection.produce(&mut self.sessions, &mut self.shared, now) {
+            self.transmits.push_back(Transmit::Send {
+                connection: id,
+                data: produced.octets,
+            });
+        }
+        connection.clear_timers(&mut self.shared);
+        self.relays_lost(id, now);
     }
 
     /// Lets go of a message that arrives, and remembers what became of it, if anything is to be remembered.

@@ -143,6 +143,12 @@ impl Endpoint {
         if let Some(number) = number {
             self.message_failed(key, number, Some(code), now);
         }
+        //= https://www.rfc-editor.org/rfc/rfc4975#section-7.3.2
+        //= type=exception
+        //= reason=A 413 in a report stops one message (section 10.5), and switches report 408 for one that was not completed (RFC 7701 section 6.1); only what says that the session is not there ends it.
+        //# When an endpoint that sent a SEND request receives a failure REPORT
+        //# indicating that a particular byte range was not received, it MUST
+        //# treat the session as failed.
         self.end_if_refused(key, code, now);
     }
 }

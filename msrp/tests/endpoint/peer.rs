@@ -353,6 +353,17 @@ fn what_is_not_msrp_closes_the_connection() {
 }
 
 #[test]
+fn what_came_before_a_fault_is_answered_before_the_connection_is_closed() {
+    let mut peer = Peer::new();
+    peer.binds();
+    let good = chunk("tid1", "1-5/5", "hello", '$');
+    let answer = peer.says(&format!("{good}this is no message\r\n"));
+    assert!(answer.starts_with("MSRP tid1 200 OK\r\n"), "{answer}");
+    assert!(peer.closed);
+    assert!(peer.endpoint.is_drained());
+}
+
+#[test]
 fn a_peer_that_does_not_read_is_left() {
     let mut config = Config::default();
     config.limits.urgent_octets = 10_000;

@@ -5,6 +5,8 @@
 //! its sender has nothing more at hand while others have. A part that is cut goes on in a chunk of its own, with the
 //! byte range that is its.
 
+mod withdraw;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
@@ -13,7 +15,7 @@ use memchr::memmem::Finder;
 
 use super::LinkKey;
 use super::config::Config;
-use super::lane::{Chunk, Current, Item, Lane, PartHead};
+use super::lane::{Chunk, Current, Item, Lane};
 use super::transaction::{Forwarded, Transactions};
 use crate::codec::{self, Continuation};
 use crate::connection::end_line::{Tail, without_end_line};
@@ -62,28 +64,6 @@ pub(super) struct Produced {
     pub(super) from: Option<LinkKey>,
     /// How much less waits.
     pub(super) freed: usize,
-}
-
-/// What was given up of a lane.
-#[derive(Debug, Default)]
-pub(super) struct GivenUp {
-    /// The parts that have not gone out whole, and how much of each has.
-    pub(super) parts: Vec<(PartHead, u64)>,
-    /// How much less waits.
-    pub(super) freed: usize,
-}
-
-/// What waited for a connection that is gone.
-#[derive(Debug, Default)]
-pub(super) struct Drained {
-    /// Messages, by the connection that they came on.
-    pub(super) lanes: Vec<(LinkKey, GivenUp)>,
-    /// What other requests cost to keep, by the connection that they came on.
-    pub(super) requests: Vec<(LinkKey, usize)>,
-    /// What responses and reports of this relay's own cost to keep.
-    pub(super) own: usize,
-    /// What the requests were.
-    pub(super) unsent: Vec<Forwarded>,
 }
 
 /// What is needed to make octets, beside what waits.
@@ -405,95 +385,6 @@ impl Outbox {
             from: Some(from),
             freed,
         })
-    }
-
-    /// Empties a lane. A message of which a part has gone out is ended with `#`.
-    pub(super) fn give_up(&mut self, from: LinkKey) -> GivenUp {
-        let Some(lane) = self.lanes.get_mut(&from) else {
-            return GivenUp::default();
-        };
-        let mut parts = Vec::new();
-        let mut freed = 0;
-        let speaking = self.speaking == Some(from);
-        if let Some(current) = &lane.current {
-            parts.push((current.head.clone(), current.sent));
-        }
-        while let Some(item) = lane.pop(&mut freed) {
-            if let Item::Head(head) = item {
-                parts.push((head, 0));
-            }
-        }
-        lane.held = Bytes::new();
-        if lane.current.is_some() {
-            // The receiver has a part of it, and learns that no more follows.
-            let cost = lane.push(Item::End(Continuation::Aborted));
-            freed = freed.saturating_sub(cost);
-            if !speaking && !lane.in_turn {
-                lane.in_turn = true;
-                self.turns.push_back(from);
-            }
-        }
-        GivenUp { parts, freed }
-    }
-
-    /// Forgets a lane in which nothing waits: says whether that is so.
-    pub(super) fn forget(&mut self, from: LinkKey) -> bool {
-        let idle = self.speaking != Some(from)
-            && self
-                .lanes
-                .get(&from)
-                .is_none_or(|lane| lane.items.is_empty() && lane.current.is_none() && lane.held.is_empty());
-        if idle {
-            self.lanes.remove(&from);
-        }
-        idle
-    }
-
-    /// Notes that the connection of a lane is gone.
-    pub(super) fn orphan(&mut self, from: LinkKey) {
-        if !self.forget(from)
-            && let Some(lane) = self.lanes.get_mut(&from)
-        {
-            lane.orphan = true;
-        }
-    }
-
-    /// Whose messages wait, or have begun.
-    pub(super) fn lanes(&self) -> Vec<LinkKey> {
-        self.lanes.keys().copied().collect()
-    }
-
-    /// Takes everything that waits, when the connection is gone.
-    pub(super) fn drain(&mut self, transactions: &mut Transactions) -> Drained {
-        let mut drained = Drained::default();
-        for from in self.lanes() {
-            let chunk = self
-                .lanes
-                .get(&from)
-                .and_then(|lane| lane.current.as_ref()?.chunk.as_ref());
-            if let Some(chunk) = chunk {
-                transactions.give_up(&chunk.transaction);
-            }
-            let mut given_up = self.give_up(from);
-            let rest = self.lanes.get(&from).map_or(0, |lane| lane.octets);
-            given_up.freed = given_up.freed.saturating_add(rest);
-            drained.lanes.push((from, given_up));
-        }
-        self.speaking = None;
-        self.lanes.clear();
-        self.turns.clear();
-        for urgent in self.urgent.drain(..) {
-            let cost = urgent.octets.len().saturating_add(size_of::<Urgent>());
-            match urgent.from {
-                Some(from) => drained.requests.push((from, cost)),
-                None => drained.own = drained.own.saturating_add(cost),
-            }
-            if let Some(forwarded) = urgent.asks.and_then(|id| transactions.give_up(&id)) {
-                drained.unsent.push(forwarded);
-            }
-        }
-        self.urgent_octets = 0;
-        drained
     }
 }
 
