@@ -4,14 +4,14 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use sip_im::dialog::Dialog;
-use sip_im::header::{Event as EventHeader, ReferSub, ReferTo, SubscriptionState};
+use sip_im::header::{Event as EventHeader, HeaderName, ReferSub, ReferTo, SubscriptionState};
 use sip_im::{ContentType, Method, Request, StatusCode};
 
 use super::dial_out::{Invitation, Sent, request_uri};
 use super::event::Departure;
 use super::nesting::Step;
 use super::policy::Member;
-use super::reply::{Refusal, focus_contact};
+use super::reply::{EXTENSIONS, Refusal, focus_contact, unsupported};
 use super::roster::{Caller, ParticipantKey};
 use super::{ConferenceKey, Controlling};
 use crate::ServiceWarning;
@@ -50,6 +50,14 @@ impl Controlling {
         caller: &Caller,
         now: Instant,
     ) -> Result<(), Refusal> {
+        unsupported(request, EXTENSIONS)?;
+        //= https://www.rfc-editor.org/rfc/rfc3515#section-2.4.2
+        //# An agent responding to a REFER method MUST return a 400 (Bad Request)
+        //# if the request contained zero or more than one Refer-To header field
+        //# values.
+        if request.headers().values(&HeaderName::REFER_TO).count() > 1 {
+            return Err(StatusCode::BAD_REQUEST.into());
+        }
         let refer_to = request
             .headers()
             .require::<ReferTo>()

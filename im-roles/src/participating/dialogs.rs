@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use sip_im::Request;
+use sip_im::{Method, Request};
 
 use crate::message;
 
@@ -16,6 +16,8 @@ struct Entry {
     until: Instant,
     /// Whether the one who opened it does not want to be named.
     hidden: bool,
+    /// Whether an INVITE opened it: then a subscription inside it is not all that it is for.
+    session: bool,
 }
 
 /// A request that belongs to a known dialog.
@@ -42,37 +44,60 @@ impl Dialogs {
         }
     }
 
-    /// Remembers the dialog that a request is about to form; `false` when there is no room.
-    pub(super) fn open(&mut self, request: &Request, hidden: bool, now: Instant, idle: Duration) -> bool {
-        let Some(key) = opener(request) else { return false };
-        if !self.entries.contains_key(&key) && self.entries.len() >= self.max {
-            return false;
+    /// Remembers the dialog that a request is about to form; `None` when there is no room, or else whether it was not known before.
+    /// One side may use a Call-ID and a tag for several dialogs, which are remembered as one.
+    pub(super) fn open(
+        &mut self,
+        request: &Request,
+        hidden: bool,
+        now: Instant,
+        idle: Duration,
+    ) -> Option<bool> {
+        let key = opener(request)?;
+        let before = self.entries.get(&key).copied();
+        if before.is_none() && self.entries.len() >= self.max {
+            return None;
         }
+        let session = before.is_some_and(|entry| entry.session) || *request.method() == Method::Invite;
         self.put(
             key,
             Entry {
                 until: message::after(now, idle),
                 hidden,
+                session,
             },
         );
-        true
+        Some(before.is_none())
     }
 
     /// Finds the dialog that a request belongs to, which then is remembered for longer.
     pub(super) fn admit(&mut self, request: &Request, now: Instant, idle: Duration) -> Option<Admission> {
         let key = self.find(request)?;
-        let hidden = self.entries.get(&key)?.hidden;
+        let Entry { hidden, session, .. } = *self.entries.get(&key)?;
         let by_opener = message::from_tag(request).as_deref() == Some(key.1.as_str());
         self.put(
             key,
             Entry {
                 until: message::after(now, idle),
                 hidden,
+                session,
             },
         );
         Some(Admission {
             hidden: hidden && by_opener,
         })
+    }
+
+    /// Forgets the dialog that a request ends, now that it is answered. The end of a subscription that shares the dialog of a session,
+    /// as a REFER inside it makes, is not the session's (RFC 5057 4.1).
+    pub(super) fn end(&mut self, request: &Request) {
+        let session = self
+            .find(request)
+            .and_then(|key| self.entries.get(&key))
+            .is_some_and(|entry| entry.session);
+        if message::ends_dialog(request) && (*request.method() == Method::Bye || !session) {
+            self.forget(request);
+        }
     }
 
     /// Forgets the dialog that a request belongs to or would have formed.

@@ -51,6 +51,8 @@ pub(super) struct Fork {
     branches: BTreeMap<OutgoingId, Branch>,
     best: Option<Result<Response, StatusCode>>,
     answered: bool,
+    /// Whether the dialog that the request forms was not known before, and is nothing if the request comes to nothing.
+    pub(super) opened_dialog: bool,
 }
 
 impl Fork {
@@ -61,6 +63,7 @@ impl Fork {
             branches: BTreeMap::new(),
             best: None,
             answered: false,
+            opened_dialog: false,
         }
     }
 

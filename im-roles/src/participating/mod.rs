@@ -275,7 +275,14 @@ impl Participating {
             }
         }
         let hidden = origin.originator.anonymous;
-        if message::forms_dialog(&request) && !self.dialogs.open(&request, hidden, now, limits.dialog_idle) {
+        let opened = if message::forms_dialog(&request) {
+            self.dialogs.open(&request, hidden, now, limits.dialog_idle)
+        } else {
+            Some(false)
+        };
+        if let Some(opened) = opened {
+            fork.opened_dialog = opened;
+        } else {
             self.respond(
                 id,
                 message::refusal(
@@ -351,7 +358,6 @@ impl Participating {
             status,
             warning,
         });
-        self.dialogs.forget(&exchange.request);
         self.respond(
             id,
             message::refusal(&exchange.request, status, warning, &self.config.domain),

@@ -279,9 +279,7 @@ impl Participating {
             return;
         }
         let Some(exchange) = self.close(id) else { return };
-        if message::ends_dialog(&exchange.request) {
-            self.dialogs.forget(&exchange.request);
-        }
+        self.dialogs.end(&exchange.request);
         if *exchange.request.method() == Method::Message && is_delivery(&exchange) {
             self.events.push_back(Event::Delivered {
                 from: exchange.origin.user.clone(),
@@ -314,7 +312,9 @@ impl Participating {
             self.defer(id, exchange.request, exchange.origin, now);
             return;
         }
-        if !in_dialog || message::ends_dialog(&exchange.request) {
+        if in_dialog {
+            self.dialogs.end(&exchange.request);
+        } else if matches!(&exchange.step, Step::Responses(fork) if fork.opened_dialog) {
             self.dialogs.forget(&exchange.request);
         }
         match result {

@@ -109,11 +109,25 @@ fn an_invite_is_answered_acknowledged_and_ended_through_the_server() {
     world.send(1, &head("ACK", "ack2", number));
     assert_eq!(world.get_request(2).method().as_str(), "ACK");
 
-    // The callee ends the session.
+    // A subscription that shares the dialog, such as a REFER's, ends without it.
     let forth = routes(record_routes.iter().cloned());
+    let notify = format!(
+        "NOTIFY sip:alice@127.0.0.1:6001 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:6002;branch=z9hG4bKnotify\r\n\
+         Max-Forwards: 70\r\nFrom: {to}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: 1 NOTIFY\r\n{forth}Event: refer\r\n\
+         Subscription-State: terminated;reason=noresource\r\nContent-Length: 0\r\n\r\n",
+        ok.headers().value(&HeaderName::FROM).unwrap(),
+        ok.headers().value(&HeaderName::CALL_ID).unwrap(),
+    );
+    world.begin(2, "bob", &notify);
+    let request = world.get_request(1);
+    assert_eq!(request.method().as_str(), "NOTIFY");
+    world.reply(1, &request, 200, &[]);
+    assert_eq!(world.get_response(2).status().code(), 200);
+
+    // The callee ends the session.
     let bye = format!(
         "BYE sip:alice@127.0.0.1:6001 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:6002;branch=z9hG4bKbye\r\n\
-         Max-Forwards: 70\r\nFrom: {to}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: 1 BYE\r\n{forth}Content-Length: 0\r\n\r\n",
+         Max-Forwards: 70\r\nFrom: {to}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: 3 BYE\r\n{forth}Content-Length: 0\r\n\r\n",
         ok.headers().value(&HeaderName::FROM).unwrap(),
         ok.headers().value(&HeaderName::CALL_ID).unwrap(),
     );
@@ -126,7 +140,7 @@ fn an_invite_is_answered_acknowledged_and_ended_through_the_server() {
     // The dialog is no way to each other any more.
     let late = bye
         .replace("branch=z9hG4bKbye", "branch=z9hG4bKlate")
-        .replace("CSeq: 1", "CSeq: 2");
+        .replace("CSeq: 3", "CSeq: 5");
     assert_eq!(world.ask(2, "bob", &late).status().code(), 481);
     assert!(world.get(1).is_none());
     world.assert_quiet();
