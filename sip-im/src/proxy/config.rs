@@ -25,6 +25,11 @@ pub struct Config {
     pub serialise: bool,
     /// Targets of one request; more are refused. 60.
     pub max_targets: usize,
+    /// Whether this is an edge proxy (RFC 5626 section 5): clients are reached over the flows that they have opened, which Path and
+    /// Record-Route name by tokens. No.
+    pub edge: bool,
+    /// The key of the tokens; without one it is random, and tokens from before a restart are taken for forged. None.
+    pub flow_key: Option<[u8; 20]>,
 }
 
 impl Default for Config {
@@ -36,6 +41,8 @@ impl Default for Config {
             max_breadth: 60,
             serialise: true,
             max_targets: 60,
+            edge: false,
+            flow_key: None,
         }
     }
 }
@@ -53,6 +60,9 @@ pub enum Event {
         request: Request,
         /// The Route value that named this proxy, with what was put into it.
         route: Option<Uri>,
+        /// The flow that the Route names by its token, if this is an [edge proxy](Config::edge) and the request is for the client
+        /// there: it is to go [over](super::Branch::over) that flow.
+        next: Option<FlowId>,
         /// Where it came in.
         flow: FlowId,
         /// Whether that flow's peer belongs to the trust domain.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use super::best_response;
 use crate::StatusCode;
 use crate::endpoint::{ClientTransaction, Target};
+use crate::flow::FlowId;
 use crate::header::{HeaderName, MaxBreadth};
 use crate::message::{Request, Response};
 use crate::uri::Uri;
@@ -69,6 +70,8 @@ enum BranchState {
 #[derive(Debug)]
 pub(super) struct Context {
     pub(super) request: Request,
+    /// Where it came in.
+    pub(super) flow: FlowId,
     pub(super) mark: String,
     invite: bool,
     /// Of the request as it came, at most what this proxy allows.
@@ -100,9 +103,10 @@ enum Progress {
 }
 
 impl Context {
-    pub(super) fn new(request: Request, mark: String, invite: bool, breadth: u32) -> Self {
+    pub(super) fn new(request: Request, flow: FlowId, mark: String, invite: bool, breadth: u32) -> Self {
         Self {
             request,
+            flow,
             mark,
             invite,
             breadth,

@@ -8,11 +8,11 @@ use sha2::{Digest as _, Sha256};
 use super::config::ForwardError;
 use super::context::{Branch, Steps, shares};
 use super::stateful::Proxy;
-use super::{ProxyError, add_record_route, forward_request, next_hop, prepare_strict_route};
+use super::{ProxyError, forward_request, next_hop, prepare_strict_route};
 use crate::endpoint::{MARK, ServerTransaction, Target};
 use crate::header::{CSeq, HeaderName, MaxBreadth, Route, Via};
 use crate::message::Request;
-use crate::{Method, StatusCode};
+use crate::{FlowId, Method, StatusCode};
 
 impl Proxy {
     /// Passes a request on: to the branches of the first group at once, and to those of the next if none of these took it.
@@ -84,9 +84,10 @@ impl Proxy {
             let Some(group) = context.next_group() else { break };
             let shares = shares(context.breadth, group.len());
             let (request, mark) = (context.request.clone(), context.mark.clone());
+            let source = context.flow;
             for (branch, share) in group.into_iter().zip(shares) {
                 let sent = self
-                    .copy(&request, &branch, share)
+                    .copy(&request, source, &branch, share)
                     .map_err(|error| error.status())
                     .and_then(|(copy, target)| {
                         let sent = self.endpoint.send_marked(copy, target, &mark, now);
@@ -122,6 +123,7 @@ impl Proxy {
     fn copy(
         &self,
         request: &Request,
+        source: FlowId,
         branch: &Branch,
         share: MaxBreadth,
     ) -> Result<(Request, Target), ProxyError> {
@@ -131,12 +133,7 @@ impl Proxy {
         //# not allowed in a Request-URI, they MUST be removed.
         copy.set_uri(branch.uri.without_parameter("method"));
         copy.headers_mut().set_typed(&share)?;
-        if self.config.record_route
-            && makes_dialog(copy.method())
-            && let Some(own) = self.config.addresses.first()
-        {
-            add_record_route(&mut copy, own)?;
-        }
+        self.record(&mut copy, source, branch)?;
         for route in branch.routes.iter().rev() {
             copy.headers_mut().push_front_typed(&Route::new(route.clone()))?;
         }
@@ -192,7 +189,7 @@ impl Proxy {
     }
 }
 
-fn makes_dialog(method: &Method) -> bool {
+pub(super) fn makes_dialog(method: &Method) -> bool {
     matches!(
         method,
         Method::Invite | Method::Subscribe | Method::Refer | Method::Notify

@@ -22,6 +22,8 @@
 
 mod config;
 mod context;
+mod edge;
+mod flow_token;
 mod forward;
 mod stateful;
 
@@ -36,6 +38,7 @@ use crate::{ByteStr, StatusCode};
 
 pub use config::{Config, Event, ForwardError};
 pub use context::Branch;
+pub use flow_token::{FlowTokenError, FlowTokens};
 pub use stateful::Proxy;
 
 /// Why a request is not passed on.

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use super::config::{Config, Event};
 use super::context::{Context, Steps};
-use super::{forward_request, next_hop, prepare_strict_route, take_own_route};
+use super::flow_token::FlowTokens;
+use super::{forward_request, next_hop, prepare_strict_route};
 use crate::endpoint::{
     self, ClientTransaction, Endpoint, Input, RequestFailure, RespondError, ServerTransaction, Target,
     Transmit,
@@ -60,6 +61,7 @@ pub struct Proxy {
     deadlines: BTreeSet<(Instant, ServerTransaction)>,
     events: VecDeque<Event>,
     pub(super) secret: [u8; 16],
+    pub(super) tokens: FlowTokens,
 }
 
 impl Proxy {
@@ -67,6 +69,10 @@ impl Proxy {
     pub fn new(config: Config, mut entropy: Entropy) -> Self {
         let mut secret = [0; 16];
         entropy(&mut secret);
+        let tokens = match config.flow_key {
+            Some(key) => FlowTokens::with_key(key),
+            None => FlowTokens::new(&mut entropy),
+        };
         Self {
             endpoint: Endpoint::new(config.endpoint.clone(), entropy),
             config,
@@ -75,6 +81,7 @@ impl Proxy {
             deadlines: BTreeSet::new(),
             events: VecDeque::new(),
             secret,
+            tokens,
         }
     }
 
@@ -176,8 +183,8 @@ impl Proxy {
                 endpoint::Event::AckReceived {
                     transaction: None,
                     request,
-                    ..
-                } => self.ack(&request, now),
+                    flow,
+                } => self.ack(&request, flow, now),
                 endpoint::Event::CancelReceived { transaction } => {
                     if let Some(context) = self.contexts.get_mut(&transaction) {
                         let steps = context.cancelled();
@@ -215,14 +222,14 @@ impl Proxy {
     ) {
         let mark = self.mark(&request);
         let mut request = request;
-        let taken = take_own_route(&mut request, |uri| self.is_ours(uri));
+        let taken = self.take_routes(&mut request, flow);
         let breadth = request.headers().get::<MaxBreadth>();
-        let (route, breadth) = match (taken, breadth) {
-            (Ok(route), Ok(breadth)) => (
-                route,
+        let (taken, breadth) = match (taken, breadth) {
+            (Ok(taken), Ok(breadth)) => (
+                taken,
                 breadth.map_or(self.config.max_breadth, |breadth| breadth.0),
             ),
-            (Err(error), _) => return self.refuse(transaction, &request, error.status(), now),
+            (Err(status), _) => return self.refuse(transaction, &request, status, now),
             (_, Err(error)) => return self.refuse(transaction, &request, error.status(), now),
         };
         let invite = *request.method() == Method::Invite;
@@ -231,12 +238,15 @@ impl Proxy {
         //# received request, the proxy MUST overwrite it with a value that
         //# SHOULD be no greater than its allowable maximum.
         let breadth = breadth.min(self.config.max_breadth);
-        self.contexts
-            .insert(transaction, Context::new(request.clone(), mark, invite, breadth));
+        self.contexts.insert(
+            transaction,
+            Context::new(request.clone(), flow, mark, invite, breadth),
+        );
         self.events.push_back(Event::RequestReceived {
             transaction,
             request,
-            route,
+            route: taken.route,
+            next: taken.next,
             flow,
             trusted,
         });
@@ -257,21 +267,25 @@ impl Proxy {
     }
 
     /// Passes on the ACK of a 2xx, which no transaction follows.
-    fn ack(&mut self, request: &Request, now: Instant) {
+    fn ack(&mut self, request: &Request, flow: FlowId, now: Instant) {
         let mut request = request.clone();
-        if take_own_route(&mut request, |uri| self.is_ours(uri)).is_err() {
+        let Ok(taken) = self.take_routes(&mut request, flow) else {
             return;
-        }
+        };
         let onward = forward_request(&request).and_then(|mut copy| {
             prepare_strict_route(&mut copy)?;
             let hop = next_hop(&copy)?;
             Ok((copy, hop))
         });
         // One that leads here and no further is of nobody.
-        if let Ok((copy, hop)) = onward
-            && !self.is_ours(&hop)
-        {
-            let _ = self.endpoint.forward(copy, Target::Uri(hop), now);
+        match (onward, taken.next) {
+            (Ok((copy, _)), Some(next)) => {
+                let _ = self.endpoint.forward(copy, Target::Flow(next), now);
+            }
+            (Ok((copy, hop)), None) if !self.is_ours(&hop) => {
+                let _ = self.endpoint.forward(copy, Target::Uri(hop), now);
+            }
+            _ => {}
         }
     }
 
@@ -366,7 +380,7 @@ impl Proxy {
     }
 
     /// Whether a URI leads here.
-    fn is_ours(&self, uri: &Uri) -> bool {
+    pub(super) fn is_ours(&self, uri: &Uri) -> bool {
         uri.is_sip()
             && self.config.addresses.iter().any(|own| {
                 let same = |a: Option<&str>, b: Option<&str>| match (a, b) {
