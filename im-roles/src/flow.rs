@@ -103,6 +103,8 @@ pub enum Transmit {
         host: String,
         /// The port.
         port: u16,
+        /// Whom the peer's certificate has to be for, where that is not `host`: the domain that the DNS led here from (RFC 5922).
+        domain: Option<String>,
     },
     /// Send these octets; with UDP as one datagram.
     Send {

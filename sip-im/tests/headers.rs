@@ -75,7 +75,7 @@ values! { require: Require, good ["recipient-list-message"] bad ["" "a," "a b"] 
 values! { warning: Warning, good ["399 a.example \"127 Service, not \\\"authorised\\\"\"" "307 [2001:db8::1]:5060 \"x\"" "301 pseudo \"\""] bad ["" "399 a" "399 a x" "39 a \"x\"" "3999 a \"x\"" "399 \"x\"" "399 a \"x"] }
 values! { reason: Reason, good ["SIP ;cause=200 ;text=\"Call completed elsewhere\"" "Q.850;cause=16"] bad ["" ";cause=1" "SIP cause"] }
 values! { refer_to: ReferTo, good ["<sip:dave@denver.example.org?Replaces=12345%40192.168.118.3%3Bto-tag%3D12345>" "sip:a@b.example"] bad ["" "sip:a@b.example?x=y" "<sip:a"] }
-values! { refer_sub: ReferSub, good ["true" "FALSE"] bad ["" "yes"] }
+values! { refer_sub: ReferSub, good ["true" "FALSE" "false;p=1;q"] bad ["" "yes" "true;" "true false"] }
 values! { replaces: Replaces, good ["98732@sip.example.com;from-tag=r33th4x0r;to-tag=ff87ff" "a;to-tag=7743;from-tag=6472;early-only"] bad ["" "a" "a;to-tag=1" "a;to-tag;from-tag=2" ";to-tag=1;from-tag=2"] }
 values! { target_dialog: TargetDialog, good ["fa77as7dad8-sd98ajzz@host.example.com;local-tag=kkaz-;remote-tag=6544"] bad ["a;local-tag=1"] }
 values! { asserted_identity: PAssertedIdentity, good ["\"Cullen Jennings\" <sip:fluffy@cisco.com>" "tel:+14085264000" "<sip:a@b.example;x=y>"] bad ["" "</>" "<sip:a@b.example>;x=y" "sip:a@b.example;x=y"] }

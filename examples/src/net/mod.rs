@@ -238,6 +238,7 @@ impl Network {
                 transport,
                 host,
                 port,
+                ..
             } => self.open(open, protocol, transport, host, port),
             Transmit::Send { flow, data } => self.send(flow, data),
             Transmit::Close { flow } => {

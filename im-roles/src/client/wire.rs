@@ -87,6 +87,7 @@ impl Wire {
             transport: self.server.transport,
             host: self.server.host.clone(),
             port: self.server.port,
+            domain: None,
         });
     }
 
@@ -293,7 +294,7 @@ impl Wire {
                     transport,
                     host,
                     port,
-                    ..
+                    domain,
                 } => {
                     let open = self.mint(Opening::Sip(open));
                     Transmit::Open {
@@ -302,6 +303,7 @@ impl Wire {
                         transport,
                         host,
                         port,
+                        domain,
                     }
                 }
                 sip_im::endpoint::Transmit::Send { flow, data } => Transmit::Send {
@@ -336,6 +338,7 @@ impl Wire {
                     transport,
                     host,
                     port,
+                    domain: None,
                 }
             }
             msrp::endpoint::Transmit::Send { connection, data } => Transmit::Send {

@@ -394,7 +394,7 @@ impl Node {
                 transport,
                 host,
                 port,
-                ..
+                domain,
             } => {
                 let trusted = self.trusts_address(&host, port);
                 let open = self.flows.start_opening(Opening::Sip(open, trusted));
@@ -404,6 +404,7 @@ impl Node {
                     transport,
                     host,
                     port,
+                    domain,
                 }
             }
             sip_im::endpoint::Transmit::Send { flow, data } => Transmit::Send {
@@ -439,6 +440,7 @@ impl Node {
                     transport,
                     host,
                     port,
+                    domain: None,
                 }
             }
             msrp::endpoint::Transmit::Send { connection, data } => Transmit::Send {

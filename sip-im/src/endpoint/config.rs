@@ -42,6 +42,8 @@ pub struct Config {
     pub max_datagram: usize,
     /// What a 503 for want of transactions asks the peer to wait; written as whole seconds. 5 s.
     pub retry_after: Duration,
+    /// Octets that what came in at once, or one datagram, may have when it is decompressed. 65 536.
+    pub max_decompressed: usize,
     /// How long a flow may be silent before it is closed, as long as no transaction needs it. 2 h, which is more than the hour that
     /// a registration usually lasts.
     pub flow_idle: Duration,
@@ -84,6 +86,7 @@ impl Default for Config {
             max_forks: 64,
             max_datagram: 1300,
             retry_after: Duration::from_secs(5),
+            max_decompressed: 65_536,
             flow_idle: Duration::from_secs(7200),
             message_timeout: Duration::from_secs(10),
             pong_timeout: Duration::from_secs(10),

@@ -6,6 +6,7 @@ use core::net::SocketAddr;
 use bytes::Bytes;
 
 use crate::flow::{FlowId, Transport};
+use crate::ims::DecompressError;
 use crate::message::{Request, Response};
 use crate::resolve::{Destination, ResolveError};
 use crate::session::SessionEvent;
@@ -275,6 +276,13 @@ pub enum Event {
     },
     /// News of a session that this endpoint keeps.
     Session(SessionEvent),
+    /// What came in on a flow could not be decompressed; a datagram is dropped, a stream is closed.
+    NotDecompressed {
+        /// Which.
+        flow: FlowId,
+        /// Why.
+        error: DecompressError,
+    },
     /// A flow was opened, by a peer or on request.
     FlowOpened {
         /// Which.

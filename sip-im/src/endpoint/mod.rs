@@ -16,6 +16,7 @@
 //! | `flows` | flows, and what waits on them |
 //! | `keep_alive` | keep-alives of flows |
 //! | `via` | what the endpoint reads and writes of a Via |
+//! | `compression` | the host's compressor on the flows that are marked |
 //! | `sessions` | sessions, as [`crate::session`] has them: optional, for a host that does not keep its dialogs itself |
 //! | `schedule` | the timers |
 //!
@@ -23,6 +24,7 @@
 //! names), and the periodic repetition of an INVITE that RFC 3581 suggests.
 
 mod client;
+mod compression;
 mod config;
 mod error;
 mod event;
@@ -41,6 +43,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use self::client::{Client, Looking};
+use self::compression::Compression;
 use self::flows::{Flows, Waiting};
 use self::random::derived;
 use self::schedule::{FlowTimer, Key, Schedule};
@@ -110,6 +113,7 @@ pub struct Endpoint {
     resolver: Resolver,
     looking: BTreeMap<LookupId, Looking>,
     sessions: Sessions,
+    compression: Compression,
     schedule: Schedule,
     events: VecDeque<Event>,
     /// The To tag of responses that leave no state behind, by which their ACKs are recognised.
@@ -135,6 +139,7 @@ impl Endpoint {
             legacy: BTreeMap::new(),
             dialogs: BTreeMap::new(),
             sessions: Sessions::default(),
+            compression: Compression::default(),
             merging: BTreeMap::new(),
             schedule,
             events: VecDeque::new(),
@@ -333,6 +338,12 @@ impl Endpoint {
             return;
         };
         entry.active = now;
+        let Some(data) = self.decompressed(flow, data, now) else {
+            return;
+        };
+        let Some(entry) = self.flows.get_mut(flow) else {
+            return;
+        };
         let Some(decoder) = &mut entry.decoder else {
             self.received_message(flow, data, now);
             return;
@@ -455,6 +466,7 @@ impl Endpoint {
 
     /// Queues octets on a flow, and ends the flow if its peer does not read.
     fn transmit(&mut self, flow: FlowId, data: Bytes, now: Instant) {
+        let data = self.compressed(flow, data);
         if !self.flows.enqueue(flow, data, self.config.max_queued_octets, now) {
             self.close(flow, now);
             self.flows.abandon(flow);
@@ -462,6 +474,7 @@ impl Endpoint {
     }
 
     fn flow_gone(&mut self, flow: FlowId, now: Instant) {
+        self.compression.forget(flow);
         self.emit(Event::FlowClosed { flow });
         let range = (flow, ClientTransaction(0))..=(flow, ClientTransaction(u64::MAX));
         let failed: Vec<_> = self.client_flows.range(range).map(|(_, id)| *id).collect();

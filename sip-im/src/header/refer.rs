@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-use super::tokens::parse_token;
-use super::{Header, HeaderName, NameAddr};
+use super::cursor::Cursor;
+use super::{Header, HeaderName, NameAddr, Params};
 use crate::error::{ParseError, ParseErrorKind};
 use crate::{ByteStr, Uri};
 
@@ -56,7 +56,7 @@ address! {
     ReplyTo, REPLY_TO
 }
 
-/// Does the REFER make a subscription?
+/// Does the REFER make a subscription? Parameters, of which none is known, are left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "the header field is true or false")]
 pub struct ReferSub(pub bool);
@@ -65,14 +65,22 @@ impl Header for ReferSub {
     const NAME: HeaderName = HeaderName::REFER_SUB;
 
     fn parse(value: &ByteStr) -> Result<Self, ParseError> {
-        let token = parse_token(value)?;
-        if token.eq_ignore_ascii_case("true") {
-            Ok(Self(true))
+        let mut cursor = Cursor::new(value);
+        cursor.space();
+        let at = cursor.position();
+        let token = cursor.token()?;
+        let wanted = if token.eq_ignore_ascii_case("true") {
+            true
         } else if token.eq_ignore_ascii_case("false") {
-            Ok(Self(false))
+            false
         } else {
-            Err(ParseError::new(ParseErrorKind::UnexpectedText, 0))
-        }
+            return Err(ParseError::new(ParseErrorKind::UnexpectedText, at));
+        };
+        //= https://www.rfc-editor.org/rfc/rfc4488#section-4
+        //# Refer-Sub = "Refer-Sub" HCOLON refer-sub-value *(SEMI exten)
+        Params::parse(&mut cursor)?;
+        cursor.finish()?;
+        Ok(Self(wanted))
     }
 
     fn write(&self, out: &mut dyn fmt::Write) -> fmt::Result {

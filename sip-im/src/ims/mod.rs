@@ -17,6 +17,6 @@ mod security;
 
 pub use aka::{AkaChallenge, AkaError, AkaKeys, AkaResult, AkaVector, AkaVerdict};
 pub use case::{ServedUser, SessionCase, served_user};
-pub use compression::{Compressor, ask_for_compression, asks_for_compression};
+pub use compression::{Compressor, DecompressError, ask_for_compression, asks_for_compression};
 pub use feature::Services;
 pub use security::{SecurityAgreement, SecurityCheck, SecurityError, SecurityPolicy};

@@ -33,16 +33,16 @@ impl Proxy {
         loop {
             let own = take_own_route(request, |uri| self.is_ours(uri)).map_err(|error| error.status())?;
             let Some(own) = own else { return Ok(taken) };
-            let token = own.user().map(str::to_owned);
+            let name = own.user().map(str::to_owned);
             taken.route = Some(own);
             if !self.config.edge {
                 return Ok(taken);
             }
             // A dialog between two clients of this proxy has a value for each.
-            if let Some(token) = token {
+            if let Some(name) = name {
                 let flow = self
                     .tokens
-                    .read(&token, |flow| self.endpoint.flow_info(flow))
+                    .read(&name, |flow| self.endpoint.flow_info(flow))
                     .map_err(super::FlowTokenError::status)?;
                 if flow != source {
                     taken.next = Some(flow);
@@ -73,16 +73,16 @@ impl Proxy {
         //# edge proxy can use the presence of the "ob" URI parameter in the
         //# UAC's Contact URI (or topmost Route header field) to determine if the
         //# edge proxy needs to assist in mid-dialog request routing.
-        let caller = (self.config.edge && is_outbound(copy)).then_some(source);
-        let called = match branch.next {
+        let asking = (self.config.edge && is_outbound(copy)).then_some(source);
+        let answering = match branch.next {
             Some(Target::Flow(flow)) if self.config.edge => Some(flow),
             _ => None,
         };
-        for flow in [caller, called].into_iter().flatten() {
+        for flow in [asking, answering].into_iter().flatten() {
             let named = self.named(own, flow)?;
             add_record_route(copy, &named)?;
         }
-        if caller.is_none() && called.is_none() {
+        if asking.is_none() && answering.is_none() {
             add_record_route(copy, own)?;
         }
         Ok(())

@@ -310,6 +310,7 @@ impl Endpoint {
                 .arm(Key::Client(id, ClientTimer::Repeat), now, interval);
         }
         self.client_flows.insert((flow, id));
+        self.heed_compression(flow, &request);
         self.transmit(flow, wire, now);
     }
 
@@ -437,6 +438,7 @@ impl Endpoint {
             client.acks.retain(|(known, ..)| *known != tag);
             client.acks.push((tag, flow, wire.clone()));
         }
+        self.heed_compression(flow, &request);
         self.transmit(flow, wire, now);
     }
 
