@@ -58,6 +58,7 @@ fn open(network: &mut Network, transport: Transport, port: u16) {
         transport,
         host,
         port,
+        domain: None,
     });
 }
 

@@ -69,6 +69,17 @@ impl Compressor for Toy {
     }
 }
 
+/// One that does not keep to its limit.
+struct Careless;
+impl Compressor for Careless {
+    fn compress(&mut self, _: FlowId, message: Bytes) -> Bytes {
+        message
+    }
+    fn decompress(&mut self, _: FlowId, _: Bytes, most: usize) -> Result<Bytes, DecompressError> {
+        Ok(vec![b' '; most + 1].into())
+    }
+}
+
 fn end(transport: Transport, compressor: bool, now: Instant) -> Endpoint {
     let mut endpoint = Endpoint::new(Config::default(), entropy(5));
     if compressor {
@@ -205,16 +216,6 @@ fn a_bomb_of_zeros_is_not_unpacked() {
         })
     ));
 
-    /// One that does not keep to its limit.
-    struct Careless;
-    impl Compressor for Careless {
-        fn compress(&mut self, _: FlowId, message: Bytes) -> Bytes {
-            message
-        }
-        fn decompress(&mut self, _: FlowId, _: Bytes, most: usize) -> Result<Bytes, DecompressError> {
-            Ok(vec![b' '; most + 1].into())
-        }
-    }
     let mut endpoint = end(Transport::Udp, false, now);
     endpoint.set_compressor(Box::new(Careless));
     endpoint.compress(FLOW, true);

@@ -513,9 +513,10 @@ fn challenges_within_a_session_are_answered_and_the_ack_repeats_the_credentials(
     assert!(bye.headers().contains(&HeaderName::PROXY_AUTHORIZATION));
     pair.assert_nothing_left();
 
-    // Refused credentials are not sent again.
+    // Those sent ahead may be refused for their nonce, those sent in answer are refused for good.
     call(&mut pair, Some(&media(1000)));
     challenge(&mut pair, "n2");
+    challenge(&mut pair, "n3");
     let (_, failure) = pair.wait(0, SECOND, invite_failed).expect("failed");
     assert!(matches!(failure, Failure::Response(response) if response.status().code() == 407));
 }
