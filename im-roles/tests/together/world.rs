@@ -199,6 +199,7 @@ impl World {
                 transport,
                 host,
                 port,
+                ..
             } => {
                 if (host.as_str(), port) == ("192.0.2.1", 5060) && from != Party::Server {
                     self.connect(from, open, protocol, transport);
