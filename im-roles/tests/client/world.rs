@@ -168,6 +168,7 @@ impl World {
                 transport,
                 host,
                 port,
+                ..
             } => {
                 self.opened.push((protocol, transport, host, port));
                 if self.refusing {
