@@ -24,7 +24,7 @@ impl Endpoint {
     ) -> Result<Inbound, StatusCode> {
         let bad = |_| StatusCode::BAD_REQUEST;
         let transaction = head.transaction;
-        let range = head.headers.get::<ByteRange>().map_err(bad)?;
+        let range = head.headers.byte_range().map_err(bad)?;
         let range = range.unwrap_or(ByteRange {
             start: 1,
             end: None,
@@ -102,7 +102,8 @@ impl Endpoint {
     ) -> Result<(), StatusCode> {
         let limits = self.shared.config.limits;
         let bad = |_| StatusCode::BAD_REQUEST;
-        let content_type = head.headers.get::<ContentType>().map_err(bad)?;
+        let content_type = head.headers.media_type().map_err(bad)?;
+        let content_type = content_type.map(|one| one.to_content_type());
         let wants = Wants {
             success: head.headers.get::<SuccessReport>().map_err(bad)? == Some(SuccessReport::Yes),
             failure: reply.failure_report,

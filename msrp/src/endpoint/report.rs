@@ -113,7 +113,7 @@ impl Endpoint {
         if !session.outbox.knows(digest) && !session.inbox.has_sent(digest) {
             return;
         }
-        let range = head.headers.get::<ByteRange>().ok().flatten();
+        let range = head.headers.byte_range().ok().flatten();
         let tolerant = self.shared.config.leniency.report_range;
         if range.is_some_and(|range| !tolerant && !is_possible(&range)) {
             return;

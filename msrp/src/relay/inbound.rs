@@ -13,7 +13,7 @@ use super::route::{Refusal, Route};
 use super::transaction::{MessageText, Origin};
 use super::{CloseReason, LinkKey, Relay, roomy};
 use crate::codec::{Continuation, Frame, Head, StartLine, raw_header};
-use crate::header::{ByteRange, FailureReport};
+use crate::header::FailureReport;
 use crate::{Method, StatusCode, TransactionId};
 
 /// The message that is arriving.
@@ -157,7 +157,7 @@ impl Relay {
         route: Result<Route, Refusal>,
     ) -> Inbound {
         let wants = head.headers.get::<FailureReport>();
-        let range = head.headers.get::<ByteRange>();
+        let range = head.headers.byte_range();
         let readable = wants.is_ok() && range.is_ok();
         let wants = wants.ok().flatten().unwrap_or_default();
         let origin = self.origin(key, paths);

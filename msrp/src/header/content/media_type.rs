@@ -249,6 +249,12 @@ impl<'a> MediaTypeRef<'a> {
 
     /// Copies the media type out of the text that it stands in.
     pub fn to_content_type(&self) -> ContentType {
+        // What most messages are need not be copied.
+        match (self.type_, self.subtype, self.parameters) {
+            ("text", "plain", "") => return ContentType::text_plain(),
+            ("message", "cpim", "") => return ContentType::message_cpim(),
+            _ => {}
+        }
         ContentType {
             type_: self.type_.into(),
             subtype: self.subtype.into(),
