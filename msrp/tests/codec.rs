@@ -242,6 +242,22 @@ fn heads_are_bounded() {
     assert_cuts_do_not_matter(&stream.as_bytes()[..8300], Leniency::default());
 }
 
+#[test]
+fn a_header_beyond_the_most_says_nothing_of_the_one_that_is_kept() {
+    let most = Limits::default().headers;
+    let mut stream = String::from("MSRP abcd SEND\r\nTo-Path: msrp://h\r\n");
+    stream.push_str(&"X: y\r\n".repeat(most));
+    stream.push_str("To-Path: msrp://a:1/b;tcp msrp://c:2/d;tcp\r\n-------abcd$\r\n");
+    let (read, error) = frames(&[stream.as_bytes()], Leniency::default());
+    assert_eq!(error, None);
+    let Some(Frame::Head(head)) = read.first() else {
+        panic!("no head: {read:?}")
+    };
+    assert_eq!(head.defect, Some(Defect::TooManyHeaders));
+    assert!(head.headers.get::<ToPath>().is_err());
+    assert!(head.headers.to_path().is_err());
+}
+
 fn identifier() -> impl Strategy<Value = TransactionId> {
     "[a-zA-Z0-9][a-zA-Z0-9.+%=-]{3,31}".prop_map(|text| TransactionId::new(&text).unwrap())
 }

@@ -220,8 +220,11 @@ impl Found {
             }
         }
         let octets = rest.get(value..).unwrap_or_default();
-        // What most heads have is read on the way; of any other value only the end is looked for.
+        let is_kept = self.fields.len() < limits.headers;
+        // What most heads have is read on the way; of any other value only the end is looked for, and of one that is not
+        // kept nothing may be known.
         let read = match known {
+            _ if !is_kept => None,
             Known::ToPath => self.fields.to_path.read_in_line(octets),
             Known::FromPath => self.fields.from_path.read_in_line(octets),
             Known::ContentType => self.last_types.read(octets, &mut self.fields.media_type),
@@ -240,11 +243,11 @@ impl Found {
             },
         };
         let end = value.saturating_add(length);
-        if self.fields.len() >= limits.headers {
-            self.defect = self.defect.or(Some(Defect::TooManyHeaders));
-        } else {
+        if is_kept {
             let field = Field::new(0..name, value..end).moved(at);
             self.fields.push(known, field);
+        } else {
+            self.defect = self.defect.or(Some(Defect::TooManyHeaders));
         }
         Line::Field {
             end: at.saturating_add(end),
