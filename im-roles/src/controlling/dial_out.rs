@@ -234,7 +234,12 @@ impl Controlling {
                 if status.is_success() {
                     self.answered(id, (conference, participant), request, response, now);
                 } else {
-                    self.not_coming((conference, participant), status, now);
+                    let of = (conference, participant);
+                    let again = status == StatusCode::SESSION_INTERVAL_TOO_SMALL
+                        && self.invite_for_longer(of, &request, response, now);
+                    if !again {
+                        self.not_coming(of, status, now);
+                    }
                 }
             }
             Some(Sent::Spent {
@@ -581,6 +586,6 @@ pub(super) fn passive_session(local: &LocalMedia) -> Option<SessionConfig> {
 }
 
 /// How long an invited user may take to answer.
-const RINGING: Duration = Duration::from_secs(180);
+pub(super) const RINGING: Duration = Duration::from_secs(180);
 /// 64*T1: how long further responses of an INVITE may come (RFC 3261 13.2.2.4).
 const LATE_RESPONSES: Duration = Duration::from_secs(32);

@@ -34,6 +34,7 @@
 //! ```
 
 mod conference;
+mod dial_again;
 mod dial_out;
 mod dialog;
 mod event;

@@ -6,7 +6,7 @@ use im_roles::signal::Input;
 use sip_im::header::{Allow, Contact, HeaderName, MinSe, Refresher, Require, SessionExpires, Supported};
 use sip_im::{Method, Request, StatusCode, Uri};
 
-use super::{Focus, OFFER};
+use super::{Focus, OFFER, with_list};
 
 const ROOM: &str = "sip:room@example.com";
 const TIMED: &str = "Contact: <sip:someone@192.0.2.1;transport=tcp>\nContent-Type: application/sdp\n\
@@ -139,6 +139,44 @@ fn who_knows_of_no_timers_is_left_alone_and_who_asks_for_too_little_is_told() {
     let mut focus = Focus::with(|config| config.limits.session_expires = Duration::ZERO);
     let id = focus.ask("alice", &format!("INVITE {ROOM}"), TIMED, OFFER);
     assert_eq!((focus.status(id), granted(&focus, id)), (Some(200), None));
+}
+
+#[test]
+fn a_user_whose_side_wants_longer_sessions_is_invited_once_more() {
+    //= https://www.rfc-editor.org/rfc/rfc4028#section-7.3
+    //= type=test
+    //# This new request constitutes a new transaction and SHOULD have the
+    //# same value as the Call-ID, To, and From of the previous request, but
+    //# the CSeq should contain a new sequence number that is one higher than
+    //# the previous.
+    let mut focus = Focus::with(|config| config.limits.session_expires = 120 * SECOND);
+    let entries = "<entry uri=\"sip:bob@example.com\"/>";
+    let (fields, body) = with_list("recipient-list-invite", "application/sdp", OFFER, entries);
+    focus.ask("alice", "INVITE sip:conference@example.com", &fields, &body);
+    focus.groups_are(&[]);
+    let too_brief = |request: &Request, least: u32| {
+        request
+            .response(StatusCode::SESSION_INTERVAL_TOO_SMALL)
+            .to_tag("proxy")
+            .header_typed(&MinSe::new(least))
+            .build()
+            .unwrap()
+    };
+    let (id, first) = focus.requests.pop().expect("an INVITE");
+    let response = too_brief(&first, 600);
+    focus.input(Input::Response { id, response });
+    let (id, again) = focus.requests.pop().expect("another INVITE");
+    assert_eq!(again.cseq().unwrap().seq, 2);
+    assert_eq!(again.call_id().unwrap(), first.call_id().unwrap());
+    assert_eq!(again.from().unwrap(), first.from().unwrap());
+    assert_eq!(again.to().unwrap(), first.to().unwrap());
+    assert_eq!(again.body(), first.body());
+    assert_eq!(again.headers().require::<SessionExpires>().unwrap().seconds, 600);
+    assert_eq!(again.headers().require::<MinSe>().unwrap().seconds, 600);
+    // Who wants ever more is not asked forever.
+    let response = too_brief(&again, 6_000);
+    focus.input(Input::Response { id, response });
+    assert!(focus.requests.is_empty());
 }
 
 impl Focus {

@@ -3,8 +3,9 @@
 use core::time::Duration;
 use std::time::Instant;
 
+use crate::error::BuildError;
 use crate::header::{Headers, MinSe, Refresher, Require, SessionExpires, Supported};
-use crate::message::{RequestBuilder, ResponseBuilder};
+use crate::message::{Request, RequestBuilder, ResponseBuilder};
 
 /// The shortest session interval that RFC 4028 section 4 knows.
 pub const SHORTEST_INTERVAL: u32 = 90;
@@ -150,12 +151,39 @@ impl SessionTimer {
     //# element sending the request is currently performing refreshes, and to
     //# 'uas' if its peer is performing the refreshes.
     pub fn ask(&mut self, builder: RequestBuilder, config: &TimerConfig) -> RequestBuilder {
+        let (min_se, expires) = self.wish(config);
+        let mut builder = builder;
+        if let Some(min_se) = min_se {
+            builder = builder.header_typed(&min_se);
+        }
+        if let Some(expires) = expires {
+            builder = builder.header_typed(&expires);
+        }
+        builder
+    }
+
+    /// Has a request that was [too brief](Self::too_small) for somebody ask for more.
+    ///
+    /// # Errors
+    ///
+    /// Fails when the request can't carry it.
+    pub fn ask_again(&mut self, request: &mut Request, config: &TimerConfig) -> Result<(), BuildError> {
+        let (min_se, expires) = self.wish(config);
+        if let Some(min_se) = min_se {
+            request.headers_mut().set_typed(&min_se)?;
+        }
+        if let Some(expires) = expires {
+            request.headers_mut().set_typed(&expires)?;
+        }
+        Ok(())
+    }
+
+    fn wish(&mut self, config: &TimerConfig) -> (Option<MinSe>, Option<SessionExpires>) {
         let (wanted, side) = match self.interval() {
             Some(seconds) if self.ours => (Some(seconds), Some(Refresher::Uac)),
             Some(seconds) => (Some(seconds), Some(Refresher::Uas)),
             None => (config.session_expires, None),
         };
-        let mut builder = builder;
         let min_se = if self.min_se > 0 {
             self.min_se.max(config.min_se())
         } else {
@@ -167,15 +195,9 @@ impl SessionTimer {
         //# response to a previous session refresh request on the same dialog, or
         //# if it has received a session refresh request on that dialog that
         //# contained a Min-SE header field.
-        if self.min_se > 0 || min_se > SHORTEST_INTERVAL {
-            builder = builder.header_typed(&MinSe::new(min_se));
-        }
-        self.asked = 0;
-        if let Some(wanted) = wanted {
-            self.asked = wanted.max(min_se);
-            builder = builder.header_typed(&SessionExpires::new(self.asked, side));
-        }
-        builder
+        let least = (self.min_se > 0 || min_se > SHORTEST_INTERVAL).then(|| MinSe::new(min_se));
+        self.asked = wanted.map_or(0, |wanted| wanted.max(min_se));
+        (least, wanted.map(|_| SessionExpires::new(self.asked, side)))
     }
 
     /// Takes a 422: the next request asks for no less than it says. `false` when it says nothing new, so that there is no use in
