@@ -116,8 +116,17 @@ impl Challenge {
         };
         let response = computation.response(ha1);
         let with_cnonce = qop.is_some() || self.algorithm.is_session();
+        //= https://www.rfc-editor.org/rfc/rfc7616#section-3.4.4
+        //# then the client MUST calculate a hash of the username after
+        //# any other hash calculation and include the userhash parameter with
+        //# the value of "true" in the Authorization header field.
+        let username = if self.userhash {
+            self.algorithm.hash(&[username.as_bytes(), self.realm.as_bytes()])
+        } else {
+            username.to_owned()
+        };
         Credentials {
-            username: username.to_owned(),
+            username,
             realm: self.realm.clone(),
             nonce: self.nonce.clone(),
             uri: Some(uri.to_owned()),
@@ -127,7 +136,7 @@ impl Challenge {
             qop,
             nc: qop.map(|_| nc),
             opaque: self.opaque.clone(),
-            userhash: false,
+            userhash: self.userhash,
             auts: None,
         }
     }

@@ -68,7 +68,7 @@ impl Credentials {
             return Err(DigestError::Value { name: "response" });
         }
         let credentials = Self {
-            username: params.required("username")?.into_owned(),
+            username: username(&params)?,
             realm: params.required("realm")?.into_owned(),
             nonce,
             uri: text("uri"),
@@ -105,6 +105,19 @@ impl Credentials {
     pub fn verify_uri(&self, ha1: &Ha1, method: &str, uri: &str, body: &[u8]) -> bool {
         let expected = self.computation(method, uri, body).response(ha1);
         equal_in_constant_time(expected.as_bytes(), self.response.to_ascii_lowercase().as_bytes())
+    }
+
+    /// Whether they are those of this user, who may have hashed his name.
+    ///
+    //= https://www.rfc-editor.org/rfc/rfc7616#section-3.4.4
+    //# username = H( unq(username) ":" unq(realm) )
+    pub fn is_of(&self, username: &str) -> bool {
+        if !self.userhash {
+            return self.username == username;
+        }
+        let algorithm = self.algorithm.unwrap_or_default();
+        let hashed = algorithm.hash(&[username.as_bytes(), self.realm.as_bytes()]);
+        equal_in_constant_time(hashed.as_bytes(), self.username.to_ascii_lowercase().as_bytes())
     }
 
     pub(super) fn computation<'a>(
@@ -163,6 +176,45 @@ impl fmt::Display for Credentials {
         }
         Ok(())
     }
+}
+
+/// The user's name, in either of its forms.
+///
+//= https://www.rfc-editor.org/rfc/rfc7616#section-3.4
+//# Sending both username and username* in the same header
+//# option MUST be treated as an error.
+fn username(params: &AuthParams<'_>) -> Result<String, DigestError> {
+    let Some(extended) = params.get("username*") else {
+        return Ok(params.required("username")?.into_owned());
+    };
+    let is_hashed = params
+        .get("userhash")
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    if params.get("username").is_some() || is_hashed {
+        return Err(DigestError::Value { name: "username*" });
+    }
+    extended_value(&extended).ok_or(DigestError::Value { name: "username*" })
+}
+
+/// A value in the notation of RFC 5987: character set, language, and text with escapes.
+fn extended_value(value: &str) -> Option<String> {
+    let (charset, rest) = value.split_once('\'')?;
+    let (_, text) = rest.split_once('\'')?;
+    if !charset.eq_ignore_ascii_case("UTF-8") {
+        return None;
+    }
+    let mut octets = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(octet) = rest.next() {
+        if octet != b'%' {
+            octets.push(octet);
+            continue;
+        }
+        let mut digit = || char::from(rest.next()?).to_digit(16);
+        let value = digit()?.checked_mul(16)?.checked_add(digit()?)?;
+        octets.push(u8::try_from(value).ok()?);
+    }
+    String::from_utf8(octets).ok()
 }
 
 //= https://www.rfc-editor.org/rfc/rfc2617#section-3.2.2

@@ -40,6 +40,59 @@ fn the_examples_of_rfc_7616_verify() {
     }
 }
 
+/// The example of RFC 7616 3.9.2. What is printed there is of another hash than the one that is named, as its erratum 4897 says; the
+/// values here are those of the erratum.
+//= https://www.rfc-editor.org/rfc/rfc7616#section-3.4.4
+//= type=test
+//# username = H( unq(username) ":" unq(realm) )
+#[test]
+fn a_name_in_any_script_is_hashed_or_escaped() {
+    let with = |name: &str, userhash: &str| {
+        Credentials::parse(&format!(
+            "Digest {name}, realm=\"api@example.org\", uri=\"/doe.json\", algorithm=SHA-512-256, \
+             nonce=\"5TsQWLVdgBdmrQ0XsxbDODV+57QdFR34I9HAbC/RVvkK\", nc=00000001, \
+             cnonce=\"NTg6RKcb9boFIAS3KrFK9BGeh+iDa/sm6jUMp2wds69v\", qop=auth, \
+             response=\"3798d4131c277846293534c3edc11bd8a5e4cdcbff78b05db9d95eeb1cec68a5\", \
+             opaque=\"HRPCssKJSGjCrkzDg8OhwpzCiGPChXYjwrI2QmXDnsOS\"{userhash}"
+        ))
+    };
+    let jason = "J\u{e4}s\u{f8}n Doe";
+    let ha1 = Ha1::of_password(Algorithm::Sha512T256, jason, "api@example.org", "Secret, or not?");
+    let hashed = "username=\"793263caabb707a56211940d90411ea4a575adeccb7e360aeb624ed06ece9b0b\"";
+    let escaped = "username*=UTF-8''J%C3%A4s%C3%B8n%20Doe";
+    for (name, userhash) in [
+        (hashed, ", userhash=true"),
+        (escaped, ", userhash=false"),
+        (escaped, ""),
+    ] {
+        let credentials = with(name, userhash).unwrap();
+        assert!(
+            credentials.is_of(jason) && !credentials.is_of("Jason Doe"),
+            "{name}"
+        );
+        assert!(credentials.verify(&ha1, "GET", b""), "{name}");
+        assert_eq!(Credentials::parse(&credentials.to_string()), Ok(credentials));
+    }
+    let mut challenge = Challenge::new("api@example.org", "n", Algorithm::Sha512T256);
+    challenge.userhash = true;
+    let answer = challenge.answer(jason, &ha1, "GET", "/doe.json", "c", 1, b"");
+    assert!(answer.userhash && answer.is_of(jason) && answer.verify(&ha1, "GET", b""));
+    assert!(!answer.to_string().contains("Doe"));
+    let error = Err(DigestError::Value { name: "username*" });
+    assert_eq!(with(&format!("username=\"x\", {escaped}"), ""), error, "both");
+    assert_eq!(with(escaped, ", userhash=true"), error);
+    for name in [
+        "latin1''a",
+        "UTF-8'a",
+        "UTF-8''%",
+        "UTF-8''%f",
+        "UTF-8''%zz",
+        "UTF-8''%ff",
+    ] {
+        assert_eq!(with(&format!("username*={name}"), ""), error, "{name}");
+    }
+}
+
 /// The example of RFC 2617 3.5, which RFC 3261 22.4 builds on.
 #[test]
 fn without_qop_the_response_is_that_of_rfc_2069() {

@@ -300,7 +300,7 @@ impl Authentication {
         let refused = |credentials: Option<&Credentials>| {
             credentials.is_some_and(|credentials| {
                 // Credentials that were sent ahead may have been refused for their nonce by a server that does not say so.
-                credentials.username == account.username
+                credentials.is_of(&account.username)
                     && credentials.realm == challenge.realm
                     && (credentials.nc.is_none_or(|count| count <= 1) || credentials.nonce == challenge.nonce)
             })
