@@ -49,6 +49,12 @@ impl StatusCode {
         self.0
     }
 
+    /// The number as it is written.
+    pub(crate) fn digits(self) -> [u8; 3] {
+        let digit = |part: u16| u8::try_from(part % 10).unwrap_or_default().saturating_add(b'0');
+        [digit(self.0 / 100), digit(self.0 / 10), digit(self.0)]
+    }
+
     /// The first digit, which decides when the code itself is unknown (RFC 3261 8.1.3.2).
     pub const fn class(self) -> StatusClass {
         match self.0 {

@@ -7,11 +7,13 @@ use core::hash::BuildHasherDefault;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 
 use super::event::{ClientTransaction, FlowInfo, OpenId, ServerTransaction, Transmit};
+use super::via::{SentBy, Source};
 use crate::codec::StreamDecoder;
 use crate::flow::{FlowId, Transport};
 use crate::message::Request;
@@ -54,6 +56,10 @@ pub(super) enum Unreachable {
 #[derive(Debug)]
 pub(super) struct Flow {
     pub(super) info: FlowInfo,
+    /// How its requests came.
+    pub(super) source: Source,
+    /// What our Via says of it.
+    pub(super) sent_by: Arc<SentBy>,
     /// On a stream.
     pub(super) decoder: Option<StreamDecoder>,
     /// When octets last came or went.
@@ -132,6 +138,7 @@ impl Flows {
         &mut self,
         id: FlowId,
         info: FlowInfo,
+        sent_by: SentBy,
         decoder: Option<StreamDecoder>,
         open: Option<OpenId>,
         now: Instant,
@@ -149,6 +156,8 @@ impl Flows {
         self.open.insert(
             id,
             Box::new(Flow {
+                source: Source::new(info.remote),
+                sent_by: Arc::new(sent_by),
                 info,
                 decoder,
                 active: now,

@@ -37,12 +37,13 @@ mod sessions;
 mod via;
 
 use core::fmt;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use core::hash::BuildHasherDefault;
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Instant;
 
 use bytes::Bytes;
 
-use self::client::{Client, Looking};
+use self::client::{Client, Ends, Looking};
 use self::compression::Compression;
 use self::flows::{Flows, Waiting};
 use self::random::derived;
@@ -54,7 +55,7 @@ use crate::codec::{self, StreamDecoder, StreamItem};
 use crate::flow::{FlowId, Transport};
 use crate::message::Message;
 use crate::resolve::{LookupId, Resolver};
-use crate::transaction::{DialogKey, Legacy, MergeKey, Table};
+use crate::transaction::{DialogKey, Legacy, MergeKey, NumberHasher, Table};
 
 pub(crate) use client::MARK;
 pub use config::Config;
@@ -102,7 +103,7 @@ pub struct Endpoint {
     flows: Flows,
     clients: Table<Client>,
     /// Which client transactions fail when a flow does.
-    client_flows: BTreeSet<(FlowId, ClientTransaction)>,
+    client_flows: HashMap<FlowId, Ends, BuildHasherDefault<NumberHasher>>,
     servers: Table<Server>,
     /// The transactions of RFC 2543 clients.
     legacy: BTreeMap<Legacy, ServerTransaction>,
@@ -134,7 +135,7 @@ impl Endpoint {
             entropy,
             flows: Flows::default(),
             clients,
-            client_flows: BTreeSet::new(),
+            client_flows: HashMap::default(),
             servers,
             legacy: BTreeMap::new(),
             dialogs: BTreeMap::new(),
@@ -307,7 +308,8 @@ impl Endpoint {
             .transport
             .is_stream()
             .then(|| StreamDecoder::new(self.config.limits));
-        let waiting = self.flows.insert(flow, info, decoder, open, now);
+        let sent_by = self.local_name(info.local, info.transport);
+        let waiting = self.flows.insert(flow, info, sent_by, decoder, open, now);
         self.schedule
             .arm(Key::Flow(flow, FlowTimer::Idle), now, self.config.flow_idle);
         self.events.push_back(Event::FlowOpened { flow });
@@ -458,10 +460,7 @@ impl Endpoint {
 
     /// Whether a client transaction would fail with the flow.
     fn has_clients(&self, flow: FlowId) -> bool {
-        self.client_flows
-            .range((flow, ClientTransaction(0))..=(flow, ClientTransaction(u64::MAX)))
-            .next()
-            .is_some()
+        self.client_flows.contains_key(&flow)
     }
 
     /// Queues octets on a flow, and ends the flow if its peer does not read.
@@ -476,9 +475,7 @@ impl Endpoint {
     fn flow_gone(&mut self, flow: FlowId, now: Instant) {
         self.compression.forget(flow);
         self.emit(Event::FlowClosed { flow });
-        let range = (flow, ClientTransaction(0))..=(flow, ClientTransaction(u64::MAX));
-        let failed: Vec<_> = self.client_flows.range(range).map(|(_, id)| *id).collect();
-        for id in failed {
+        for id in self.clients_of(flow) {
             self.client_failed(id, now);
         }
     }

@@ -1,7 +1,5 @@
 //! What is made of the host's randomness.
 
-use core::fmt::Write as _;
-
 use crate::Entropy;
 
 /// Randomness for choices that nobody gains from guessing: which of several equal servers comes first.
@@ -21,13 +19,23 @@ pub(super) fn derived(entropy: &mut Entropy) -> Entropy {
 
 /// Random octets as text.
 pub(crate) fn random_hex(entropy: &mut Entropy, octets: usize) -> String {
-    let mut buffer = vec![0; octets];
-    entropy(&mut buffer);
-    buffer.iter().fold(
-        String::with_capacity(octets.saturating_mul(2)),
-        |mut text, octet| {
-            let _ = write!(text, "{octet:02x}");
-            text
-        },
-    )
+    let mut text = String::with_capacity(octets.saturating_mul(2));
+    let mut buffer = [0; 16];
+    let mut left = octets;
+    while left > 0 {
+        let taken = left.min(buffer.len());
+        push_random_hex(entropy, buffer.get_mut(..taken).unwrap_or_default(), &mut text);
+        left = left.saturating_sub(taken);
+    }
+    text
+}
+
+/// Fills a buffer with randomness and appends it as text.
+pub(super) fn push_random_hex(entropy: &mut Entropy, buffer: &mut [u8], text: &mut String) {
+    entropy(buffer);
+    for octet in buffer {
+        for digit in [*octet >> 4, *octet & 15] {
+            text.push(char::from_digit(u32::from(digit), 16).unwrap_or_default());
+        }
+    }
 }

@@ -1,6 +1,5 @@
 //! What the endpoint reads and writes of a message: its Via, and the few header fields that tell transactions apart.
 
-use core::fmt::Write as _;
 use core::net::{IpAddr, SocketAddr};
 
 use crate::Method;
@@ -8,7 +7,7 @@ use crate::StatusCode;
 use crate::codec::view::{ViaView, Viewed};
 use crate::error::{HeaderError, HeaderErrorKind};
 use crate::flow::Transport;
-use crate::header::{CSeq, CallId, From, HeaderName, Headers, To, Via};
+use crate::header::{CSeq, CallId, From, Header, HeaderName, Headers, To, Via};
 use crate::message::{Request, Response};
 use crate::transaction::{DialogKey, Legacy, MergeKey, Text, client_key, has_cookie, server_key};
 use crate::uri::{Host, Uri};
@@ -22,7 +21,12 @@ pub(super) struct SentBy {
 
 impl SentBy {
     pub(super) fn new(name: Option<&str>, local: SocketAddr, transport: Transport) -> Self {
-        let host = name.map_or_else(|| host_of(local.ip()), str::to_owned);
+        // A configured name that is no host name goes out as the name for none.
+        let checked = |name: &str| match Host::parse(name) {
+            Ok(_) => name.to_owned(),
+            Err(_) => String::from("invalid"),
+        };
+        let host = name.map_or_else(|| host_of(local.ip()), checked);
         Self {
             host,
             port: (local.port() != transport.default_port()).then_some(local.port()),
@@ -82,22 +86,22 @@ impl Hop {
     //# the following header fields: To, From, CSeq, Call-ID, Max-Forwards,
     //# and Via; all of these header fields are mandatory in all SIP
     //# requests.
-    pub(super) fn receive(request: &mut Request, remote: SocketAddr) -> Result<Self, StatusCode> {
-        let via = required::<Via>(request)?;
+    pub(super) fn receive(request: &mut Request, source: &Source) -> Result<Self, StatusCode> {
         // The key is made from the Via as it was sent, the address from what is known.
         let method = match request.method() {
             Method::Ack => &Method::Invite,
             method => method,
         };
+        let text = request.headers().text(&HeaderName::VIA).unwrap_or_default();
+        let (via, end) =
+            Via::view(text, 0).map_err(|fault| HeaderError::malformed(Via::NAME, fault).status())?;
         let hop = Self {
             key: server_key_of(request, &via, method)?,
             port: via.port,
             symmetric: via.rport.is_some(),
         };
-        if let Some(completed) = completed(&via, remote) {
-            request
-                .headers_mut()
-                .rewrite_first(&HeaderName::VIA, |_| completed);
+        if let Some(completed) = source.complete(&via, text, end) {
+            request.headers_mut().rewrite_first(&HeaderName::VIA, completed);
         }
         Ok(hop)
     }
@@ -195,93 +199,121 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// A top Via with where its request came from, where it does not say so already.
-///
-//= https://www.rfc-editor.org/rfc/rfc3261#section-18.2.1
-//# If the host portion of the "sent-by" parameter
-//# contains a domain name, or if it contains an IP address that differs
-//# from the packet source address, the server MUST add a "received"
-//# parameter to that Via header field value.
-//= https://www.rfc-editor.org/rfc/rfc3581#section-4
-//# If this Via header field value contains an "rport" parameter
-//# with no value, it MUST set the value of the parameter to the source
-//# port of the request.
-fn completed(via: &ViaView<'_>, remote: SocketAddr) -> Option<String> {
-    let source = remote.ip().to_canonical();
-    let may_be_address = via
-        .host
-        .starts_with(|first: char| first.is_ascii_digit() || first == '[');
-    let named = may_be_address
-        .then(|| Host::parse(via.host).ok()?.address())
-        .flatten();
-    let same = named.is_some_and(|address| address.to_canonical() == source);
-    if same && via.rport.is_none() && via.received.is_none() {
-        return None;
-    }
-    let room = via.host.len().saturating_add(via.params.as_str().len());
-    let mut text = String::with_capacity(room.saturating_add(90));
-    // Writing to a String does not fail.
-    let _ = write!(text, "{}/{} {}", via.protocol, via.transport, via.host);
-    if let Some(port) = via.port {
-        let _ = write!(text, ":{port}");
-    }
-    for (name, value) in via.params.iter() {
-        // Whatever the request claims here, only the source that we see counts.
-        if name.eq_ignore_ascii_case("received") || name.eq_ignore_ascii_case("rport") {
-            continue;
-        }
-        let equals = if value.is_some() { "=" } else { "" };
-        for piece in [";", name, equals, value.unwrap_or_default()] {
-            text.push_str(piece);
+/// Where the requests of a flow come from, as their top Vias are told.
+#[derive(Clone, Debug)]
+pub(super) struct Source {
+    address: IpAddr,
+    /// The parameters `received` and `rport`.
+    params: Box<str>,
+    /// The length of the first of them.
+    received: usize,
+}
+
+impl Source {
+    pub(super) fn new(remote: SocketAddr) -> Self {
+        let address = remote.ip().to_canonical();
+        let received = format!(";received={address}");
+        Self {
+            address,
+            received: received.len(),
+            params: format!("{received};rport={}", remote.port()).into(),
         }
     }
-    if !same || via.rport.is_some() {
-        let _ = write!(text, ";received={source}");
+
+    /// The text of a Via field whose first value ends at `end`, completed with where its request came from; `None` if it says so
+    /// already.
+    ///
+    //= https://www.rfc-editor.org/rfc/rfc3261#section-18.2.1
+    //# If the host portion of the "sent-by" parameter
+    //# contains a domain name, or if it contains an IP address that differs
+    //# from the packet source address, the server MUST add a "received"
+    //# parameter to that Via header field value.
+    //= https://www.rfc-editor.org/rfc/rfc3581#section-4
+    //# If this Via header field value contains an "rport" parameter
+    //# with no value, it MUST set the value of the parameter to the source
+    //# port of the request.
+    fn complete(&self, via: &ViaView<'_>, text: &str, end: usize) -> Option<String> {
+        let may_be_address = via
+            .host
+            .starts_with(|first: char| first.is_ascii_digit() || first == '[');
+        let named = may_be_address
+            .then(|| Host::parse(via.host).ok()?.address())
+            .flatten();
+        let same = named.is_some_and(|address| address.to_canonical() == self.address);
+        if same && via.rport.is_none() && via.received.is_none() {
+            return None;
+        }
+        let (first, rest) = text.split_at_checked(end)?;
+        let first = first.trim_end_matches([' ', '\t']);
+        let received = self.params.get(..self.received).unwrap_or_default();
+        let added = if via.rport.is_some() {
+            &self.params
+        } else if same {
+            ""
+        } else {
+            received
+        };
+        let room = first.len().saturating_add(added.len()).saturating_add(rest.len());
+        let mut completed = String::with_capacity(room);
+        if via.received.is_none() && via.rport.is_none() {
+            completed.push_str(first);
+        } else {
+            // Whatever the request claims here, only the source that we see counts.
+            let before = first.len().saturating_sub(via.params.as_str().len());
+            let before = first.get(..before).unwrap_or_default();
+            completed.push_str(before.trim_end_matches([' ', '\t', ';']));
+            for (name, value) in via.params.iter() {
+                if name.eq_ignore_ascii_case("received") || name.eq_ignore_ascii_case("rport") {
+                    continue;
+                }
+                let equals = if value.is_some() { "=" } else { "" };
+                for piece in [";", name, equals, value.unwrap_or_default()] {
+                    completed.push_str(piece);
+                }
+            }
+        }
+        completed.push_str(added);
+        completed.push_str(rest);
+        Some(completed)
     }
-    if via.rport.is_some() {
-        let _ = write!(text, ";rport={}", remote.port());
-    }
-    Some(text)
 }
 
 /// Puts our Via on top of a request.
 pub(super) fn add_via(request: &mut Request, transport: Transport, sent_by: &SentBy, branch: &str) {
-    // The host name is the one part that is not made here; one that is no host name goes out as the name for none.
-    if request
-        .headers_mut()
-        .push_front_typed(&own_via(transport, sent_by, branch))
-        .is_err()
-    {
-        let nameless = SentBy {
-            host: String::from("invalid"),
-            port: sent_by.port,
-        };
-        let _ = request
-            .headers_mut()
-            .push_front_typed(&own_via(transport, &nameless, branch));
-    }
-}
-
-fn own_via(transport: Transport, sent_by: &SentBy, branch: &str) -> Via {
-    let mut via = Via::new(transport.as_str(), &sent_by.host, sent_by.port, branch);
+    let port = sent_by.port.map(|port| port.to_string());
+    let colon = if port.is_some() { ":" } else { "" };
     //= https://www.rfc-editor.org/rfc/rfc3581#section-3
     //# This parameter MUST have no
     //# value; it serves as a flag to indicate to the server that this
     //# extension is supported and requested for the transaction.
-    via.rport = Some(None);
-    via
+    let pieces = [
+        "SIP/2.0/",
+        transport.as_str(),
+        " ",
+        &sent_by.host,
+        colon,
+        port.as_deref().unwrap_or_default(),
+        ";branch=",
+        branch,
+        ";rport",
+    ];
+    request
+        .headers_mut()
+        .push_front_text(&HeaderName::VIA, pieces.concat());
 }
 
 /// How many octets a request has with our Via.
 pub(super) fn size_with_via(request: &Request, sent_by: &SentBy) -> usize {
     // "Via: SIP/2.0/UDP " and ";branch=", 27 octets of branch, ";rport" and the line's end.
     const FRAME: usize = 17 + 8 + 27 + 6 + 2;
-    let port = sent_by
-        .port
-        .map_or(0, |port| port.to_string().len().saturating_add(1));
+    let port = match sent_by.port {
+        None => 0,
+        Some(port) => usize::try_from(port.checked_ilog10().unwrap_or(0))
+            .unwrap_or(0)
+            .saturating_add(2),
+    };
     request
-        .to_bytes()
-        .len()
+        .octets()
         .saturating_add(FRAME)
         .saturating_add(sent_by.host.len())
         .saturating_add(port)

@@ -41,6 +41,12 @@ impl Headers {
         Ok(())
     }
 
+    /// As [`Headers::push_front_typed`], with a text that the field can have.
+    pub(crate) fn push_front_text(&mut self, name: &HeaderName, value: String) {
+        let at = self.first(name).unwrap_or(0);
+        self.insert(at, name, ByteStr::from(value));
+    }
+
     /// Replaces all fields of that name by this one, in the place of the first.
     ///
     /// # Errors
@@ -191,20 +197,12 @@ impl Headers {
         Ok(value)
     }
 
-    /// Gives the first value of that name another text, which is one that the field can have: of a comma list the first element.
-    pub(crate) fn rewrite_first(&mut self, name: &HeaderName, rewrite: impl FnOnce(&str) -> String) {
-        let Some((at, line)) = self.first(name).and_then(|at| Some((at, self.table.get(at)?))) else {
-            return;
-        };
-        let value = self.text_of(line);
-        let rest = match list_element(value, 0) {
-            (_, Some(next)) if is_comma_list(name) => next.saturating_sub(1),
-            _ => value.len(),
-        };
-        let mut text = rewrite(value.get(..rest).unwrap_or_default());
-        text.push_str(value.get(rest..).unwrap_or_default());
-        self.table.rewrite(at, ByteStr::from(text));
-        self.edited = true;
+    /// Gives the first line of that name another text, which is one that the field can have.
+    pub(crate) fn rewrite_first(&mut self, name: &HeaderName, value: String) {
+        if let Some(at) = self.first(name) {
+            self.table.rewrite(at, ByteStr::from(value));
+            self.edited = true;
+        }
     }
 
     fn insert(&mut self, at: usize, name: &HeaderName, value: ByteStr) {

@@ -118,9 +118,9 @@ impl Headers {
         })
     }
 
-    /// As [`Headers::values`], borrowed.
-    pub(crate) fn texts<'a>(&'a self, name: &'a HeaderName) -> impl Iterator<Item = &'a str> {
-        self.lines(name).map(|line| self.text_of(line))
+    /// As [`Headers::values`], as octets in place.
+    pub(crate) fn octets_of<'a>(&'a self, name: &'a HeaderName) -> impl Iterator<Item = &'a [u8]> {
+        self.lines(name).map(|line| self.table.octets(&self.block, line))
     }
 
     /// Name as it is spelled, and value, of each line in order. Folded values are unfolded.

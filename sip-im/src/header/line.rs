@@ -321,6 +321,18 @@ impl Table {
         }
     }
 
+    /// The octets of the value in one piece.
+    #[inline]
+    pub(crate) fn octets<'a>(&'a self, head: &'a [u8], line: &Line) -> &'a [u8] {
+        match line.origin {
+            Origin::Received => {
+                let range = to_usize(line.value)..to_usize(line.value_end);
+                head.get(range).unwrap_or_default()
+            }
+            Origin::Folded | Origin::Written => self.kept(line).map_or(&[], |kept| kept.value.as_bytes()),
+        }
+    }
+
     /// The value, if it is kept and so shared already.
     pub(crate) fn kept_value(&self, line: &Line) -> Option<&ByteStr> {
         match line.origin {

@@ -117,7 +117,16 @@ impl RequestBuilder {
         // What a request out of a dialog has, with a short body.
         let room = uri.as_str().len().saturating_add(480);
         let mut fields = Fields {
-            draft: Draft::new(format_args!("{method} {uri} SIP/2.0"), room),
+            draft: Draft::new(
+                &[
+                    method.as_str().as_bytes(),
+                    b" ",
+                    uri.as_str().as_bytes(),
+                    b" SIP/2.0",
+                ],
+                room,
+                LINES,
+            ),
             ..Fields::default()
         };
         fields.set(&MaxForwards(70));
@@ -194,6 +203,9 @@ impl RequestBuilder {
     }
 }
 
+/// Room for the lines of most messages, but for the Vias.
+const LINES: usize = 7;
+
 impl ResponseBuilder {
     pub(super) fn of_request(request: &Request, status: StatusCode) -> Self {
         let mut builder = Self::copying(request.headers(), status);
@@ -246,16 +258,18 @@ impl ResponseBuilder {
             HeaderName::CSEQ,
         ];
         let reason = status.default_reason();
-        let copied = COPIED.iter().flat_map(|name| {
-            let line = name.as_str().len().saturating_add(4);
-            request
-                .texts(name)
-                .map(move |text| text.len().saturating_add(line))
-        });
         // The start line, a tag, the Content-Length, and not much more: it is kept while the request may come again.
-        let room = copied.fold(reason.len().saturating_add(80), usize::saturating_add);
+        let (mut octets, mut lines) = (reason.len().saturating_add(80), LINES);
+        for name in &COPIED {
+            for value in request.octets_of(name) {
+                let line = name.as_str().len().saturating_add(4);
+                octets = octets.saturating_add(line).saturating_add(value.len());
+                lines = lines.saturating_add(usize::from(*name == HeaderName::VIA));
+            }
+        }
+        let code = status.digits();
         let mut fields = Fields {
-            draft: Draft::new(format_args!("SIP/2.0 {status} {reason}"), room),
+            draft: Draft::new(&[b"SIP/2.0 ", &code, b" ", reason.as_bytes()], octets, lines),
             ..Fields::default()
         };
         for name in &COPIED {

@@ -1,6 +1,6 @@
 //! A message that is being written: each line is put down once, where it goes out from.
 
-use core::fmt::{self, Write as _};
+use core::fmt;
 
 use bytes::Bytes;
 
@@ -26,15 +26,17 @@ pub(super) struct Written {
 }
 
 impl Draft {
-    /// Starts with a start line, and with room for so many more octets.
-    pub(super) fn new(start_line: fmt::Arguments<'_>, octets: usize) -> Self {
+    /// Starts with the pieces of a start line, and with room for so many octets and lines.
+    pub(super) fn new(start_line: &[&[u8]], octets: usize, lines: usize) -> Self {
         let mut draft = Self {
             octets: Vec::with_capacity(octets),
             start: 0,
             table: Table::default(),
         };
-        draft.table.reserve(LINES);
-        let _ = write!(Octets(&mut draft.octets), "{start_line}");
+        draft.table.reserve(lines);
+        for piece in start_line {
+            draft.octets.extend_from_slice(piece);
+        }
         draft.start = draft.octets.len();
         draft.octets.extend_from_slice(b"\r\n");
         draft
@@ -60,11 +62,16 @@ impl Draft {
 
     /// Appends a line with a value that no line ends in.
     pub(super) fn push(&mut self, name: &HeaderName, value: &str) -> Result<(), BuildError> {
+        self.push_octets(name, value.as_bytes())
+    }
+
+    #[inline]
+    fn push_octets(&mut self, name: &HeaderName, value: &[u8]) -> Result<(), BuildError> {
         let start = self.octets.len();
-        let line = line_at(start, name, value)?;
+        let line = line_of(start, name, value.len())?;
         self.octets.extend_from_slice(name.as_str().as_bytes());
         self.octets.extend_from_slice(b": ");
-        self.octets.extend_from_slice(value.as_bytes());
+        self.octets.extend_from_slice(value);
         self.octets.extend_from_slice(b"\r\n");
         self.table.push(line);
         Ok(())
@@ -88,7 +95,7 @@ impl Draft {
             return Ok(());
         };
         let (start, end) = old.range();
-        let line = line_at(start, name, value)?;
+        let line = line_of(start, name, value.len())?;
         put(
             &mut self.octets,
             start,
@@ -123,7 +130,8 @@ impl Draft {
 
     /// Appends all fields of that name of another message, as they were written there.
     pub(super) fn copy(&mut self, from: &Headers, name: &HeaderName) -> Result<(), BuildError> {
-        from.texts(name).try_for_each(|value| self.push(name, value))
+        from.octets_of(name)
+            .try_for_each(|value| self.push_octets(name, value))
     }
 
     /// Ends the head of a message that goes out as it is.
@@ -176,13 +184,6 @@ impl fmt::Debug for Draft {
     }
 }
 
-/// Room for the lines of most messages.
-const LINES: usize = 10;
-
-fn line_at(start: usize, name: &HeaderName, value: &str) -> Result<Line, BuildError> {
-    line_of(start, name, value.len())
-}
-
 /// The line that starts there and has a value of that length.
 fn line_of(start: usize, name: &HeaderName, value: usize) -> Result<Line, BuildError> {
     let name_end = start.saturating_add(name.as_str().len());
@@ -190,15 +191,17 @@ fn line_of(start: usize, name: &HeaderName, value: usize) -> Result<Line, BuildE
     let value_end = value_start.saturating_add(value);
     let end = value_end.saturating_add(2);
     let too_large = |_| BuildError::Invalid(name.clone(), ParseError::new(ParseErrorKind::LimitExceeded, 0));
-    let offset = |at: usize| u32::try_from(at).map_err(too_large);
+    let end = u32::try_from(end).map_err(too_large)?;
+    // Nothing is behind the end.
+    let offset = |at: usize| u32::try_from(at).unwrap_or(end);
     Ok(Line {
         known: name.known(),
         origin: Origin::Received,
-        start: offset(start)?,
-        name_end: offset(name_end)?,
-        value: offset(value_start)?,
-        value_end: offset(value_end)?,
-        end: offset(end)?,
+        start: offset(start),
+        name_end: offset(name_end),
+        value: offset(value_start),
+        value_end: offset(value_end),
+        end,
     })
 }
 
@@ -226,16 +229,6 @@ fn put(octets: &mut Vec<u8>, start: usize, end: usize, parts: &[&str]) {
     }
 }
 
-/// Octets that text is written to.
-struct Octets<'a>(&'a mut Vec<u8>);
-
-impl fmt::Write for Octets<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.extend_from_slice(text.as_bytes());
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -247,7 +240,7 @@ mod tests {
 
     #[test]
     fn lines_are_exchanged_where_they_stand() {
-        let mut draft = Draft::new(format_args!("A"), 0);
+        let mut draft = Draft::new(&[b"A"], 0, 0);
         let (subject, other) = (HeaderName::SUBJECT, HeaderName::parse("X-Other").unwrap());
         for (name, value) in [
             (&subject, "1"),

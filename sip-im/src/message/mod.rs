@@ -93,17 +93,19 @@ fn to_bytes(write: impl FnOnce(&mut BytesMut), headers: &Headers, body: &Bytes) 
     out.freeze()
 }
 
+/// Whether `Content-Length` is that of the body.
+fn has_length(headers: &Headers, body: usize) -> bool {
+    let length = u64::try_from(body).unwrap_or(u64::MAX);
+    let found = headers.view::<ContentLength>();
+    found.is_ok_and(|found| found == Some(ContentLength(length)))
+}
+
 /// Writes what follows the start line. A message that was edited gets the `Content-Length` of its body.
 fn write_rest(headers: &Headers, body: &Bytes, out: &mut BytesMut) {
     out.put_slice(b"\r\n");
-    let length = u64::try_from(body.len()).unwrap_or(u64::MAX);
-    let is_right = || {
-        let found = headers.view::<ContentLength>();
-        found.is_ok_and(|found| found == Some(ContentLength(length)))
-    };
-    if headers.is_edited() && !is_right() {
+    if headers.is_edited() && !has_length(headers, body.len()) {
         let mut headers = headers.clone();
-        headers.set_reserved(&HeaderName::CONTENT_LENGTH, length.to_string());
+        headers.set_reserved(&HeaderName::CONTENT_LENGTH, body.len().to_string());
         headers.write(out);
     } else {
         headers.write(out);

@@ -169,6 +169,26 @@ impl Request {
         }
     }
 
+    /// How many octets [`Request::to_bytes`] gives.
+    pub(crate) fn octets(&self) -> usize {
+        if let Some(octets) = super::unchanged(self.start, &self.headers) {
+            return octets.len();
+        }
+        if !super::has_length(&self.headers, self.body.len()) {
+            return self.to_bytes().len();
+        }
+        let start = self.start.unwrap_or_else(|| {
+            let (method, uri) = (self.method.as_str(), self.uri.as_str());
+            [method, " ", uri, " SIP/2.0"]
+                .iter()
+                .fold(0, |sum, part| sum.saturating_add(part.len()))
+        });
+        start
+            .saturating_add(self.headers.octets())
+            .saturating_add(self.body.len())
+            .saturating_add(4)
+    }
+
     /// Appends the request as [`Request::to_bytes`] makes it.
     pub fn write(&self, out: &mut BytesMut) {
         if let Some(octets) = super::unchanged(self.start, &self.headers) {

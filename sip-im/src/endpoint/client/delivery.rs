@@ -4,11 +4,11 @@ use core::time::Duration;
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::{Cancel, Client, State, Way};
+use super::{Cancel, Client, Line, State, Way};
 use crate::Method;
 use crate::endpoint::error::SendError;
 use crate::endpoint::event::{ClientTransaction, RequestFailure, Target};
-use crate::endpoint::flows::{Place, Waiting};
+use crate::endpoint::flows::Place;
 use crate::endpoint::schedule::{ClientTimer, Key};
 use crate::endpoint::{Endpoint, SHORTEST};
 use crate::header::RetryAfter;
@@ -227,21 +227,27 @@ impl Endpoint {
         now: Instant,
     ) {
         let interval = self.config.timers.t1.max(SHORTEST);
-        let old = self.clients.get(id.0).map(|client| client.branch.clone());
-        let branch = self.mint_branch_like(&old.unwrap_or_default());
+        let Some((old, place_before)) = self
+            .clients
+            .get(id.0)
+            .map(|client| (client.branch.clone(), client.place))
+        else {
+            return;
+        };
+        if let Place::Open(flow) = place_before {
+            self.unlink(id, flow);
+        }
+        let branch = self.mint_branch_like(&old);
         let Some(client) = self.clients.get_mut(id.0) else {
             return;
         };
-        if let Place::Open(flow) = client.place {
-            self.client_flows.remove(&(flow, id));
-        }
         let key = client_key(&branch, request.method().as_str());
         client.state = match request.method() {
             Method::Invite => State::Invite(InviteClient::Calling),
             _ => State::Other(NonInviteClient::Trying),
         };
         client.branch = branch;
-        client.request = Some(request);
+        client.request = None;
         client.sent_by = None;
         client.wire = None;
         client.place = place;
@@ -254,11 +260,7 @@ impl Endpoint {
             now,
             self.config.timers.transaction(),
         );
-        match place {
-            Place::Open(flow) => self.client_opened(id, flow, None, now),
-            Place::Opening(open) => self.flows.wait(open, Waiting::Client(id)),
-            Place::Resolving(_) => {}
-        }
+        self.set_out(id, request, place, now);
     }
 
     /// Leaves somebody behind who acknowledges repetitions of a 503 to an INVITE that goes elsewhere.
@@ -285,14 +287,15 @@ impl Endpoint {
             internal: true,
             acks: Vec::new(),
             delivery: None,
+            line: Line::default(),
         };
         // The new attempt takes its own key; it is not found under this one any more.
         let key = self.clients.take_key(id.0);
         let Some(left) = self.clients.insert(key, ghost).map(ClientTransaction) else {
             return;
         };
-        self.client_flows.remove(&(flow, id));
-        self.client_flows.insert((flow, left));
+        self.unlink(id, flow);
+        self.link(left, flow);
         self.schedule.arm(
             Key::Client(left, ClientTimer::Linger),
             now,

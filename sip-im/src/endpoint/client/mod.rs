@@ -1,10 +1,12 @@
 //! Client transactions: requests that went out, until nothing more can come back (RFC 3261 sections 9.1, 17.1 and 18.1).
 
 mod delivery;
+mod line;
 mod place;
 mod progress;
 
 use core::time::Duration;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -13,8 +15,9 @@ use super::error::{CancelError, SendError};
 use super::event::OpenId;
 use super::event::{ClientTransaction, Event, RequestFailure, Target};
 use super::flows::{Authority, Place, Waiting};
+use super::random::push_random_hex;
 use super::schedule::{ClientTimer, Key};
-use super::{Endpoint, SHORTEST, random_hex, via};
+use super::{Endpoint, SHORTEST, via};
 use crate::Method;
 use crate::flow::FlowId;
 use crate::header::HeaderName;
@@ -26,6 +29,8 @@ use crate::transaction::{
 
 use delivery::Delivery;
 pub(super) use delivery::Looking;
+pub(super) use line::Ends;
+use line::Line;
 
 /// The most that one UDP datagram carries over IPv4.
 pub(super) const LARGEST_DATAGRAM: usize = 65_507;
@@ -54,8 +59,8 @@ pub(super) struct Client {
     state: State,
     branch: String,
     /// Until it is sent; of an INVITE then what its ACK and CANCEL are made from, with our Via.
-    request: Option<Request>,
-    sent_by: Option<via::SentBy>,
+    request: Option<Box<Request>>,
+    sent_by: Option<Arc<via::SentBy>>,
     /// As it was sent, while it may have to be sent again.
     wire: Option<Bytes>,
     place: Place,
@@ -70,6 +75,7 @@ pub(super) struct Client {
     acks: Vec<(String, FlowId, Bytes)>,
     /// Where it goes if it fails where it is.
     delivery: Option<Box<Delivery>>,
+    line: Line,
 }
 
 /// The way that a request takes.
@@ -214,8 +220,10 @@ impl Endpoint {
     }
 
     fn mint_branch(&mut self) -> String {
-        let mut branch = String::from(MAGIC_COOKIE);
-        branch.push_str(&random_hex(&mut self.entropy, 10));
+        let mut octets = [0; 10];
+        let mut branch = String::with_capacity(MAGIC_COOKIE.len().saturating_add(20));
+        branch.push_str(MAGIC_COOKIE);
+        push_random_hex(&mut self.entropy, &mut octets, &mut branch);
         branch
     }
 
@@ -242,7 +250,7 @@ impl Endpoint {
             Client {
                 state,
                 branch,
-                request: Some(request),
+                request: None,
                 sent_by: None,
                 wire: None,
                 place,
@@ -253,6 +261,7 @@ impl Endpoint {
                 internal,
                 acks: Vec::new(),
                 delivery,
+                line: Line::default(),
             },
         );
         // There are numbers for more transactions than memory has room for.
@@ -263,12 +272,23 @@ impl Endpoint {
             now,
             self.config.timers.transaction(),
         );
+        self.set_out(id, request, place, now);
+        id
+    }
+
+    /// Sends a transaction's request if its flow is there, and keeps it otherwise.
+    fn set_out(&mut self, id: ClientTransaction, request: Request, place: Place, now: Instant) {
         match place {
-            Place::Open(flow) => self.client_opened(id, flow, None, now),
+            Place::Open(flow) => {
+                self.send_first(id, request, flow, now);
+                return;
+            }
             Place::Opening(open) => self.flows.wait(open, Waiting::Client(id)),
             Place::Resolving(_) => {}
         }
-        id
+        if let Some(client) = self.clients.get_mut(id.0) {
+            client.request = Some(Box::new(request));
+        }
     }
 
     /// Sends a transaction's request for the first time: its flow is there, perhaps since it was asked for.
@@ -282,26 +302,36 @@ impl Endpoint {
         if !self.waits_for(id, open) {
             return;
         }
-        let Some(info) = self.flow_info(flow).cloned() else {
+        let request = self
+            .clients
+            .get_mut(id.0)
+            .and_then(|client| client.request.take());
+        if let Some(request) = request {
+            self.send_first(id, *request, flow, now);
+        } else if self.flows.get(flow).is_none() {
+            self.client_failed(id, now);
+        }
+    }
+
+    fn send_first(&mut self, id: ClientTransaction, request: Request, flow: FlowId, now: Instant) {
+        let Some(entry) = self.flows.get(flow) else {
             self.client_failed(id, now);
             return;
         };
-        let sent_by = self.local_name(info.local, info.transport);
+        let (transport, sent_by) = (entry.info.transport, &entry.sent_by);
         let Some(client) = self.clients.get_mut(id.0) else {
             return;
         };
         client.place = Place::Open(flow);
-        client.reliable = info.transport.is_reliable();
-        let Some(mut request) = client.request.take() else {
-            return;
-        };
+        client.reliable = transport.is_reliable();
+        let mut request = request;
         if !client.internal {
-            via::add_via(&mut request, info.transport, &sent_by, &client.branch);
+            via::add_via(&mut request, transport, sent_by, &client.branch);
         }
-        client.sent_by = Some(sent_by);
+        client.sent_by = Some(Arc::clone(sent_by));
         let wire = request.to_bytes();
         if matches!(client.state, State::Invite(_)) {
-            client.request = via::skeleton(&request);
+            client.request = via::skeleton(&request).map(Box::new);
         }
         let interval = client.interval;
         if !client.reliable {
@@ -309,7 +339,7 @@ impl Endpoint {
             self.schedule
                 .arm(Key::Client(id, ClientTimer::Repeat), now, interval);
         }
-        self.client_flows.insert((flow, id));
+        self.link(id, flow);
         self.heed_compression(flow, &request);
         self.transmit(flow, wire, now);
     }
@@ -390,7 +420,7 @@ impl Endpoint {
             }
             self.forget_client(id);
         } else if let Place::Open(flow) = client.place {
-            self.client_flows.remove(&(flow, id));
+            self.unlink(id, flow);
         }
     }
 
@@ -423,13 +453,10 @@ impl Endpoint {
         remember: Option<(ClientTransaction, String)>,
         now: Instant,
     ) {
-        let Some(info) = self.flow_info(flow).cloned() else {
-            return;
-        };
         let branch = self.mint_branch();
-        let sent_by = self.local_name(info.local, info.transport);
+        let Some(entry) = self.flows.get(flow) else { return };
         let mut request = request;
-        via::add_via(&mut request, info.transport, &sent_by, &branch);
+        via::add_via(&mut request, entry.info.transport, &entry.sent_by, &branch);
         let wire = request.to_bytes();
         if let Some((id, tag)) = remember
             && let Some(client) = self.clients.get_mut(id.0)
@@ -457,15 +484,15 @@ impl Endpoint {
 
     fn forget_client(&mut self, id: ClientTransaction) {
         self.schedule.disarm_client(id);
-        if let Some(client) = self.clients.remove(id.0) {
-            self.sessions.forget_client(id);
-            match client.place {
-                Place::Open(flow) => {
-                    self.client_flows.remove(&(flow, id));
-                }
-                Place::Resolving(lookup) => self.forget_lookup(lookup),
-                Place::Opening(_) => {}
-            }
+        let Some(client) = self.clients.get(id.0) else {
+            return;
+        };
+        match client.place {
+            Place::Open(flow) => self.unlink(id, flow),
+            Place::Resolving(lookup) => self.forget_lookup(lookup),
+            Place::Opening(_) => {}
         }
+        self.clients.remove(id.0);
+        self.sessions.forget_client(id);
     }
 }

@@ -132,10 +132,10 @@ struct Address {
 impl Endpoint {
     pub(super) fn request(&mut self, flow: FlowId, request: Request, now: Instant) {
         let Some(entry) = self.flows.get(flow) else { return };
-        let (remote, trusted, of_flow) = (entry.info.remote, entry.info.trusted, entry.servers);
+        let (trusted, of_flow) = (entry.info.trusted, entry.servers);
         let mut request = request;
         let octets = request.to_bytes();
-        let hop = match via::Hop::receive(&mut request, remote) {
+        let hop = match via::Hop::receive(&mut request, &entry.source) {
             Ok(hop) => hop,
             Err(fault) => {
                 self.refuse(flow, &request, fault, &[], now);
