@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use sip_im::codec::{Frame, Limits, parse_datagram};
-use sip_im::endpoint::{Config, Endpoint, Event as EndpointEvent, Input};
+use sip_im::endpoint::{Config, Endpoint, Event as EndpointEvent, Input, Target, Transmit};
 use sip_im::header::*;
 use sip_im::registration::{self, Registrar};
 use sip_im::{ContentType, Message};
-use sip_im::{FlowId, Request, StatusCode, Transport, Uri};
+use sip_im::{FlowId, Method, Request, StatusCode, Transport, Uri};
 
 struct Counting;
 
@@ -187,13 +187,15 @@ fn a_registered_binding_holds_at_most_512_octets() {
 fn endpoint(change: impl FnOnce(&mut Config), now: Instant) -> Endpoint {
     let mut config = Config::default();
     change(&mut config);
-    let mut state = 1_u8;
+    let mut state = 1_u64;
     let mut endpoint = Endpoint::new(
         config,
         Box::new(move |octets: &mut [u8]| {
             for octet in octets {
-                state = state.wrapping_mul(5).wrapping_add(113);
-                *octet = state;
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                *octet = state.to_be_bytes()[0];
             }
         }),
     );
@@ -323,6 +325,51 @@ fn a_server_transaction_allocates_at_most_eight_times() {
     // And its completed Via.
     let completed = allocations_of_a_server_transaction("client.example.com:5060;rport;");
     assert!(completed <= 8, "{completed}");
+}
+
+/// What a MESSAGE client transaction allocates, from request to response to timer K, with a thousand live at a time.
+#[test]
+fn a_client_transaction_allocates_at_most_ten_times() {
+    let now = epoch();
+    let mut endpoint = endpoint(|_| {}, now);
+    let bob = Uri::parse("sip:bob@example.com").unwrap();
+    let built = Request::builder(Method::Message, bob.clone())
+        .from(&Uri::parse("sip:alice@example.com").unwrap(), None, "9fxced76sl")
+        .to(&bob, None)
+        .call_id("3848276298220188511")
+        .cseq(1)
+        .body(&ContentType::text_plain(), Bytes::from_static(b"Hi"))
+        .build()
+        .unwrap();
+    let mut count = 0;
+    for at in 0..4000 {
+        let when = now + Duration::from_millis(5) * at;
+        let request = built.clone();
+        let sent = allocations(|| {
+            endpoint.handle_timeout(when);
+            endpoint.send(request, Target::Flow(FlowId(1)), when).unwrap();
+        });
+        let Some(Transmit::Send { data, .. }) = endpoint.poll_transmit(when) else {
+            panic!("not sent")
+        };
+        let request = parsed(std::str::from_utf8(&data).unwrap());
+        let response = request.response(StatusCode::OK).to_tag("b").build().unwrap();
+        let data = response.to_bytes();
+        let answered = allocations(|| {
+            let flow = FlowId(1);
+            endpoint.handle_input(Input::Received { flow, data }, when);
+            assert!(matches!(
+                endpoint.poll_event(),
+                Some(EndpointEvent::ResponseReceived { .. })
+            ));
+        });
+        if at >= 3000 {
+            count += sent + answered;
+        }
+    }
+    assert!((990..1010).contains(&endpoint.client_transactions()));
+    let each = count.div_ceil(1000);
+    assert!(each <= 10, "{each}");
 }
 
 #[test]
