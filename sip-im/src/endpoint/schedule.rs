@@ -187,7 +187,7 @@ impl Schedule {
         if old.at == at {
             return;
         }
-        self.disarm(key);
+        self.drop_due(key, old);
         if at == NEVER {
             return;
         }
@@ -215,6 +215,10 @@ impl Schedule {
 
     pub(super) fn disarm(&mut self, key: Key) {
         let due = self.due(key);
+        self.drop_due(key, due);
+    }
+
+    fn drop_due(&mut self, key: Key, due: Due) {
         if due.at == NEVER {
             return;
         }
@@ -411,7 +415,7 @@ impl Schedule {
 }
 
 fn nanos(duration: Duration) -> Option<Ticks> {
-    u64::try_from(duration.as_nanos())
-        .ok()
-        .filter(|nanos| *nanos < NEVER)
+    let seconds = duration.as_secs().checked_mul(1_000_000_000)?;
+    let nanos = seconds.checked_add(u64::from(duration.subsec_nanos()))?;
+    (nanos < NEVER).then_some(nanos)
 }

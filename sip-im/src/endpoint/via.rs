@@ -9,7 +9,9 @@ use crate::error::{HeaderError, HeaderErrorKind};
 use crate::flow::Transport;
 use crate::header::{CSeq, CallId, From, Header, HeaderName, Headers, To, Via};
 use crate::message::{Request, Response};
-use crate::transaction::{DialogKey, Legacy, MergeKey, Text, client_key, has_cookie, server_key};
+use crate::transaction::{
+    DialogKey, Hashed, Legacy, MergeKey, Table, Text, client_key, has_cookie, server_key,
+};
 use crate::uri::{Host, Uri};
 
 /// What we write as sent-by: our name, or the address that a flow is bound to.
@@ -59,7 +61,7 @@ impl SentBy {
 #[derive(Clone, Debug)]
 pub(super) enum ServerKey {
     /// The branch is unique.
-    Branch(Text),
+    Branch(Hashed),
     /// The client is one of RFC 2543.
     Legacy(Box<Legacy>),
 }
@@ -86,7 +88,11 @@ impl Hop {
     //# the following header fields: To, From, CSeq, Call-ID, Max-Forwards,
     //# and Via; all of these header fields are mandatory in all SIP
     //# requests.
-    pub(super) fn receive(request: &mut Request, source: &Source) -> Result<Self, StatusCode> {
+    pub(super) fn receive<T>(
+        request: &mut Request,
+        source: &Source,
+        table: &Table<T>,
+    ) -> Result<Self, StatusCode> {
         // The key is made from the Via as it was sent, the address from what is known.
         let method = match request.method() {
             Method::Ack => &Method::Invite,
@@ -96,7 +102,7 @@ impl Hop {
         let (via, end) =
             Via::view(text, 0).map_err(|fault| HeaderError::malformed(Via::NAME, fault).status())?;
         let hop = Self {
-            key: server_key_of(request, &via, method)?,
+            key: server_key_of(request, &via, method, table)?,
             port: via.port,
             symmetric: via.rport.is_some(),
         };
@@ -107,12 +113,18 @@ impl Hop {
     }
 }
 
-fn server_key_of(request: &Request, via: &ViaView<'_>, method: &Method) -> Result<ServerKey, StatusCode> {
+fn server_key_of<T>(
+    request: &Request,
+    via: &ViaView<'_>,
+    method: &Method,
+    table: &Table<T>,
+) -> Result<ServerKey, StatusCode> {
     if let Some(branch) = via.branch
         && has_cookie(branch)
     {
         let sent_by = (via.host, via.port);
-        return Ok(ServerKey::Branch(server_key(branch, sent_by, method.as_str())));
+        let key = server_key(branch, sent_by, method.as_str());
+        return Ok(ServerKey::Branch(table.hashed(key)));
     }
     let facts = Facts::of(request)?;
     Ok(ServerKey::Legacy(Box::new(Legacy {
@@ -136,9 +148,9 @@ impl ServerKey {
     /// # Errors
     ///
     /// Fails with the status to answer.
-    pub(super) fn cancelled(&self, cancel: &Request) -> Result<Self, StatusCode> {
+    pub(super) fn cancelled<T>(&self, cancel: &Request, table: &Table<T>) -> Result<Self, StatusCode> {
         match self {
-            Self::Branch(_) => server_key_of(cancel, &required::<Via>(cancel)?, &Method::Invite),
+            Self::Branch(_) => server_key_of(cancel, &required::<Via>(cancel)?, &Method::Invite, table),
             Self::Legacy(legacy) => Ok(Self::Legacy(Box::new(legacy.of(Method::Invite)))),
         }
     }

@@ -7,7 +7,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 use super::cursor::{list_element, piece};
 use super::line::{Line, Origin, Table, to_usize};
-use super::{Header, HeaderName, Shape};
+use super::{Header, HeaderName, Known, Shape};
 use crate::ByteStr;
 use crate::codec::view::{self, Viewed};
 use crate::error::{HeaderError, HeaderErrorKind};
@@ -118,9 +118,35 @@ impl Headers {
         })
     }
 
-    /// As [`Headers::values`], as octets in place.
-    pub(crate) fn octets_of<'a>(&'a self, name: &'a HeaderName) -> impl Iterator<Item = &'a [u8]> {
-        self.lines(name).map(|line| self.table.octets(&self.block, line))
+    /// The lines of that name with their values, as octets in place.
+    pub(crate) fn raw<'a>(&'a self, name: &'a HeaderName) -> impl Iterator<Item = RawLine<'a>> {
+        self.lines(name).map(|line| RawLine {
+            line: match line.origin {
+                Origin::Received => self.block.get(to_usize(line.start)..to_usize(line.end)),
+                Origin::Folded | Origin::Written => None,
+            },
+            value: self.table.octets(&self.block, line),
+        })
+    }
+
+    /// About how long the lines of some well-known names are.
+    pub(crate) fn octets_of(&self, names: &[HeaderName]) -> usize {
+        let known = |name: &HeaderName| name.known().and_then(Known::bit);
+        let wanted = names.iter().filter_map(known).fold(0, |all, bit| all | bit);
+        let lines = self.table.lines().iter();
+        lines
+            .filter(|line| {
+                line.known
+                    .and_then(Known::bit)
+                    .is_some_and(|bit| wanted & bit != 0)
+            })
+            .map(|line| match line.origin {
+                Origin::Received => to_usize(line.end.saturating_sub(line.start)),
+                Origin::Folded | Origin::Written => {
+                    self.table.octets(&self.block, line).len().saturating_add(16)
+                }
+            })
+            .fold(0, usize::saturating_add)
     }
 
     /// Name as it is spelled, and value, of each line in order. Folded values are unfolded.
@@ -297,6 +323,13 @@ impl fmt::Debug for Headers {
         }
         map.finish()
     }
+}
+
+/// A line as octets.
+pub(crate) struct RawLine<'a> {
+    /// The whole of it, if it was received in one piece.
+    pub(crate) line: Option<&'a [u8]>,
+    pub(crate) value: &'a [u8],
 }
 
 /// The lines of one name.

@@ -50,6 +50,7 @@ pub(crate) use contact::parse_q;
 pub use conveyed::{From, To};
 pub use date::Date;
 pub use event::{Event, SubscriptionState, SubscriptionStateValue};
+pub(crate) use headers::RawLine;
 pub use headers::{All, Headers};
 pub use history::HistoryInfo;
 pub use identity::{PAssertedIdentity, PChargingVector, PPreferredIdentity, PServedUser};

@@ -203,8 +203,8 @@ impl RequestBuilder {
     }
 }
 
-/// Room for the lines of most messages, but for the Vias.
-const LINES: usize = 7;
+/// Room for the lines of most messages.
+const LINES: usize = 8;
 
 impl ResponseBuilder {
     pub(super) fn of_request(request: &Request, status: StatusCode) -> Self {
@@ -259,17 +259,13 @@ impl ResponseBuilder {
         ];
         let reason = status.default_reason();
         // The start line, a tag, the Content-Length, and not much more: it is kept while the request may come again.
-        let (mut octets, mut lines) = (reason.len().saturating_add(80), LINES);
-        for name in &COPIED {
-            for value in request.octets_of(name) {
-                let line = name.as_str().len().saturating_add(4);
-                octets = octets.saturating_add(line).saturating_add(value.len());
-                lines = lines.saturating_add(usize::from(*name == HeaderName::VIA));
-            }
-        }
+        let octets = request
+            .octets_of(&COPIED)
+            .saturating_add(reason.len())
+            .saturating_add(80);
         let code = status.digits();
         let mut fields = Fields {
-            draft: Draft::new(&[b"SIP/2.0 ", &code, b" ", reason.as_bytes()], octets, lines),
+            draft: Draft::new(&[b"SIP/2.0 ", &code, b" ", reason.as_bytes()], octets, LINES),
             ..Fields::default()
         };
         for name in &COPIED {
@@ -285,9 +281,13 @@ impl ResponseBuilder {
     /// Gives To a tag, unless the request is inside a dialog and has one.
     #[must_use]
     pub fn to_tag(mut self, tag: &str) -> Self {
-        if let Ok(Some(to)) = self.fields.draft.view::<To>()
-            && to.tag.is_none()
-        {
+        let has_no_tag = {
+            // An address in brackets without anything behind them is what most requests have.
+            let text = self.fields.draft.text(&HeaderName::TO).unwrap_or_default();
+            let is_plain = text.starts_with('<') && text.find('>') == Some(text.len().saturating_sub(1));
+            is_plain || matches!(self.fields.draft.view::<To>(), Ok(Some(to)) if to.tag.is_none())
+        };
+        if has_no_tag {
             // Typed writing could change what the peer wrote, so only the tag is added; it goes last, since parameters after
             // a URI without brackets are those of the field as well.
             let is_token = !tag.is_empty() && tag.bytes().all(is_token_byte);

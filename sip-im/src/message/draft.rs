@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::codec::view::{self, Viewed};
 use crate::error::{BuildError, HeaderError, ParseError, ParseErrorKind};
-use crate::header::{HeaderName, Headers, Line, Origin, Table};
+use crate::header::{HeaderName, Headers, Line, Origin, RawLine, Table};
 
 /// The start line and the header fields of a message, as far as they are written.
 #[derive(Clone, Default)]
@@ -130,8 +130,20 @@ impl Draft {
 
     /// Appends all fields of that name of another message, as they were written there.
     pub(super) fn copy(&mut self, from: &Headers, name: &HeaderName) -> Result<(), BuildError> {
-        from.octets_of(name)
-            .try_for_each(|value| self.push_octets(name, value))
+        for RawLine { line, value } in from.raw(name) {
+            // As we write it, so that it is copied at once.
+            let spelled = line.and_then(|line| line.strip_prefix(name.as_str().as_bytes()));
+            let plain = spelled.and_then(|rest| rest.strip_prefix(b": "));
+            match (line, plain) {
+                (Some(line), Some(rest)) if rest.len() == value.len().saturating_add(2) => {
+                    let place = line_of(self.octets.len(), name, value.len())?;
+                    self.octets.extend_from_slice(line);
+                    self.table.push(place);
+                }
+                _ => self.push_octets(name, value)?,
+            }
+        }
+        Ok(())
     }
 
     /// Ends the head of a message that goes out as it is.

@@ -31,7 +31,7 @@ pub use invite_client::{InviteClient, InviteClientInput};
 pub use invite_server::{InviteServer, InviteServerInput};
 pub(crate) use key::{DialogKey, Legacy, MAGIC_COOKIE, MergeKey, client_key, has_cookie, server_key};
 pub use server::{NonInviteServer, NonInviteServerInput};
-pub(crate) use table::{NumberHasher, Table, parts};
+pub(crate) use table::{Hashed, NumberHasher, Table, parts};
 pub(crate) use text::Text;
 pub use timer::Timers;
 

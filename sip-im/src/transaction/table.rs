@@ -38,6 +38,13 @@ enum Content<T> {
     Free(Option<u32>),
 }
 
+/// A key and its hash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Hashed {
+    hash: u64,
+    key: Text,
+}
+
 impl<T> Table<T> {
     pub(crate) fn new(entropy: &mut Entropy) -> Self {
         let mut secret = [0; 16];
@@ -69,9 +76,9 @@ impl<T> Table<T> {
     }
 
     /// Adds a transaction that is found by its key, if it has one. `None` when there is no number for it.
-    pub(crate) fn insert(&mut self, key: Option<Text>, value: T) -> Option<u64> {
-        let hash = key.as_ref().map_or(0, |key| self.hash(key));
+    pub(crate) fn insert(&mut self, key: Option<Hashed>, value: T) -> Option<u64> {
         let is_keyed = key.is_some();
+        let (hash, key) = key.map_or((0, None), |hashed| (hashed.hash, Some(hashed.key)));
         let content = Content::Taken { hash, key, value };
         let (place, generation) = if let Some(place) = self.free {
             let entry = self.places.get_mut(to_usize(place))?;
@@ -108,10 +115,10 @@ impl<T> Table<T> {
     }
 
     /// The transaction with that key.
-    pub(crate) fn find(&self, key: &Text) -> Option<u64> {
-        let hash = self.hash(key);
-        let first = *self.by_hash.get(&hash)?;
-        let others = self.beside.iter().filter(|(other, _)| *other == hash);
+    pub(crate) fn find(&self, hashed: &Hashed) -> Option<u64> {
+        let Hashed { hash, key } = hashed;
+        let first = *self.by_hash.get(hash)?;
+        let others = self.beside.iter().filter(|(other, _)| other == hash);
         core::iter::once(first)
             .chain(others.map(|(_, place)| *place))
             .find_map(|place| {
@@ -126,13 +133,13 @@ impl<T> Table<T> {
     }
 
     /// Gives a transaction another key, or takes it away.
-    pub(crate) fn set_key(&mut self, id: u64, new: Option<Text>) {
-        let new_hash = new.as_ref().map_or(0, |key| self.hash(key));
+    pub(crate) fn set_key(&mut self, id: u64, new: Option<Hashed>) {
+        let is_keyed = new.is_some();
+        let (new_hash, new) = new.map_or((0, None), |hashed| (hashed.hash, Some(hashed.key)));
         let Some(Content::Taken { hash, key, .. }) = self.content_mut(id) else {
             return;
         };
         let old_hash = core::mem::replace(hash, new_hash);
-        let is_keyed = new.is_some();
         let old = core::mem::replace(key, new);
         let (place, _) = parts(id);
         if old.is_some() {
@@ -144,13 +151,13 @@ impl<T> Table<T> {
     }
 
     /// The key of a transaction, which it has no longer.
-    pub(crate) fn take_key(&mut self, id: u64) -> Option<Text> {
+    pub(crate) fn take_key(&mut self, id: u64) -> Option<Hashed> {
         let Some(Content::Taken { hash, key, .. }) = self.content_mut(id) else {
             return None;
         };
         let (hash, key) = (*hash, key.take()?);
         self.unpoint(hash, parts(id).0);
-        Some(key)
+        Some(Hashed { hash, key })
     }
 
     pub(crate) fn remove(&mut self, id: u64) -> Option<T> {
@@ -206,10 +213,14 @@ impl<T> Table<T> {
         (entry.generation == generation).then_some(&mut entry.content)
     }
 
-    fn hash(&self, key: &Text) -> u64 {
+    /// Hashes a key.
+    pub(crate) fn hashed(&self, key: Text) -> Hashed {
         let mut hasher = self.keyed.clone();
         hasher.write(key.as_bytes());
-        hasher.finish()
+        Hashed {
+            hash: hasher.finish(),
+            key,
+        }
     }
 
     fn point(&mut self, hash: u64, place: u32) {
@@ -288,26 +299,26 @@ mod tests {
         Table::new(&mut entropy)
     }
 
-    fn key(name: &str) -> Text {
-        Text::new(&[name], &[])
+    fn hashed(table: &Table<u32>, name: &str) -> Hashed {
+        table.hashed(Text::new(&[name], &[]))
     }
 
     fn found(table: &Table<u32>, name: &str) -> Option<u32> {
-        table.get(table.find(&key(name))?).copied()
+        table.get(table.find(&hashed(table, name))?).copied()
     }
 
     #[test]
     fn a_number_is_not_given_twice_though_its_place_is() {
         let mut table = table();
-        let first = table.insert(Some(key("a")), 1).unwrap();
+        let first = table.insert(Some(hashed(&table, "a")), 1).unwrap();
         assert_eq!(table.remove(first), Some(1));
-        let second = table.insert(Some(key("a")), 2).unwrap();
+        let second = table.insert(Some(hashed(&table, "a")), 2).unwrap();
         assert_ne!(first, second);
         assert_eq!(parts(first).0, parts(second).0, "the place is used again");
         assert_eq!(table.get(first), None);
         assert_eq!(table.get_mut(first), None);
         assert_eq!(table.remove(first), None);
-        table.set_key(first, Some(key("b")));
+        table.set_key(first, Some(hashed(&table, "b")));
         assert_eq!(
             (found(&table, "a"), found(&table, "b"), table.len()),
             (Some(2), None, 1)
@@ -330,13 +341,13 @@ mod tests {
     fn after_a_flood_room_is_given_back_and_numbers_go_on() {
         let mut table = table();
         let many: Vec<u64> = (0..5000)
-            .filter_map(|at| table.insert(Some(key(&format!("{at}"))), at))
+            .filter_map(|at| table.insert(Some(hashed(&table, &format!("{at}"))), at))
             .collect();
         for id in &many {
             table.remove(*id);
         }
         assert!(table.is_empty() && table.has_no_keys() && table.places.capacity() == 0);
-        let next = table.insert(Some(key("1")), 1).unwrap();
+        let next = table.insert(Some(hashed(&table, "1")), 1).unwrap();
         assert!(!many.contains(&next));
         assert_eq!(found(&table, "1"), Some(1));
     }
@@ -347,11 +358,11 @@ mod tests {
         let ids: Vec<u64> = ["a", "b", "c"]
             .iter()
             .zip(0..)
-            .filter_map(|(name, value)| table.insert(Some(key(name)), value))
+            .filter_map(|(name, value)| table.insert(Some(hashed(&table, name)), value))
             .collect();
         // As if one hash were that of all three.
         table.by_hash.clear();
-        let hash = table.hash(&key("b"));
+        let hash = hashed(&table, "b").hash;
         for id in &ids {
             let Some(Content::Taken { hash: kept, .. }) = table.content_mut(*id) else {
                 panic!()
@@ -374,10 +385,10 @@ mod tests {
         let mut table = table();
         let id = table.insert(None, 1).unwrap();
         assert!(table.has_no_keys());
-        table.set_key(id, Some(key("a")));
-        table.set_key(id, Some(key("b")));
+        table.set_key(id, Some(hashed(&table, "a")));
+        table.set_key(id, Some(hashed(&table, "b")));
         assert_eq!((found(&table, "a"), found(&table, "b")), (None, Some(1)));
-        assert_eq!(table.take_key(id), Some(key("b")));
+        assert_eq!(table.take_key(id), Some(hashed(&table, "b")));
         assert_eq!((table.take_key(id), found(&table, "b")), (None, None));
         assert_eq!(table.get(id), Some(&1));
     }

@@ -253,7 +253,7 @@ impl Endpoint {
         client.place = place;
         client.fallback = fallback;
         client.interval = interval;
-        self.clients.set_key(id.0, Some(key));
+        self.clients.set_key(id.0, Some(self.clients.hashed(key)));
         self.schedule.disarm_client(id);
         self.schedule.arm(
             Key::Client(id, ClientTimer::Timeout),

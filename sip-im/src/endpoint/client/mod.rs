@@ -241,6 +241,7 @@ impl Endpoint {
             delivery,
         } = way;
         let key = client_key(&branch, request.method().as_str());
+        let key = self.clients.hashed(key);
         let state = match request.method() {
             Method::Invite => State::Invite(InviteClient::Calling),
             _ => State::Other(NonInviteClient::Trying),

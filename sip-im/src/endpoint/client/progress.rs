@@ -26,7 +26,11 @@ impl Endpoint {
         let Some((key, top)) = via::response_key(&response) else {
             return;
         };
-        let Some(id) = self.clients.find(&key).map(ClientTransaction) else {
+        let Some(id) = self
+            .clients
+            .find(&self.clients.hashed(key))
+            .map(ClientTransaction)
+        else {
             return;
         };
         let Some(client) = self.clients.get_mut(id.0) else {

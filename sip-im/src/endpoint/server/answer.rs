@@ -279,7 +279,7 @@ impl Endpoint {
         else {
             return;
         };
-        let _ = via::Hop::receive(&mut request, &via::Source::new(remote));
+        let _ = via::Hop::receive(&mut request, &via::Source::new(remote), &self.servers);
         if let Ok(response) = request.response(StatusCode::TRYING).build() {
             // A transaction with a final response has no request any more.
             let _ = self.answer(id, &response, true, now);

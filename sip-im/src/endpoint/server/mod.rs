@@ -135,7 +135,7 @@ impl Endpoint {
         let (trusted, of_flow) = (entry.info.trusted, entry.servers);
         let mut request = request;
         let octets = request.to_bytes();
-        let hop = match via::Hop::receive(&mut request, &entry.source) {
+        let hop = match via::Hop::receive(&mut request, &entry.source, &self.servers) {
             Ok(hop) => hop,
             Err(fault) => {
                 self.refuse(flow, &request, fault, &[], now);
@@ -183,7 +183,7 @@ impl Endpoint {
             _ => Ok(None),
         };
         let invite = match request.method() {
-            Method::Cancel => hop.key.cancelled(&request).map(Some),
+            Method::Cancel => hop.key.cancelled(&request, &self.servers).map(Some),
             _ => Ok(None),
         };
         let (call, invite) = match (call, invite) {
