@@ -18,6 +18,7 @@
 //! ```
 
 mod client;
+mod index;
 mod invite_client;
 mod invite_server;
 mod key;

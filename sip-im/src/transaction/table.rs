@@ -1,9 +1,9 @@
 //! The table of open transactions: a message is matched to one by a hash of what its Via says, and a timer by its place.
 
-use core::hash::{BuildHasherDefault, Hasher};
-use std::collections::HashMap;
+use core::hash::Hasher;
 use std::hash::DefaultHasher;
 
+use super::index::Index;
 use super::text::Text;
 use crate::Entropy;
 
@@ -19,9 +19,7 @@ pub(crate) struct Table<T> {
     /// Of places that are not there yet.
     generation: u32,
     len: usize,
-    by_hash: HashMap<u64, u32, BuildHasherDefault<NumberHasher>>,
-    /// Those whose hash belongs to another.
-    beside: Vec<(u64, u32)>,
+    index: Index,
     keyed: DefaultHasher,
 }
 
@@ -56,8 +54,7 @@ impl<T> Table<T> {
             free: None,
             generation: 0,
             len: 0,
-            by_hash: HashMap::default(),
-            beside: Vec::new(),
+            index: Index::default(),
             keyed,
         }
     }
@@ -72,7 +69,7 @@ impl<T> Table<T> {
 
     /// Whether nothing is found by a key any more.
     pub(crate) fn has_no_keys(&self) -> bool {
-        self.by_hash.is_empty() && self.beside.is_empty()
+        self.index.is_empty()
     }
 
     /// Adds a transaction that is found by its key, if it has one. `None` when there is no number for it.
@@ -95,7 +92,7 @@ impl<T> Table<T> {
         };
         self.len = self.len.saturating_add(1);
         if is_keyed {
-            self.point(hash, place);
+            self.index.insert(hash, place);
         }
         Some(number(place, generation))
     }
@@ -117,19 +114,13 @@ impl<T> Table<T> {
     /// The transaction with that key.
     pub(crate) fn find(&self, hashed: &Hashed) -> Option<u64> {
         let Hashed { hash, key } = hashed;
-        let first = *self.by_hash.get(hash)?;
-        let others = self.beside.iter().filter(|(other, _)| other == hash);
-        core::iter::once(first)
-            .chain(others.map(|(_, place)| *place))
-            .find_map(|place| {
-                let entry = self.places.get(to_usize(place))?;
-                match &entry.content {
-                    Content::Taken { key: Some(found), .. } if found == key => {
-                        Some(number(place, entry.generation))
-                    }
-                    _ => None,
-                }
-            })
+        let content = |place: u32| self.places.get(to_usize(place));
+        let place = self.index.find(*hash, |place| {
+            content(place).is_some_and(
+                |entry| matches!(&entry.content, Content::Taken { key: Some(found), .. } if found == key),
+            )
+        })?;
+        Some(number(place, content(place)?.generation))
     }
 
     /// Gives a transaction another key, or takes it away.
@@ -143,10 +134,10 @@ impl<T> Table<T> {
         let old = core::mem::replace(key, new);
         let (place, _) = parts(id);
         if old.is_some() {
-            self.unpoint(old_hash, place);
+            self.index.remove(old_hash, place);
         }
         if is_keyed {
-            self.point(new_hash, place);
+            self.index.insert(new_hash, place);
         }
     }
 
@@ -156,7 +147,7 @@ impl<T> Table<T> {
             return None;
         };
         let (hash, key) = (*hash, key.take()?);
-        self.unpoint(hash, parts(id).0);
+        self.index.remove(hash, parts(id).0);
         Some(Hashed { hash, key })
     }
 
@@ -181,7 +172,7 @@ impl<T> Table<T> {
             return None;
         };
         if key.is_some() {
-            self.unpoint(hash, place);
+            self.index.remove(hash, place);
         }
         if self.len == 0 {
             self.shrink();
@@ -197,8 +188,7 @@ impl<T> Table<T> {
         // New places begin with numbers that no old one has given.
         self.places = Vec::new();
         self.free = None;
-        self.by_hash = HashMap::default();
-        self.beside = Vec::new();
+        self.index = Index::default();
     }
 
     fn content(&self, id: u64) -> Option<&Content<T>> {
@@ -220,24 +210,6 @@ impl<T> Table<T> {
         Hashed {
             hash: hasher.finish(),
             key,
-        }
-    }
-
-    fn point(&mut self, hash: u64, place: u32) {
-        let first = *self.by_hash.entry(hash).or_insert(place);
-        if first != place {
-            self.beside.push((hash, place));
-        }
-    }
-
-    fn unpoint(&mut self, hash: u64, place: u32) {
-        if let Some(at) = self.beside.iter().position(|found| *found == (hash, place)) {
-            self.beside.remove(at);
-        } else if self.by_hash.remove(&hash).is_some()
-            && let Some(at) = self.beside.iter().position(|(other, _)| *other == hash)
-        {
-            let (_, next) = self.beside.remove(at);
-            self.by_hash.insert(hash, next);
         }
     }
 }
@@ -350,34 +322,6 @@ mod tests {
         let next = table.insert(Some(hashed(&table, "1")), 1).unwrap();
         assert!(!many.contains(&next));
         assert_eq!(found(&table, "1"), Some(1));
-    }
-
-    #[test]
-    fn those_whose_hashes_are_equal_are_told_apart() {
-        let mut table = table();
-        let ids: Vec<u64> = ["a", "b", "c"]
-            .iter()
-            .zip(0..)
-            .filter_map(|(name, value)| table.insert(Some(hashed(&table, name)), value))
-            .collect();
-        // As if one hash were that of all three.
-        table.by_hash.clear();
-        let hash = hashed(&table, "b").hash;
-        for id in &ids {
-            let Some(Content::Taken { hash: kept, .. }) = table.content_mut(*id) else {
-                panic!()
-            };
-            *kept = hash;
-            table.point(hash, parts(*id).0);
-        }
-        assert_eq!((table.by_hash.len(), table.beside.len()), (1, 2));
-        assert_eq!(found(&table, "b"), Some(1), "not the one that came first");
-        table.remove(ids[0]);
-        assert_eq!((found(&table, "b"), table.beside.len()), (Some(1), 1));
-        table.remove(ids[2]);
-        assert_eq!((found(&table, "b"), table.beside.len()), (Some(1), 0));
-        table.remove(ids[1]);
-        assert!(table.has_no_keys() && table.is_empty());
     }
 
     #[test]
