@@ -419,3 +419,6 @@ fn nanos(duration: Duration) -> Option<Ticks> {
     let nanos = seconds.checked_add(u64::from(duration.subsec_nanos()))?;
     (nanos < NEVER).then_some(nanos)
 }
+
+#[cfg(test)]
+mod tests;
