@@ -52,6 +52,17 @@ pub(crate) fn forms_dialog(request: &Request) -> bool {
     ) && to_tag(request).is_none()
 }
 
+/// Whether a request is one by which an end learns the way for those that follow.
+///
+//= https://www.rfc-editor.org/rfc/rfc6665#section-4.3
+//# If a proxy
+//# wishes to see all of the SUBSCRIBE and NOTIFY requests for a given
+//# dialog, it MUST add a "Record-Route" header field to the initial
+//# SUBSCRIBE request and all NOTIFY requests.
+pub(crate) fn takes_record_route(request: &Request) -> bool {
+    forms_dialog(request) || *request.method() == Method::Notify
+}
+
 /// Whether a request inside a dialog ends it, once it is answered.
 pub(crate) fn ends_dialog(request: &Request) -> bool {
     match request.method() {

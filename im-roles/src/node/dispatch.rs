@@ -386,7 +386,7 @@ impl Node {
             self.fail(id);
             return;
         };
-        if message::forms_dialog(&request) {
+        if message::takes_record_route(&request) {
             let recorded = self
                 .own_route(flow)
                 .is_some_and(|route| proxy::add_record_route(&mut request, &route).is_ok());

@@ -76,7 +76,7 @@ impl Node {
         let next = self
             .pop_own_routes(&mut request)
             .filter(|next| *next != flow && !self.controlling.serves(request.uri()));
-        if message::forms_dialog(&request) {
+        if message::takes_record_route(&request) {
             let Some(route) = self.own_route(flow) else { return };
             if proxy::add_record_route(&mut request, &route).is_err() {
                 self.turn_away(

@@ -341,11 +341,18 @@ fn what_cannot_be_watched_is_refused() {
     assert_eq!(world.node.load().watchers, 0);
 }
 
+//= https://www.rfc-editor.org/rfc/rfc6665#section-4.3
+//= type=test
+//# If a proxy
+//# wishes to see all of the SUBSCRIBE and NOTIFY requests for a given
+//# dialog, it MUST add a "Record-Route" header field to the initial
+//# SUBSCRIBE request and all NOTIFY requests.
 #[test]
 fn a_subscription_is_renewed_and_ended_in_its_dialog() {
     let mut world = world();
     subscribe(&mut world, 1, "alice", "presence", "Expires: 100\r\n");
     let (_, first) = notified(&mut world, 1);
+    assert!(first.headers().contains(&HeaderName::RECORD_ROUTE));
     world.pass(Duration::from_secs(50));
     let response = refresh(&mut world, 1, "alice", &first, 300);
     assert_eq!(response.status().code(), 200);
