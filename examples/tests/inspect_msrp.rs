@@ -1,4 +1,4 @@
-//! The kind of `im-inspect` that puts a session behind the octets of a connection.
+//! The kinds of `im-inspect` that put a session behind the octets of a connection, and read envelopes.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -103,4 +103,28 @@ fn strangers_and_nonsense_are_answered_as_the_protocol_says() {
     assert!(sent(&value).contains("MSRP tid2 481 No Such Session\r\n"));
     let value = inspect("nonsense\r\n", &[]);
     assert_eq!((&value["messages"], sent(&value)), (&json!([]), String::new()));
+}
+
+#[test]
+fn what_came_before_a_fault_is_answered_however_it_is_cut() {
+    let octets = chunk("message1", "", "1-5/5", "hello", '$') + "no message\r\n";
+    for cuts in [&[][..], &[octets.len() - 12]] {
+        let value = inspect(&octets, cuts);
+        assert!(sent(&value).starts_with("MSRP tid1 200 OK\r\n"), "{cuts:?}");
+        assert_eq!(value["messages"][0]["complete"], true);
+    }
+}
+
+#[test]
+fn an_envelope_is_refused_for_a_header_that_is_named() {
+    let envelope =
+        "From: <sip:a@b>\r\nDateTime: 2000-02-30T13:40:00Z\r\n\r\nContent-Type: text/plain\r\n\r\nHi";
+    let query = json!({"id": 1, "kind": "cpim", "data": STANDARD.encode(envelope)});
+    let answer = answer(&query.to_string(), &NoMeter);
+    let error = &answer["error"];
+    assert_eq!(answer["ok"], false);
+    assert_eq!(
+        (&error["where"], &error["offset"]),
+        (&json!("DateTime"), &json!(17))
+    );
 }
