@@ -1,6 +1,6 @@
 //! Registering with the server (RFC 3261 10.2), and keeping it so.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sip_im::header::Contact;
 use sip_im::registration::{Registration, RegistrationState};
@@ -180,7 +180,11 @@ impl Client {
             .is_some_and(|status| (400..500).contains(&status) && status != 408);
         match self.registration.step {
             Step::Registered if !refused => {
-                let after = self.back_off();
+                //= https://www.rfc-editor.org/rfc/rfc3261#section-21.5.4
+                //# It SHOULD NOT forward any other requests to that server for
+                //# the duration specified in the Retry-After header field, if present.
+                let asked = failure.retry_after.unwrap_or_default().min(LONGEST_WAIT);
+                let after = self.back_off().max(asked);
                 self.timers.set(Timer::Register, after, now);
             }
             Step::Registered => {
@@ -193,3 +197,6 @@ impl Client {
         self.failed(command, failure);
     }
 }
+
+/// The longest that an overloaded server keeps a registration from being tried again.
+const LONGEST_WAIT: Duration = Duration::from_secs(3_600);

@@ -5,7 +5,9 @@ use std::time::Duration;
 use im_roles::client::{CommandError, Event};
 use im_roles::flow::{Protocol, Transport};
 use sip_im::digest::{Algorithm, Challenge, Ha1, Qop};
-use sip_im::header::{Authorization, Contact, Expires, MinExpires, PAssertedIdentity, WwwAuthenticate};
+use sip_im::header::{
+    Authorization, Contact, Expires, MinExpires, PAssertedIdentity, RetryAfter, WwwAuthenticate,
+};
 use sip_im::{Method, Request, ResponseBuilder, StatusCode};
 
 use super::world::{World, uri};
@@ -142,6 +144,32 @@ fn a_registration_is_renewed_before_it_ends() {
         world.events.last(),
         Some(Event::Registered { command: None, .. })
     ));
+}
+
+//= https://www.rfc-editor.org/rfc/rfc3261#section-21.5.4
+//= type=test
+//# It SHOULD NOT forward any other requests to that server for
+//# the duration specified in the Retry-After header field, if present.
+#[test]
+fn an_overloaded_server_is_left_alone_for_as_long_as_it_asks() {
+    let mut world = World::new();
+    world.client.register(world.now).unwrap();
+    let (transaction, request) = world.request(&Method::Register);
+    let response = granted(&request, 3_600);
+    world.answer(transaction, response);
+    world.pass(Duration::from_secs(3_001));
+    let (transaction, request) = world.request(&Method::Register);
+    let response = request
+        .response(StatusCode::SERVICE_UNAVAILABLE)
+        .header_typed(&RetryAfter::new(120));
+    world.answer(transaction, response);
+    world.pass(Duration::from_secs(119));
+    assert!(world.requests.is_empty());
+    world.pass(Duration::from_secs(2));
+    let (transaction, request) = world.request(&Method::Register);
+    let response = granted(&request, 3_600);
+    world.answer(transaction, response);
+    assert!(world.client.is_registered());
 }
 
 //= https://www.rfc-editor.org/rfc/rfc3261#section-10.2.8
