@@ -109,16 +109,13 @@ impl Node {
             match self.hop(&request) {
                 Hop::Role(role) => role,
                 // Passing on for strangers to strangers is what an open relay does.
-                Hop::Address(..) | Hop::Refuse(_) if !in_dialog => {
-                    self.turn_away(
-                        transaction,
-                        &request,
-                        flow,
-                        from,
-                        StatusCode::NOT_FOUND,
-                        None,
-                        now,
-                    );
+                Hop::Address(..) if !in_dialog => {
+                    let status = StatusCode::NOT_FOUND;
+                    self.turn_away(transaction, &request, flow, from, status, None, now);
+                    return;
+                }
+                Hop::Refuse(status) if !in_dialog => {
+                    self.turn_away(transaction, &request, flow, from, status, None, now);
                     return;
                 }
                 _ => RoleKind::Participating,
@@ -134,13 +131,23 @@ impl Node {
             .push_back((role, signal::Input::Request { id, request, origin }));
     }
 
-    /// OPTIONS to the server itself (RFC 3261 11.2).
+    /// OPTIONS to the server itself (RFC 3261 11.2); as such it takes nothing else but REGISTER.
     fn answers_itself(&mut self, transaction: ServerTransaction, request: &Request, now: Instant) -> bool {
-        if *request.method() != Method::Options
+        if message::to_tag(request).is_some()
             || request.uri().user().is_some()
             || !self.is_itself(request.uri())
         {
             return false;
+        }
+        if *request.method() != Method::Options {
+            //= https://www.rfc-editor.org/rfc/rfc3261#section-8.2.1
+            //# The response MUST also include an Allow header field
+            //# listing methods supported by the UAS.
+            let response = request
+                .response(StatusCode::METHOD_NOT_ALLOWED)
+                .header_typed(&Allow::new([Method::Options, Method::Register]));
+            self.answer(transaction, response.build().ok(), now);
+            return true;
         }
         //= https://www.rfc-editor.org/rfc/rfc3261#section-11.2
         //# Allow, Accept, Accept-Encoding, Accept-Language, and Supported header

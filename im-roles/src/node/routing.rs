@@ -2,7 +2,7 @@
 
 use sip_im::header::Route;
 use sip_im::proxy;
-use sip_im::{FlowId, Request, StatusCode, Transport, Uri};
+use sip_im::{FlowId, Request, Scheme, StatusCode, Transport, Uri};
 
 use super::Node;
 use crate::config::NextHop;
@@ -110,6 +110,13 @@ impl Node {
         }
         if message::to_tag(request).is_some() && is_address(uri) {
             return self.address_of(uri);
+        }
+        //= https://www.rfc-editor.org/rfc/rfc3261#section-16.3
+        //# If the Request-URI has a URI whose scheme is not understood by the
+        //# proxy, the proxy SHOULD reject the request with a 416 (Unsupported
+        //# URI Scheme) response.
+        if matches!(uri.scheme(), Scheme::Cid | Scheme::Urn | Scheme::Other) {
+            return Hop::Refuse(StatusCode::UNSUPPORTED_URI_SCHEME);
         }
         let Some(domain) = uri.identity().domain().map(str::to_owned) else {
             return Hop::Refuse(StatusCode::NOT_FOUND);

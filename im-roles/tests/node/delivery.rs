@@ -179,12 +179,7 @@ fn a_store_that_does_not_answer_costs_504_and_its_late_answer_nothing() {
 #[test]
 fn unknown_addresses_are_not_found() {
     let mut world = two_users();
-    for to in [
-        "sip:nobody@example.com",
-        "sip:bob@elsewhere.test",
-        "sip:example.com",
-        "tel:+4930123",
-    ] {
+    for to in ["sip:nobody@example.com", "sip:bob@elsewhere.test", "tel:+4930123"] {
         let text = world.text(
             1,
             "MESSAGE",

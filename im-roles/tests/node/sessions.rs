@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use sip_im::Request;
-use sip_im::header::{Contact, HeaderName, RecordRoute};
+use sip_im::header::{Allow, Contact, HeaderName, RecordRoute};
+use sip_im::{Method, Request};
 
 use crate::world::{World, authorized};
 
@@ -293,6 +293,38 @@ fn who_hides_in_the_invite_is_hidden_in_the_bye() {
         );
     }
     assert_eq!(world.get_request(2).method().as_str(), "BYE");
+}
+
+#[test]
+fn the_server_as_such_takes_options_only_and_says_so() {
+    let mut world = World::new();
+    world.open(1, false);
+    let text = world.text(1, "MESSAGE", "sip:example.com", "sip:alice@example.com", "", "");
+    world.begin(1, "alice", &text);
+    let response = world.get_response(1);
+    //= https://www.rfc-editor.org/rfc/rfc3261#section-8.2.1
+    //= type=test
+    //# The response MUST also include an Allow header field
+    //# listing methods supported by the UAS.
+    assert_eq!(response.status().code(), 405);
+    let allow = response.headers().get::<Allow>().unwrap().unwrap();
+    assert!(allow.contains(&Method::Options) && !allow.contains(&Method::Message));
+}
+
+#[test]
+fn a_scheme_that_leads_nowhere_is_416() {
+    let mut world = World::new();
+    world.open(1, false);
+    for uri in ["http://example.com/", "urn:service:sos", "cid:a@example.com"] {
+        let text = world.text(1, "MESSAGE", uri, "sip:alice@example.com", "", "");
+        world.begin(1, "alice", &text);
+        //= https://www.rfc-editor.org/rfc/rfc3261#section-16.3
+        //= type=test
+        //# If the Request-URI has a URI whose scheme is not understood by the
+        //# proxy, the proxy SHOULD reject the request with a 416 (Unsupported
+        //# URI Scheme) response.
+        assert_eq!(world.get_response(1).status().code(), 416, "{uri}");
+    }
 }
 
 #[test]
