@@ -27,18 +27,16 @@ use crate::{Method, StatusCode, TransactionId};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn request_line(out: &mut BytesMut, transaction: &TransactionId, method: &Method) {
-    out.put_slice(b"MSRP ");
-    out.put_slice(transaction.as_bytes());
+    between(out, b"MSRP ", transaction, b"");
     put(out, &[" ", method.as_str(), "\r\n"]);
 }
 
 /// Writes the first line of a response, with the usual comment.
 pub fn response_line(out: &mut BytesMut, transaction: &TransactionId, status: StatusCode) {
-    out.put_slice(b"MSRP ");
-    out.put_slice(transaction.as_bytes());
     if status == StatusCode::OK {
-        return out.put_slice(b" 200 OK\r\n");
+        return between(out, b"MSRP ", transaction, b" 200 OK\r\n");
     }
+    between(out, b"MSRP ", transaction, b"");
     // Writing to a buffer that grows does not fail.
     let _ = write!(out, " {status}");
     if !status.default_comment().is_empty() {
@@ -64,13 +62,53 @@ pub(crate) fn raw_header(out: &mut BytesMut, name: &str, value: &str) {
 
 /// Writes an end-line. After a body it has to be preceded by a line end that is not part of the body.
 pub fn end_line(out: &mut BytesMut, transaction: &TransactionId, continuation: Continuation) {
-    out.put_slice(DASHES);
-    out.put_slice(transaction.as_bytes());
-    out.put_slice(match continuation {
-        Continuation::Complete => b"$\r\n",
-        Continuation::More => b"+\r\n",
-        Continuation::Aborted => b"#\r\n",
-    });
+    match continuation {
+        Continuation::Complete => between(out, DASHES, transaction, b"$\r\n"),
+        Continuation::More => between(out, DASHES, transaction, b"+\r\n"),
+        Continuation::Aborted => between(out, DASHES, transaction, b"#\r\n"),
+    }
+}
+
+/// Writes the line end that is no part of the body before it, and the end-line.
+pub(crate) fn end_line_after_body(
+    out: &mut BytesMut,
+    transaction: &TransactionId,
+    continuation: Continuation,
+) {
+    let dashes = b"\r\n-------";
+    match continuation {
+        Continuation::Complete => between(out, dashes, transaction, b"$\r\n"),
+        Continuation::More => between(out, dashes, transaction, b"+\r\n"),
+        Continuation::Aborted => between(out, dashes, transaction, b"#\r\n"),
+    }
+}
+
+/// The most octets that are written together with an identifier.
+const AROUND: usize = 9;
+
+/// Writes an identifier between texts of constant length, all at once: each write for itself costs more than it copies.
+#[inline]
+pub(crate) fn between<const BEFORE: usize, const BEHIND: usize>(
+    out: &mut BytesMut,
+    before: &[u8; BEFORE],
+    transaction: &TransactionId,
+    behind: &[u8; BEHIND],
+) {
+    const { assert!(BEFORE <= AROUND && BEHIND <= AROUND, "there is room for it") };
+    let mut text = [0; AROUND + TransactionId::MAX + AROUND];
+    let (octets, length) = transaction.padded();
+    let mut end = BEFORE;
+    if let Some((first, rest)) = text.split_first_chunk_mut() {
+        *first = *before;
+        if let Some(place) = rest.first_chunk_mut() {
+            *place = *octets;
+        }
+        if let Some(place) = rest.get_mut(length..).and_then(<[u8]>::first_chunk_mut) {
+            *place = *behind;
+        }
+        end = BEFORE.saturating_add(length).saturating_add(BEHIND);
+    }
+    out.put_slice(text.get(..end).unwrap_or_default());
 }
 
 fn put(out: &mut BytesMut, parts: &[&str]) {

@@ -11,7 +11,7 @@ mod last;
 mod limits;
 mod line;
 
-pub(crate) use encode::raw_header;
+pub(crate) use encode::{between, end_line_after_body, raw_header};
 pub use encode::{end_line, header, request_line, response_line};
 pub use framer::{DecodeError, Decoder, Frame};
 pub use head::{Defect, Head, StartLine};

@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
+use memchr::memmem::Finder;
 
 use super::receive::{Coverage, count};
+use super::send::put_total;
 use crate::MessageId;
-use crate::codec;
+use crate::codec::{self, DASHES};
 use crate::endpoint::{OutgoingBody, OutgoingMessage};
 use crate::header::{ByteRange, FailureReport, Header, MessageIdHeader, SuccessReport};
 
@@ -19,8 +21,11 @@ pub(crate) struct Outgoing {
     /// which may not be known yet, until the first chunk is made.
     before_range: Bytes,
     has_paths: bool,
-    /// What follows that value; of a message without a body nothing but a line end.
+    /// What follows the place of the last octet in that value: the total, if it is known from the beginning, and what
+    /// comes behind it; of a message without a body nothing but a line end.
     pub(crate) behind_range: Bytes,
+    /// Where in it that is what comes behind the total.
+    total_ends: usize,
     pub(crate) has_body: bool,
     pub(crate) success_report: bool,
     pub(crate) failure_report: FailureReport,
@@ -28,6 +33,8 @@ pub(crate) struct Outgoing {
     /// What is not handed over yet: the octets that come next, and pieces behind them.
     next: Bytes,
     segments: VecDeque<Bytes>,
+    /// How many of the octets that come next are known to have no hyphens of an end-line among them.
+    clear: usize,
     queued: u64,
     /// How much is, or was over another session.
     sent: u64,
@@ -60,6 +67,9 @@ pub(crate) enum OutgoingState {
 /// More pieces than this behind gaps are not told apart: only a peer that answers in strange order makes them.
 const GAPS: usize = 64;
 
+/// How many octets are searched for hyphens at a time: few enough to be in a cache when they go out.
+const LOOK_AHEAD: usize = 64 << 10;
+
 impl Outgoing {
     pub(crate) fn new(id: MessageId, message: OutgoingMessage) -> Self {
         let mut before = BytesMut::with_capacity(128);
@@ -71,6 +81,12 @@ impl Outgoing {
             codec::header(&mut before, &message.failure_report);
         }
         let mut behind = BytesMut::with_capacity(64);
+        let total = match &message.body {
+            OutgoingBody::Whole(body) => Some(message.offset.saturating_add(count(body.len()))),
+            OutgoingBody::Streamed { total } => *total,
+        };
+        put_total(&mut behind, total);
+        let total_ends = behind.len();
         behind.extend_from_slice(b"\r\n");
         let has_body = message.content_type.is_some();
         for (name, value) in message.headers.iter() {
@@ -85,18 +101,16 @@ impl Outgoing {
             behind.extend_from_slice(b"\r\n");
         }
         let offset = message.offset;
-        let (next, total, finished) = match message.body {
-            OutgoingBody::Whole(body) => {
-                let total = Some(offset.saturating_add(count(body.len())));
-                (body, total, true)
-            }
-            OutgoingBody::Streamed { total } => (Bytes::new(), total, false),
+        let (next, finished) = match message.body {
+            OutgoingBody::Whole(body) => (body, true),
+            OutgoingBody::Streamed { .. } => (Bytes::new(), false),
         };
         Self {
             id,
             before_range: before.freeze(),
             has_paths: false,
             behind_range: behind.freeze(),
+            total_ends,
             has_body,
             success_report: message.success_report,
             failure_report: message.failure_report,
@@ -104,6 +118,7 @@ impl Outgoing {
             queued: count(next.len()),
             next,
             segments: VecDeque::new(),
+            clear: 0,
             sent: offset,
             begun: false,
             acknowledged: offset,
@@ -122,6 +137,11 @@ impl Outgoing {
             self.before_range = [paths, &self.before_range].concat().into();
         }
         &self.before_range
+    }
+
+    /// Returns what comes behind the total in the head of each chunk.
+    pub(crate) fn behind_total(&self) -> &[u8] {
+        self.behind_range.get(self.total_ends..).unwrap_or_default()
     }
 
     pub(crate) fn queued(&self) -> u64 {
@@ -180,6 +200,7 @@ impl Outgoing {
     /// Forgets what is not handed over; returns how much that was.
     pub(crate) fn clear(&mut self) -> u64 {
         self.next = Bytes::new();
+        self.clear = 0;
         self.segments = VecDeque::new();
         std::mem::take(&mut self.queued)
     }
@@ -223,9 +244,29 @@ impl Outgoing {
         self.next.get(..most).unwrap_or_default()
     }
 
+    /// Says whether those octets are known to have no hyphens of an end-line among them, so that none can be there.
+    ///
+    /// Octets far ahead are looked at, too: memory is read faster the longer nothing else is done, and hyphens are rare.
+    pub(crate) fn has_no_dashes(&mut self, most: usize, dashes: &Finder<'_>) -> bool {
+        let most = most.min(self.next.len());
+        if self.clear < most {
+            // Hyphens may have begun where the look before ended.
+            let from = self.clear.saturating_sub(DASHES.len().saturating_sub(1));
+            let ahead = self.next.len().min(most.max(LOOK_AHEAD));
+            let found = self.next.get(from..ahead).and_then(|ahead| dashes.find(ahead));
+            self.clear = found.map_or(ahead, |at| {
+                from.saturating_add(at)
+                    .saturating_add(DASHES.len())
+                    .saturating_sub(1)
+            });
+        }
+        self.clear >= most
+    }
+
     /// Takes octets that were peeked at.
     pub(crate) fn take(&mut self, octets: usize) -> Bytes {
         let taken = self.next.split_to(octets.min(self.next.len()));
+        self.clear = self.clear.saturating_sub(taken.len());
         if self.next.is_empty() {
             self.next = self.segments.pop_front().unwrap_or_default();
         }

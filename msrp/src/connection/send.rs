@@ -10,11 +10,11 @@ use super::outgoing::{Outgoing, OutgoingState};
 use super::receive::count;
 use super::shared::{Numbered, Shared};
 use super::transaction::{Asked, SentChunk};
+use crate::TransactionId;
 use crate::codec::{self, Continuation};
 use crate::endpoint::session::Session;
 use crate::endpoint::{Config, Event, Octets, SessionKey};
 use crate::header::FailureReport;
-use crate::{Method, TransactionId};
 
 /// The chunk that is being sent.
 #[derive(Debug)]
@@ -97,8 +97,13 @@ impl Connection {
         let mut transaction = shared.mint_transaction();
         let (mut length, mut cut) = (0, false);
         if !aborting {
+            let has_no_dashes = message.has_no_dashes(most, &shared.dashes);
             let piece = message.peek(most);
-            length = without_end_line(&shared.dashes, &transaction, &[], piece);
+            length = if has_no_dashes {
+                piece.len()
+            } else {
+                without_end_line(&shared.dashes, &transaction, &[], piece)
+            };
             //= https://www.rfc-editor.org/rfc/rfc4975#section-7.1
             //# If the end-line is present in the
             //# body, the sender MUST choose a new transaction identifier that is not
@@ -140,7 +145,7 @@ impl Connection {
         let message = session.outbox.get_mut(number)?;
         let before_range = message.before_range(&session.paths);
         let out = shared.room();
-        codec::request_line(out, &transaction, &Method::Send);
+        codec::between(out, b"MSRP ", &transaction, b" SEND\r\n");
         out.put_slice(before_range);
         //= https://www.rfc-editor.org/rfc/rfc4975#section-7.1.1
         //# To ensure fairness over a connection, senders MUST NOT send chunks
@@ -157,8 +162,13 @@ impl Connection {
         //# field referring to nonexistent or zero-length content MUST still have
         //# a range-start value of 1.
         let range_start = if length == 0 { 1 } else { start.saturating_add(1) };
-        put_range(out, range_start, range_end, total);
-        out.put_slice(&message.behind_range);
+        put_places(out, range_start, range_end);
+        if total.is_some() && total == message.total {
+            out.put_slice(&message.behind_range);
+        } else {
+            put_total(out, total);
+            out.put_slice(message.behind_total());
+        }
         let head = out.len();
         if let Some(end) = end {
             put_end_line(out, &transaction, end, has_body);
@@ -339,51 +349,69 @@ impl Connection {
 
 /// Writes the value of a `Byte-Range`.
 pub(crate) fn put_range(out: &mut BytesMut, start: u64, end: Option<u64>, total: Option<u64>) {
-    put_decimal(out, start);
-    for (separator, number) in [(b'-', end), (b'/', total)] {
-        out.put_u8(separator);
-        match number {
-            Some(number) => put_decimal(out, number),
-            None => out.put_u8(b'*'),
-        }
-    }
+    put_places(out, start, end);
+    put_total(out, total);
 }
 
-fn put_decimal(out: &mut BytesMut, number: u64) {
-    let mut digits = [b'0'; 20];
-    let mut rest = number;
-    let mut length = 0_usize;
-    // Two at a time, since a division costs more than a look at a table.
-    for place in digits.rchunks_exact_mut(2) {
-        let pair = usize::try_from(rest % 100).unwrap_or(0);
-        rest /= 100;
-        if let Some(digits) = PAIRS.get(pair) {
-            place.copy_from_slice(digits);
-        }
-        length = length.saturating_add(if rest > 0 || pair >= 10 { 2 } else { 1 });
-        if rest == 0 {
-            break;
-        }
-    }
-    out.put_slice(
-        digits
-            .get(digits.len().saturating_sub(length)..)
-            .unwrap_or_default(),
-    );
+/// Writes the first places of a `Byte-Range`.
+fn put_places(out: &mut BytesMut, start: u64, end: Option<u64>) {
+    let mut text = [b'*'; DIGITS + 1 + DIGITS];
+    let mut at = put_digits(&mut text, 0, start);
+    at = put_octet(&mut text, at, b'-');
+    at = match end {
+        Some(end) => put_digits(&mut text, at, end),
+        None => put_octet(&mut text, at, b'*'),
+    };
+    out.put_slice(text.get(..at).unwrap_or_default());
 }
 
-/// The numbers from 0 to 99, as digits.
-const PAIRS: [[u8; 2]; 100] = {
-    let mut pairs = [[b'0'; 2]; 100];
-    let mut rest: &mut [[u8; 2]] = &mut pairs;
-    let mut number = 0_u8;
-    while let Some((pair, others)) = rest.split_first_mut() {
-        *pair = [b'0' + number / 10, b'0' + number % 10];
-        number += 1;
-        rest = others;
+/// Writes the total of a `Byte-Range`, and what is before it.
+pub(crate) fn put_total(out: &mut BytesMut, total: Option<u64>) {
+    let mut text = [b'*'; 1 + DIGITS];
+    let mut at = put_octet(&mut text, 0, b'/');
+    at = match total {
+        Some(total) => put_digits(&mut text, at, total),
+        None => put_octet(&mut text, at, b'*'),
+    };
+    out.put_slice(text.get(..at).unwrap_or_default());
+}
+
+/// The room that a number needs: its digits are written eight at a time.
+const DIGITS: usize = 24;
+
+fn put_octet(text: &mut [u8], at: usize, octet: u8) -> usize {
+    if let Some(place) = text.get_mut(at) {
+        *place = octet;
     }
-    pairs
-};
+    at.saturating_add(1)
+}
+
+/// Writes a number into a text; returns the place behind it.
+fn put_digits(text: &mut [u8], at: usize, number: u64) -> usize {
+    let (front, digits) = (number / 100_000_000, eight_digits(number % 100_000_000));
+    let (at, leading) = if front > 0 {
+        (put_digits(text, at, front), 0)
+    } else {
+        // The least octet has the first digit; there is one at least.
+        (at, digits.trailing_zeros().min(56) / 8)
+    };
+    let digits = (digits | 0x3030_3030_3030_3030) >> (8 * leading);
+    if let Some(place) = text.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+        *place = digits.to_le_bytes();
+    }
+    at.saturating_add(8)
+        .saturating_sub(usize::try_from(leading).unwrap_or(0))
+}
+
+/// Gives the digits of a number below 10^8, each in an octet, the first in the least: halved three times, each time all
+/// parts at once. Products with a power of two in them stand for quotients.
+const fn eight_digits(number: u64) -> u64 {
+    let fours = (number / 10_000) | ((number % 10_000) << 32);
+    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
+    let twos = hundreds | ((fours - 100 * hundreds) << 16);
+    let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
+    tens | ((twos - 10 * tens) << 8)
+}
 
 /// Writes the end-line of a chunk.
 //= https://www.rfc-editor.org/rfc/rfc4975#section-7.1
@@ -396,9 +424,10 @@ pub(crate) fn put_end_line(
     has_body: bool,
 ) {
     if has_body {
-        out.put_slice(b"\r\n");
+        codec::end_line_after_body(out, transaction, end);
+    } else {
+        codec::end_line(out, transaction, end);
     }
-    codec::end_line(out, transaction, end);
 }
 
 #[cfg(test)]
@@ -414,11 +443,21 @@ mod tests {
             (2049, Some(4096), Some(u64::MAX)),
             (u64::MAX, Some(10), Some(109)),
             (9, Some(99), Some(100)),
+            (u64::MAX, Some(u64::MAX), None),
             (1000, Some(10_000), Some(100_005)),
+            (99_999_999, Some(100_000_000), Some(10_000_000_000_000_000)),
         ] {
-            let mut out = BytesMut::new();
-            put_range(&mut out, start, end, total);
-            assert_eq!(out, ByteRange { start, end, total }.to_string());
+            assert_written(start, end, total);
         }
+        // Each of the parts that are written together.
+        for number in 0..10_000 {
+            assert_written(number, Some(number * 10_001), Some(number * 100_000_007));
+        }
+    }
+
+    fn assert_written(start: u64, end: Option<u64>, total: Option<u64>) {
+        let mut out = BytesMut::new();
+        put_range(&mut out, start, end, total);
+        assert_eq!(out, ByteRange { start, end, total }.to_string());
     }
 }

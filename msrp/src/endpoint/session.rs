@@ -165,6 +165,10 @@ struct Ring {
     digests: Vec<u64>,
     notes: Vec<u16>,
     oldest: usize,
+    /// Digests with the same last bits make a chain: for each of those where the newest of them is, counted from 1, and for
+    /// each digest where the next older one is.
+    newest: Vec<u32>,
+    older: Vec<u32>,
 }
 
 const SUCCESS: u16 = 1 << 10;
@@ -173,7 +177,7 @@ const FAILURE: u16 = 1 << 11;
 impl Remembered {
     pub(crate) fn get(&self, digest: u64) -> Option<Verdict> {
         let ring = self.0.as_ref()?;
-        let note = *ring.notes.get(place_of(&ring.digests, digest)?)?;
+        let note = *ring.notes.get(ring.place_of(digest)?)?;
         let status = StatusCode::new(note & (SUCCESS - 1))?;
         if status != StatusCode::OK {
             return Some(Verdict::Refused(status));
@@ -208,35 +212,82 @@ impl Remembered {
         if ring.digests.len() < most.max(1) {
             ring.digests.push(digest);
             ring.notes.push(note);
+            ring.older.push(0);
+            if ring.digests.len() > ring.newest.len() {
+                ring.index();
+            } else {
+                ring.link(ring.digests.len().saturating_sub(1));
+            }
             return;
         }
         if ring.oldest >= ring.digests.len() {
             ring.oldest = 0;
         }
+        ring.unlink(ring.oldest);
         if let (Some(own), Some(own_note)) =
             (ring.digests.get_mut(ring.oldest), ring.notes.get_mut(ring.oldest))
         {
             (*own, *own_note) = (digest, note);
         }
+        ring.link(ring.oldest);
         ring.oldest = ring.oldest.saturating_add(1);
     }
 }
 
-/// Where a number is among others. Eight are compared at a time, which the compiler turns into a few instructions.
-fn place_of(numbers: &[u64], number: u64) -> Option<usize> {
-    let (blocks, rest) = numbers.as_chunks::<8>();
-    let is_in = |block: &[u64; 8]| {
-        block
-            .iter()
-            .fold(0_u8, |same, own| same + u8::from(*own == number))
-            > 0
-    };
-    let (at, block) = match blocks.iter().position(is_in) {
-        Some(at) => (at, blocks.get(at)?.as_slice()),
-        None => (blocks.len(), rest),
-    };
-    let within = block.iter().position(|own| *own == number)?;
-    at.checked_mul(8)?.checked_add(within)
+impl Ring {
+    /// Which chain a digest belongs to. Nobody can choose the last bits of digests, so that chains are short.
+    fn chain(&self, digest: u64) -> usize {
+        let last = self.newest.len().saturating_sub(1);
+        usize::try_from(digest & u64::try_from(last).unwrap_or(0)).unwrap_or(0)
+    }
+
+    fn place_of(&self, digest: u64) -> Option<usize> {
+        let mut at = *self.newest.get(self.chain(digest))?;
+        while let Some(place) = place(at) {
+            if *self.digests.get(place)? == digest {
+                return Some(place);
+            }
+            at = *self.older.get(place)?;
+        }
+        None
+    }
+
+    /// Makes the newest of its chain of a digest.
+    fn link(&mut self, place: usize) {
+        let chain = self.digests.get(place).map_or(0, |digest| self.chain(*digest));
+        if let (Some(newest), Some(older)) = (self.newest.get_mut(chain), self.older.get_mut(place)) {
+            *older = *newest;
+            *newest = u32::try_from(place).map_or(0, |place| place.saturating_add(1));
+        }
+    }
+
+    /// Takes the oldest of all out of its chain, where it is the last.
+    fn unlink(&mut self, oldest: usize) {
+        let chain = self.digests.get(oldest).map_or(0, |digest| self.chain(*digest));
+        let mut link = self.newest.get_mut(chain);
+        while let Some(at) = link {
+            match place(*at) {
+                Some(place) if place != oldest => link = self.older.get_mut(place),
+                _ => {
+                    *at = 0;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Makes chains for twice as many, and puts all digests into them, the oldest first.
+    fn index(&mut self) {
+        self.newest = vec![0; self.digests.len().saturating_mul(2).next_power_of_two()];
+        for place in 0..self.digests.len() {
+            self.link(place);
+        }
+    }
+}
+
+/// Where a digest is of which it is told counted from 1.
+fn place(at: u32) -> Option<usize> {
+    usize::try_from(at).ok()?.checked_sub(1)
 }
 
 impl Inbox {
@@ -413,5 +464,28 @@ impl Session {
     /// Says whether nothing keeps it from ending.
     pub(crate) fn is_idle(&self) -> bool {
         self.outbox.is_settled() && self.owed.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_that_came_are_remembered() {
+        for most in [1, 2, 7, 64] {
+            let mut remembered = Remembered::default();
+            // Few chains, so that many digests share one.
+            let digest = |number: u64| (number % 3) | (number << 32);
+            for number in 0..300 {
+                assert_eq!(remembered.get(digest(number)), None);
+                let verdict = Verdict::Refused(StatusCode::BAD_REQUEST);
+                remembered.insert(digest(number), verdict, most);
+                for other in 0..=number {
+                    let is_here = usize::try_from(number - other).unwrap() < most;
+                    assert_eq!(remembered.get(digest(other)), is_here.then_some(verdict));
+                }
+            }
+        }
     }
 }
