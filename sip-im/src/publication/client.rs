@@ -158,11 +158,16 @@ impl Publication {
 
     /// Removes what is published.
     pub fn remove(&mut self) {
-        self.content = None;
+        let wanted = self.content.take().is_some();
         self.unpublished = false;
         self.wish = if self.etag.is_some() || self.pending.is_some() {
             Wish::Remove
         } else {
+            // Nor is anything to be tried again. The compositor may have lost meanwhile what the owner takes for published.
+            self.due = None;
+            if wanted {
+                self.events.push_back(PublicationEvent::Removed);
+            }
             Wish::Nothing
         };
         self.say_due();
@@ -285,7 +290,11 @@ impl Publication {
 
     /// Whether nothing is published, under way or due.
     pub fn is_drained(&self) -> bool {
-        self.pending.is_none() && self.etag.is_none() && self.operation().is_none() && self.events.is_empty()
+        self.pending.is_none()
+            && self.etag.is_none()
+            && self.operation().is_none()
+            && self.due.is_none()
+            && self.events.is_empty()
     }
 
     fn operation(&self) -> Option<Operation> {
@@ -409,6 +418,14 @@ impl Publication {
             return;
         }
         self.unpublished |= operation != Operation::Refresh && self.content.is_some();
+        if !self.unpublished && self.etag.is_none() {
+            // What was to be published is not wanted any more, and nothing else is there to be renewed.
+            if self.wish == Wish::Remove {
+                self.events.push_back(PublicationEvent::Removed);
+            }
+            self.wish = Wish::Nothing;
+            return;
+        }
         let left = self.ends.map(|ends| ends.saturating_duration_since(now));
         let pause = match (wait, left) {
             (Some(seconds), _) => Some(Duration::from_secs(u64::from(seconds.clamp(1, LONGEST)))),

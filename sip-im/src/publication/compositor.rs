@@ -233,7 +233,9 @@ pub struct Compositor {
     version: u64,
     total: usize,
     octets: usize,
-    events: VecDeque<CompositorEvent>,
+    /// What has changed and was not told yet, in the order in which it changed first, and the same to be looked up.
+    changed: VecDeque<Resource>,
+    untold: BTreeSet<Resource>,
 }
 
 impl Compositor {
@@ -247,7 +249,8 @@ impl Compositor {
             version: 0,
             total: 0,
             octets: 0,
-            events: VecDeque::new(),
+            changed: VecDeque::new(),
+            untold: BTreeSet::new(),
         }
     }
 
@@ -301,7 +304,9 @@ impl Compositor {
 
     /// Gives the next piece of news.
     pub fn poll_event(&mut self) -> Option<CompositorEvent> {
-        self.events.pop_front()
+        let resource = self.changed.pop_front()?;
+        self.untold.remove(&resource);
+        Some(CompositorEvent::Changed { resource })
     }
 
     fn processed(
@@ -460,9 +465,8 @@ impl Compositor {
 
     /// Several changes that nobody has heard of yet are one piece of news.
     fn changed(&mut self, resource: Resource) {
-        let event = CompositorEvent::Changed { resource };
-        if self.events.back() != Some(&event) {
-            self.events.push_back(event);
+        if self.untold.insert(resource.clone()) {
+            self.changed.push_back(resource);
         }
     }
 

@@ -56,7 +56,6 @@ pub struct Issuer {
     sequence: u32,
     dialog: Option<Dialog>,
     state: IssuerState,
-    notified: bool,
     deadline: Option<Instant>,
     timer_n: Duration,
     events: VecDeque<IssuerEvent>,
@@ -79,7 +78,6 @@ impl Issuer {
             refer,
             dialog: None,
             state: IssuerState::Sent,
-            notified: false,
             deadline: now.checked_add(timer_n),
             timer_n,
             events: VecDeque::new(),
@@ -96,8 +94,11 @@ impl Issuer {
         self.dialog.as_ref()
     }
 
-    /// Notes that the REFER went out again with another number, since it was challenged.
+    /// Notes that the REFER went out again with another number, since it was challenged. One that is over stays so.
     pub fn resent(&mut self, refer: Request, now: Instant) {
+        if self.state == IssuerState::Finished {
+            return;
+        }
         if let Ok(Some(cseq)) = refer.headers().get::<CSeq>() {
             self.sequence = cseq.seq;
         }
@@ -138,9 +139,9 @@ impl Issuer {
             return;
         }
         match response {
+            // It was given up, or a NOTIFY has shown that it was accepted, whatever became of the response.
+            _ if self.state != IssuerState::Sent => {}
             Some(response) if response.status().is_success() => self.accepted(response, now),
-            // A NOTIFY has shown that it was accepted, whatever became of the response.
-            _ if self.notified => {}
             _ => {
                 self.events.push_back(IssuerEvent::Refused(status));
                 self.end();
@@ -155,9 +156,6 @@ impl Issuer {
     //# "Refer-Sub" header field set to "true" in the 2xx response), an
     //# implicit subscription is created as in the default case.
     fn accepted(&mut self, response: &Response, now: Instant) {
-        if self.state != IssuerState::Sent {
-            return;
-        }
         let granted = response.headers().get::<ReferSub>();
         let followed = !matches!(granted, Ok(Some(ReferSub(false))));
         self.events.push_back(IssuerEvent::Accepted { followed });
@@ -166,9 +164,7 @@ impl Issuer {
             return;
         }
         self.state = IssuerState::Following;
-        if !self.notified {
-            self.deadline = now.checked_add(self.timer_n);
-        }
+        self.deadline = now.checked_add(self.timer_n);
     }
 
     /// Takes a NOTIFY, which may come before the response to the REFER, and gives the status to answer.
@@ -202,7 +198,6 @@ impl Issuer {
             self.events.push_back(IssuerEvent::Accepted { followed: true });
             self.state = IssuerState::Following;
         }
-        self.notified = true;
         let status = sipfrag_status(notify.body());
         match status {
             Some(status) if status.is_final() => {

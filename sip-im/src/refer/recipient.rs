@@ -332,7 +332,8 @@ impl Recipient {
     //# The final NOTIFY sent in response to a REFER MUST indicate
     //# the subscription has been "terminated" with a reason of "noresource".
     pub fn report(&mut self, status: StatusCode) {
-        if self.step != Step::Told {
+        // The last NOTIFY tells the latest as well, as long as it is not made.
+        if self.status.is_final() || !matches!(self.step, Step::Told | Step::Ending(_)) {
             return;
         }
         self.is_due |= status != self.status;

@@ -190,7 +190,6 @@ impl Registration {
     ///
     /// Fails when an address can't be written.
     pub fn unregister(&mut self) -> Result<Request, BuildError> {
-        self.renew = None;
         self.request(0)
     }
 
@@ -239,7 +238,7 @@ impl Registration {
         self.state
     }
 
-    /// When the binding is to be renewed.
+    /// When the binding is to be renewed, unless a REGISTER is under way.
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.renew
     }
@@ -321,7 +320,7 @@ impl Registration {
     }
 
     fn request(&mut self, expires: u32) -> Result<Request, BuildError> {
-        self.sequence = self.sequence.saturating_add(1);
+        let sequence = self.sequence.saturating_add(1);
         let mut supported = vec!["path", "gruu"];
         //= https://www.rfc-editor.org/rfc/rfc5626#section-4.2.1
         //# UAs that support this
@@ -337,15 +336,19 @@ impl Registration {
                 &Route::new(route.clone()).name_addr.to_string(),
             )?;
         }
-        builder
+        let request = builder
             .header_typed(&Supported::new(supported))
             .from(&self.aor, None, &self.tag)
             .to(&self.aor, None)
             .call_id(&self.call_id)
-            .cseq(self.sequence)
+            .cseq(sequence)
             .contact(&Contact::Addr(self.contact.clone()))
             .header_typed(&Expires(expires))
-            .build()
+            .build()?;
+        self.sequence = sequence;
+        // The response tells when the next is due.
+        self.renew = None;
+        Ok(request)
     }
 }
 

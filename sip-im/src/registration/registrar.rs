@@ -177,13 +177,19 @@ impl Registrar {
             if at > now {
                 return;
             }
-            let mut kept = self.bindings.get(&aor).cloned().unwrap_or_default();
-            kept.retain(|binding| binding.expires > now);
-            let gone = kept.is_empty();
-            let old = self.store(&aor, kept);
-            self.tell_changes(&aor, &old, ContactChange::Expired);
+            let gone = self.end_expired(&aor, now);
             self.events.push_back(RegistrarEvent::Expired { aor, gone });
         }
+    }
+
+    /// Ends the bindings of a user whose time is over; gives whether none is left.
+    fn end_expired(&mut self, aor: &Identity, now: Instant) -> bool {
+        let mut kept = self.bindings.get(aor).cloned().unwrap_or_default();
+        kept.retain(|binding| binding.expires > now);
+        let gone = kept.is_empty();
+        let old = self.store(aor, kept);
+        self.tell_changes(aor, &old, ContactChange::Expired);
+        gone
     }
 
     /// When [`Self::handle_timeout`] is to be called next.
@@ -384,7 +390,14 @@ impl Registrar {
                 binding.id = self.next_id;
             }
         }
-        let before = self.is_registered(aor, now);
+        // Whose time is over counts as registered until that is told, so that it is told once.
+        let known = self.bindings.get(aor);
+        let before = known.is_some();
+        if known.is_some_and(|known| known.iter().any(|binding| binding.expires <= now)) {
+            self.end_expired(aor, now);
+            let (aor, gone) = (aor.clone(), false);
+            self.events.push_back(RegistrarEvent::Expired { aor, gone });
+        }
         let after = !bindings.is_empty();
         let contacts = bindings
             .iter()

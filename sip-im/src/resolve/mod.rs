@@ -228,7 +228,8 @@ pub struct Resolver {
     questions: BTreeMap<Question, QueryId>,
     deadlines: BTreeSet<(Instant, QueryId)>,
     availability: Availability,
-    effects: VecDeque<Query>,
+    /// Of what is asked, what the host has not been given yet.
+    unasked: BTreeSet<QueryId>,
     events: VecDeque<Event>,
     next_lookup: u64,
     next_query: u64,
@@ -246,7 +247,7 @@ impl Resolver {
             questions: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             availability: Availability::default(),
-            effects: VecDeque::new(),
+            unasked: BTreeSet::new(),
             events: VecDeque::new(),
             next_lookup: 0,
             next_query: 0,
@@ -309,6 +310,9 @@ impl Resolver {
     /// Gives a lookup up; nothing more is heard of it.
     pub fn abandon(&mut self, lookup: LookupId) {
         let Some(gone) = self.lookups.remove(&lookup) else {
+            // It has ended, and perhaps nobody has heard of that yet.
+            self.events
+                .retain(|Event::Resolved { lookup: ended, .. }| *ended != lookup);
             return;
         };
         for id in gone.queries {
@@ -362,13 +366,9 @@ impl Resolver {
 
     /// Gives the next question that the host is to ask.
     pub fn poll_effect(&mut self) -> Option<Query> {
-        // One that nobody waits for any more is not asked.
-        while let Some(query) = self.effects.pop_front() {
-            if self.asked.contains_key(&query.id) {
-                return Some(query);
-            }
-        }
-        None
+        let id = self.unasked.pop_first()?;
+        let question = self.asked.get(&id)?.question.clone();
+        Some(Query { id, question })
     }
 
     /// Gives the next piece of news.
@@ -387,6 +387,16 @@ impl Resolver {
     /// Lookups that are under way.
     pub fn lookups(&self) -> usize {
         self.lookups.len()
+    }
+
+    /// Queries that are not answered, those included that the host has not been given yet.
+    pub fn queries(&self) -> usize {
+        self.asked.len()
+    }
+
+    /// Queries that [`Self::poll_effect`] has still to give.
+    pub fn unasked(&self) -> usize {
+        self.unasked.len()
     }
 
     /// Destinations of which it is remembered that they did not serve.
@@ -421,10 +431,7 @@ impl Resolver {
             self.note(lookup, id);
             self.questions.insert(question.clone(), id);
             self.deadlines.insert((deadline, id));
-            self.effects.push_back(Query {
-                id,
-                question: question.clone(),
-            });
+            self.unasked.insert(id);
             self.asked.insert(
                 id,
                 Asked {
@@ -446,6 +453,8 @@ impl Resolver {
         let asked = self.asked.remove(&id)?;
         self.questions.remove(&asked.question);
         self.deadlines.remove(&(asked.deadline, id));
+        // One that nobody waits for any more is not asked.
+        self.unasked.remove(&id);
         Some(asked)
     }
 

@@ -1,23 +1,17 @@
-//! The laws of every machine, on endpoints that are given operations in any order.
-//!
-//! 1. Several inputs or commands without polling in between lose nothing. 2. Same inputs, same outputs. 3. After `handle_timeout`
-//!    and a drain the next timeout lies ahead. 4. `handle_timeout` before its time changes nothing. 5. No cut of the octets
-//!    matters. 6. What is held stays within the limits.
-#![cfg(test)]
-
-mod machines;
+//! Endpoints that are given operations in any order.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use machines::{answer, entropy, epoch, request, uri};
 use proptest::prelude::*;
 use sip_im::dialog::Dialog;
 use sip_im::endpoint::{
     ClientTransaction, Config, Endpoint, Event, Input, OpenId, ServerTransaction, Target, Transmit,
 };
 use sip_im::{FlowId, Method, Request, StatusCode, Transport};
+
+use crate::machines::{answer, entropy, epoch, request, uri};
 
 /// Something done to an endpoint.
 #[derive(Clone, Debug)]
