@@ -2,6 +2,7 @@
 
 use core::num::NonZeroU32;
 use core::ops::Range;
+use std::collections::BTreeSet;
 
 use super::escape::{self, HEADER, PARAMETER, PASSWORD, USER};
 use super::host;
@@ -115,6 +116,7 @@ pub(super) fn read(text: &str, start: usize, parts: &mut Parts) -> Result<usize,
 pub(super) fn read_parameters(text: &str, start: usize) -> Result<usize, ParseError> {
     let octets = text.as_bytes();
     let mut names = Names::default();
+    let mut has_escapes = false;
     let mut at = start;
     loop {
         let mut end = escape::run(octets, at, PARAMETER)?;
@@ -123,6 +125,7 @@ pub(super) fn read_parameters(text: &str, start: usize) -> Result<usize, ParseEr
         }
         let name = octets.get(at..end).unwrap_or_default();
         names.add(name, at, octets, || names_before(text, start, at))?;
+        has_escapes |= name.contains(&b'%');
         if octets.get(end) == Some(&b'=') {
             let value = end.saturating_add(1);
             end = escape::run(octets, value, PARAMETER)?;
@@ -131,10 +134,26 @@ pub(super) fn read_parameters(text: &str, start: usize) -> Result<usize, ParseEr
             }
         }
         if octets.get(end) != Some(&b';') {
+            if has_escapes {
+                check_unescaped(text, start, end)?;
+            }
             return Ok(end);
         }
         at = end.saturating_add(1);
     }
+}
+
+/// An escaped character is the character itself (RFC 3261 19.1.4), in the name of a parameter too.
+#[cold]
+fn check_unescaped(text: &str, start: usize, end: usize) -> Result<(), ParseError> {
+    let mut names = BTreeSet::new();
+    for place in names_before(text, start, end) {
+        let name = text.get(place.clone()).unwrap_or_default();
+        if !names.insert(escape::canonical(name).to_ascii_lowercase()) {
+            return Err(ParseError::new(ParseErrorKind::RepeatedParameter, place.start));
+        }
+    }
+    Ok(())
 }
 
 /// Where the names of parameters that were read are.

@@ -55,6 +55,8 @@ fn what_is_no_uri_is_refused() {
         "sip:alice@example.com;=b",
         "sip:alice@example.com;a=\"b\"",
         "sip:alice@example.com;a=1;A=2",
+        "sip:alice@example.com;t=1;%54=2",
+        "tel:+1;%74;t=2",
         "sip:alice@example.com?",
         "sip:a%4@example.com",
         "sip:a%zz@example.com",
