@@ -192,5 +192,5 @@ fn is_written(path: PathRef<'_>, uris: &[Uri]) -> bool {
         && path
             .uris()
             .zip(uris)
-            .all(|(one, other)| one.as_str() == other.as_str())
+            .all(|(one, other)| one.is_written_like(other))
 }

@@ -146,9 +146,9 @@ impl Endpoint {
                 failure_report: wants.failure,
                 headers: Box::new(head.headers.detached()),
             });
-            (None, Box::default())
+            (None, None)
         } else {
-            (content_type, Box::new(std::mem::take(&mut head.headers)))
+            (content_type, Some(Box::new(std::mem::take(&mut head.headers))))
         };
         let incoming = Incoming {
             id: message.clone(),
@@ -179,8 +179,9 @@ impl Endpoint {
         if std::mem::take(&mut chunk.attached)
             && let Some(session) = self.sessions.get_mut(&chunk.session)
             && let Some(incoming) = session.inbox.get_mut(chunk.digest)
+            && let Some(headers) = &mut incoming.headers
         {
-            *incoming.headers = incoming.headers.detached();
+            **headers = headers.detached();
         }
     }
 
@@ -322,8 +323,11 @@ impl Endpoint {
             self.give_up_incoming(key, &message, digest, AbortReason::Sender);
             return self.answer(id, &reply, &transaction, StatusCode::OK);
         }
-        if attached && continuation == Continuation::More {
-            *incoming.headers = incoming.headers.detached();
+        if attached
+            && continuation == Continuation::More
+            && let Some(headers) = &mut incoming.headers
+        {
+            **headers = headers.detached();
         }
         let end = offset.saturating_add(length);
         incoming.total = total.or(incoming.total);
@@ -416,7 +420,7 @@ impl Endpoint {
                     content_type: incoming.content_type.take(),
                     body,
                     success_report: incoming.wants.success,
-                    headers: std::mem::take(&mut incoming.headers),
+                    headers: incoming.headers.take().unwrap_or_default(),
                 });
                 session.inbox.gathered = session.inbox.gathered.saturating_sub(held);
                 self.shared.gathered = self.shared.gathered.saturating_sub(held);

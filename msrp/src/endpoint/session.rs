@@ -92,7 +92,8 @@ impl Link {
 pub(crate) struct Incoming {
     pub(crate) id: MessageId,
     pub(crate) content_type: Option<ContentType>,
-    pub(crate) headers: Box<Headers>,
+    /// Its first head, until the parent is given it.
+    pub(crate) headers: Option<Box<Headers>>,
     pub(crate) wants: Wants,
     /// The path lines of a report to its sender.
     pub(crate) report: Bytes,

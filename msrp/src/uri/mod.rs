@@ -287,6 +287,11 @@ impl<'a> UriRef<'a> {
             })
     }
 
+    /// Says whether this is written exactly like another.
+    pub(crate) fn is_written_like(self, other: &Uri) -> bool {
+        self.text == other.text.as_bytes()
+    }
+
     /// Returns the text as it was written.
     pub fn as_str(self) -> &'a str {
         std::str::from_utf8(self.text).unwrap_or_default()
