@@ -4,7 +4,8 @@
 //! A body that is sent is neither in a cache when its end-lines are looked for, nor when it is copied for comparison. In the
 //! time for sending is all that the endpoint does meanwhile: it reads what the peer says, which are messages that are
 //! reported on and, where the message wants them, the answers to all its chunks. A message asks for answers unless it
-//! says otherwise, so that "with answers" is the usual case. What the peer says is written beforehand.
+//! says otherwise, so that "with answers" is the usual case. What the peer says is written beforehand, and the randomness is as
+//! cheap as can be, since neither is of the endpoint.
 
 use std::cell::RefCell;
 use std::hint::black_box;
