@@ -29,11 +29,14 @@ const SENT: usize = 100 << 20;
 const READ: usize = 64 << 10;
 const CONNECTION: ConnectionId = ConnectionId(1);
 
+/// Makes the octets that arrive, and says how many messages or chunks they are.
+type Make = fn() -> (Bytes, usize);
+
 fn main() {
     let now = Instant::now();
     let streaming = Delivery::Streaming;
     let whole = Delivery::Whole { max: 1 << 20 };
-    let inputs: [(&str, fn() -> (Bytes, usize), Delivery); 5] = [
+    let inputs: [(&str, Make, Delivery); 5] = [
         ("small messages, whole", || messages(64), whole),
         ("small messages, streaming", || messages(64), streaming),
         ("2 KiB chunks, streaming", || chunks(2048, VOLUME), streaming),

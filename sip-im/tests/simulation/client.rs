@@ -268,7 +268,8 @@ impl Client {
                 PublicationEvent::Published | PublicationEvent::Failed { .. } | PublicationEvent::Expired => {
                     self.publication.remove();
                 }
-                PublicationEvent::Removed => self.completed = true,
+                // What never was published is gone, too, but that is not what the user came for.
+                PublicationEvent::Removed => self.completed |= self.step > 0,
                 _ => {}
             }
         }
