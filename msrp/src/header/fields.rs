@@ -22,8 +22,8 @@ pub(crate) struct Fields {
     pub(crate) message_id: bool,
 }
 
-/// Where a header is in the text. A head has at most [`Headers::MAX_OCTETS`], so that 16 bits tell any place in it, and
-/// all four places are written at once.
+/// Where a header is in the text. A head has at most [`Headers::MAX_OCTETS`](super::Headers::MAX_OCTETS), so that 16 bits
+/// tell any place in it, and all four places are written at once.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Field(u64);
 
