@@ -5,9 +5,8 @@ use std::time::Instant;
 use sip_im::header::CSeq;
 use sip_im::{Request, Response};
 
-use super::dial_out::{RINGING, Sent};
 use super::roster::{ParticipantKey, Phase};
-use super::{ConferenceKey, Controlling, Timer};
+use super::{ConferenceKey, Controlling};
 
 impl Controlling {
     /// Invites a user again after a 422, with the interval that it asks for; says whether there was any use in it.
@@ -42,19 +41,7 @@ impl Controlling {
         }
         let invite = self.mint.outgoing();
         found.phase = Phase::Dialing { invite };
-        let deadline = now + RINGING;
-        self.timers.insert((deadline, Timer::Sent(invite)));
-        self.sent.insert(
-            invite,
-            Sent::Invite {
-                conference: key,
-                participant,
-                request: Box::new(again.clone()),
-                deadline,
-                ringing: false,
-            },
-        );
-        self.out.request(invite, again);
+        self.send_invite((key, participant), invite, again, now);
         true
     }
 }

@@ -6,8 +6,9 @@ use sip_im::dialog::{Dialog, DialogId};
 use sip_im::session::SessionTimer;
 use sip_im::{ContentType, Method, Request, StatusCode};
 
+use super::bodies::Bodies;
 use super::event::Departure;
-use super::invite::{Bodies, refused_method};
+use super::invite::refused_method;
 use super::media::{Peer, negotiate};
 use super::reply::{EXTENSIONS, FOCUS_METHODS, Refusal, describe, focus_contact, unsupported};
 use super::roster::{Caller, ParticipantKey, Phase};

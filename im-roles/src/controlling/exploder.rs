@@ -10,13 +10,16 @@ use sip_im::mime::{Multipart, Part};
 use sip_im::{Identity, Method, Request, StatusCode};
 
 use super::Controlling;
-use super::dial_out::{Sent, history_part, request_uri};
+use super::admit::check_entry;
+use super::bodies::Bodies;
+use super::dial_out::{history_part, request_uri};
 use super::event::Event;
-use super::invite::{Bodies, check_entry, refused_method};
+use super::invite::refused_method;
 use super::nesting::Step;
 use super::policy::{Member, Rules};
 use super::reply::{EXPLODER_METHODS, Refusal, requires, unsupported};
 use super::roster::Caller;
+use super::sent::Sent;
 use crate::signal::IncomingId;
 
 /// A MESSAGE is to be fanned out, unless a group is among its recipients.

@@ -5,26 +5,24 @@ use std::time::Instant;
 use im_xdm_model::document::ResourceLists;
 use im_xdm_model::list::{self, ListError, Recipients};
 use im_xdm_model::xml;
-use sip_im::dialog::Dialog;
 use sip_im::header::{From, Subject, To};
-use sip_im::mime::{self, Part};
-use sip_im::session::SessionTimer;
-use sip_im::{ContentType, Identity, Method, Request, StatusCode, Uri};
+use sip_im::mime::Part;
+use sip_im::{Identity, Method, Request, StatusCode, Uri};
 
-use super::dial_out::{Invitation, passive_session};
-use super::event::{ConferenceKind, Event};
-use super::media::{Peer, negotiate};
+use super::admit::check_entry;
+use super::bodies::Bodies;
+use super::dial_out::Invitation;
+use super::event::ConferenceKind;
 use super::nesting::{Addressed, Step};
-use super::policy::{Member, Permissions, Rules};
+use super::policy::{Member, Rules};
 use super::reply::{
     EXTENSIONS, FACTORY_METHODS, FOCUS_METHODS, GROUP_METHODS, Refusal, describe, focus_contact, is_focus,
     requires, unsupported,
 };
-use super::roster::{Caller, Participant, Phase};
-use super::timer::Timing;
-use super::{ConferenceKey, Controlling, Usage};
+use super::roster::Caller;
+use super::{ConferenceKey, Controlling};
 use crate::ServiceWarning;
-use crate::signal::{IncomingId, MediaCommand, Origin};
+use crate::signal::{IncomingId, Origin};
 
 /// A conference is to be created, unless a group is among those it invites.
 #[derive(Debug)]
@@ -378,131 +376,6 @@ impl Controlling {
         }
     }
 
-    /// Somebody joins a conference that is going on.
-    fn join(
-        &mut self,
-        key: ConferenceKey,
-        id: IncomingId,
-        request: &Request,
-        caller: &Caller,
-        now: Instant,
-    ) -> Result<(), Refusal> {
-        if is_focus(request) {
-            return Err(Refusal::nested());
-        }
-        unsupported(request, EXTENSIONS)?;
-        let permissions = self.permissions(key, caller, now).ok_or(StatusCode::NOT_FOUND)?;
-        check_entry(permissions, permissions.join, caller)?;
-        self.admit(key, id, request, caller, now)?;
-        self.changed(key, now);
-        Ok(())
-    }
-
-    /// What somebody may do in a conference.
-    pub(super) fn permissions(
-        &self,
-        key: ConferenceKey,
-        caller: &Caller,
-        now: Instant,
-    ) -> Option<Permissions> {
-        let conference = self.conferences.get(&key)?;
-        let unix = self.clock.unix(now);
-        Some(conference.rules.permissions(&caller.identities_with_own(), unix))
-    }
-
-    /// Takes the sender of an INVITE in: the 200 with the focus's session description, a dialog, a media session.
-    fn admit(
-        &mut self,
-        key: ConferenceKey,
-        id: IncomingId,
-        request: &Request,
-        caller: &Caller,
-        now: Instant,
-    ) -> Result<(), Refusal> {
-        let limit = self.config.limits.max_participants;
-        let conference = self.conferences.get_mut(&key).ok_or(StatusCode::NOT_FOUND)?;
-        if conference.roster.len() >= conference.rules.max_participants.min(limit) {
-            return Err(Refusal::too_many());
-        }
-        let uri = conference.uri.clone();
-        let private = conference
-            .rules
-            .permissions(&caller.identities_with_own(), self.clock.unix(now))
-            .private;
-        let bodies = Bodies::of(request)?;
-        let local = self
-            .local_media(private)
-            .ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
-        let (body, peer) = negotiate(bodies.sdp.as_ref(), &local)?;
-        let answer_in_ack = peer.is_none();
-        let mut timing = Timing::default();
-        let granted = self.grant(&mut timing.timer, request)?;
-        timing.note(request.headers());
-        timing.timer.answered(granted, now);
-        let builder = self.reply(request, StatusCode::OK).contact(&focus_contact(&uri));
-        let response = SessionTimer::answer(describe(builder, FOCUS_METHODS, EXTENSIONS), granted)
-            .body(&ContentType::application_sdp(), body)
-            .build()
-            .map_err(|_| StatusCode::BAD_REQUEST)?;
-        let dialog = Dialog::from_uas(request, &response).map_err(|_| StatusCode::BAD_REQUEST)?;
-        let (participant, media) = (self.mint.participant(), self.mint.media());
-        let Some(conference) = self.conferences.get_mut(&key) else {
-            return Err(StatusCode::NOT_FOUND.into());
-        };
-        //= R-6.3-03
-        let pseudonym = caller
-            .anonymous
-            .then(|| conference.roster.pseudonym(&caller.identity, limit));
-        let mut session = passive_session(&local).ok_or(StatusCode::SERVER_INTERNAL_ERROR)?;
-        let mut capabilities = super::roster::Capabilities::default();
-        if let Some(Peer {
-            path,
-            max_size,
-            capabilities: of_peer,
-        }) = peer
-        {
-            (session.remote_path, session.max_size, capabilities) = (path, max_size, of_peer);
-        }
-        let remote = session.remote_path.clone();
-        let dialog_id = dialog.id().clone();
-        conference.roster.insert(
-            participant,
-            Participant {
-                identity: caller.identity.clone(),
-                identities: caller.identities.clone(),
-                uri: caller.uri.clone(),
-                display: caller.display.clone(),
-                pseudonym,
-                nickname: None,
-                media,
-                local,
-                remote,
-                may_whisper: private,
-                capabilities,
-                unacknowledged: Some(id),
-                timing,
-                phase: Phase::Connected {
-                    dialog: Box::new(dialog),
-                    answer_in_ack,
-                },
-                dialed_in: true,
-            },
-        );
-        self.out.media(media, MediaCommand::Open(session));
-        self.out.respond(id, response);
-        self.out.event(Event::ParticipantJoined {
-            conference: uri,
-            user: caller.identity.clone(),
-            anonymous: pseudonym.is_some(),
-        });
-        self.media.insert(media, (key, participant));
-        self.dialogs
-            .insert(dialog_id.clone(), Usage::Session(key, participant));
-        self.unacknowledged.insert(id, dialog_id);
-        self.time_session(key, participant);
-        Ok(())
-    }
-
     /// A request to an address that this function does not know: it may be a group that a document defines.
     fn unknown_request(&mut self, id: IncomingId, request: Request, caller: Caller, now: Instant) {
         let group = request.uri().identity();
@@ -547,72 +420,11 @@ impl Controlling {
     }
 }
 
-/// May the caller come in, and as he wishes to?
-pub(super) fn check_entry(permissions: Permissions, entry: bool, caller: &Caller) -> Result<(), Refusal> {
-    if !entry {
-        return Err(Refusal::forbidden(ServiceWarning::ServiceNotAuthorised));
-    }
-    //= R-6.3-09
-    if caller.anonymous && !permissions.anonymity {
-        return Err(Refusal::forbidden(ServiceWarning::AnonymityNotAllowed));
-    }
-    Ok(())
-}
-
 /// A method that is known but has no place here, or one that is not known at all.
 pub(super) fn refused_method(method: &Method, allowed: &'static [Method]) -> Refusal {
     match method {
         Method::Other(_) => StatusCode::NOT_IMPLEMENTED.into(),
         _ => Refusal::method(allowed),
-    }
-}
-
-/// The bodies that the function understands, and the rest.
-pub(super) struct Bodies {
-    pub(super) sdp: Option<bytes::Bytes>,
-    pub(super) list: Option<Part>,
-    /// Whether the message was made from a list already.
-    pub(super) has_history: bool,
-    pub(super) rest: Vec<Part>,
-}
-
-impl Bodies {
-    /// Takes a body apart.
-    pub(super) fn of(request: &Request) -> Result<Self, Refusal> {
-        let mut bodies = Self {
-            sdp: None,
-            list: None,
-            has_history: false,
-            rest: Vec::new(),
-        };
-        let parts = mime::body_parts(request.headers(), request.body(), &mime::Limits::default())
-            .map_err(|_| StatusCode::BAD_REQUEST)?;
-        for part in parts {
-            if part.is_disposed("recipient-list") {
-                if bodies.list.is_some() || !part.content_type().is("application", "resource-lists+xml") {
-                    return Err(StatusCode::UNSUPPORTED_MEDIA_TYPE.into());
-                }
-                bodies.list = Some(part);
-            } else if part.is_disposed("recipient-list-history") {
-                bodies.has_history = true;
-                bodies.rest.push(part);
-            } else if bodies.sdp.is_none() && part.content_type().is("application", "sdp") {
-                bodies.sdp = Some(part.body().clone());
-            } else {
-                bodies.rest.push(part);
-            }
-        }
-        Ok(bodies)
-    }
-}
-
-impl Bodies {
-    /// What a message says, without the list of whom it is for.
-    pub(super) fn content(self) -> Vec<Part> {
-        let sdp = self
-            .sdp
-            .map(|body| Part::new(ContentType::application_sdp()).with_body(body));
-        sdp.into_iter().chain(self.rest).collect()
     }
 }
 

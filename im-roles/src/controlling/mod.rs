@@ -7,11 +7,11 @@
 //!
 //! | what | where | by |
 //! |---|---|---|
-//! | create, join, re-INVITE, leave | `invite.rs`, `dialog.rs` | RFC 4579, RFC 5366 |
-//! | invite, expel | `dial_out.rs`, `refer.rs` | RFC 4579 5.5, 5.11, RFC 4488 |
+//! | create, join, re-INVITE, leave | `invite.rs`, `admit.rs`, `bodies.rs`, `dialog.rs` | RFC 4579, RFC 5366 |
+//! | invite, expel | `dial_out.rs`, `dial_again.rs`, `sent.rs`, `refer.rs` | RFC 4579 5.5, 5.11, RFC 4488 |
 //! | roster, pseudonyms | `roster.rs` | RFC 4575, R-6.3-03 to -07 |
 //! | conference state | `notify.rs` | RFC 4575, RFC 6665 |
-//! | messages, private messages, nicknames | `switch.rs`, `nickname.rs` | RFC 7701 |
+//! | messages, private messages, nicknames | `switch/`, `nickname.rs` | RFC 7701 |
 //! | messages to lists and groups | `exploder.rs` | RFC 5363, 5364, 5365 |
 //! | groups do not nest | `nesting.rs` | R-5.3.2.1.3-05 to -09 |
 //! | rules of a group | `policy.rs` | RFC 4745, group documents |
@@ -33,6 +33,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod admit;
+mod bodies;
 mod conference;
 mod dial_again;
 mod dial_out;
@@ -49,6 +51,7 @@ mod policy;
 mod refer;
 mod reply;
 mod roster;
+mod sent;
 mod switch;
 mod timer;
 
@@ -66,11 +69,11 @@ use crate::config::Config;
 use crate::effect::{Answer, Effect, EffectId};
 use crate::signal::{IncomingId, Input, MediaId, OutgoingId, Transmit};
 use conference::Conference;
-use dial_out::Sent;
 use nesting::Waiting;
 use outbox::{Mint, Outbox};
 use policy::Rules;
 use roster::ParticipantKey;
+use sent::Sent;
 
 /// Names one conference; never used again.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]

@@ -12,9 +12,9 @@ use sip_im::subscription::{Notifier, NotifierConfig, NotifierState};
 use sip_im::{ContentType, Identity, Method, Request, Response, StatusCode};
 
 use super::conference::Conference;
-use super::dial_out::Sent;
 use super::reply::{CONFERENCE, Refusal};
 use super::roster::Caller;
+use super::sent::Sent;
 use super::{ConferenceKey, Controlling, SubscriptionKey, Usage};
 use crate::signal::IncomingId;
 

@@ -7,12 +7,13 @@ use sip_im::dialog::Dialog;
 use sip_im::header::{Event as EventHeader, HeaderName, ReferSub, ReferTo, SubscriptionState};
 use sip_im::{ContentType, Method, Request, StatusCode};
 
-use super::dial_out::{Invitation, Sent, request_uri};
+use super::dial_out::{Invitation, request_uri};
 use super::event::Departure;
 use super::nesting::Step;
 use super::policy::Member;
 use super::reply::{EXTENSIONS, Refusal, focus_contact, unsupported};
 use super::roster::{Caller, ParticipantKey};
+use super::sent::Sent;
 use super::{ConferenceKey, Controlling};
 use crate::ServiceWarning;
 use crate::signal::IncomingId;

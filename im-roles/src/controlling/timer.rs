@@ -9,12 +9,12 @@ use sip_im::header::{Allow, Headers, Refresher, SessionExpires, Supported};
 use sip_im::session::{Granted, SessionTimer, TimerConfig};
 use sip_im::{ContentType, Method, Request, Response, StatusCode, sdp};
 
-use super::dial_out::Sent;
+use super::bodies::Bodies;
 use super::event::Departure;
-use super::invite::Bodies;
 use super::media::negotiate;
 use super::reply::{EXTENSIONS, FOCUS_METHODS, Refusal, describe, focus_contact, unsupported};
 use super::roster::{ParticipantKey, Phase};
+use super::sent::Sent;
 use super::{ConferenceKey, Controlling};
 use crate::signal::{IncomingId, MediaCommand, OutgoingId};
 

@@ -3,12 +3,11 @@
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
-use memchr::memmem::Finder;
 
 use super::receive::{Coverage, count};
 use super::send::put_total;
 use crate::MessageId;
-use crate::codec::{self, DASHES};
+use crate::codec;
 use crate::endpoint::{OutgoingBody, OutgoingMessage};
 use crate::header::{ByteRange, FailureReport, Header, MessageIdHeader, SuccessReport};
 
@@ -33,8 +32,6 @@ pub(crate) struct Outgoing {
     /// What is not handed over yet: the octets that come next, and pieces behind them.
     next: Bytes,
     segments: VecDeque<Bytes>,
-    /// How many of the octets that come next are known to have no hyphens of an end-line among them.
-    clear: usize,
     queued: u64,
     /// How much is, or was over another session.
     sent: u64,
@@ -66,9 +63,6 @@ pub(crate) enum OutgoingState {
 
 /// More pieces than this behind gaps are not told apart: only a peer that answers in strange order makes them.
 const GAPS: usize = 64;
-
-/// How many octets are searched for hyphens at a time: few enough to be in a cache when they go out.
-const LOOK_AHEAD: usize = 64 << 10;
 
 impl Outgoing {
     pub(crate) fn new(id: MessageId, message: OutgoingMessage) -> Self {
@@ -118,7 +112,6 @@ impl Outgoing {
             queued: count(next.len()),
             next,
             segments: VecDeque::new(),
-            clear: 0,
             sent: offset,
             begun: false,
             acknowledged: offset,
@@ -200,7 +193,6 @@ impl Outgoing {
     /// Forgets what is not handed over; returns how much that was.
     pub(crate) fn clear(&mut self) -> u64 {
         self.next = Bytes::new();
-        self.clear = 0;
         self.segments = VecDeque::new();
         std::mem::take(&mut self.queued)
     }
@@ -244,29 +236,9 @@ impl Outgoing {
         self.next.get(..most).unwrap_or_default()
     }
 
-    /// Says whether those octets are known to have no hyphens of an end-line among them, so that none can be there.
-    ///
-    /// Octets far ahead are looked at, too: memory is read faster the longer nothing else is done, and hyphens are rare.
-    pub(crate) fn has_no_dashes(&mut self, most: usize, dashes: &Finder<'_>) -> bool {
-        let most = most.min(self.next.len());
-        if self.clear < most {
-            // Hyphens may have begun where the look before ended.
-            let from = self.clear.saturating_sub(DASHES.len().saturating_sub(1));
-            let ahead = self.next.len().min(most.max(LOOK_AHEAD));
-            let found = self.next.get(from..ahead).and_then(|ahead| dashes.find(ahead));
-            self.clear = found.map_or(ahead, |at| {
-                from.saturating_add(at)
-                    .saturating_add(DASHES.len())
-                    .saturating_sub(1)
-            });
-        }
-        self.clear >= most
-    }
-
     /// Takes octets that were peeked at.
     pub(crate) fn take(&mut self, octets: usize) -> Bytes {
         let taken = self.next.split_to(octets.min(self.next.len()));
-        self.clear = self.clear.saturating_sub(taken.len());
         if self.next.is_empty() {
             self.next = self.segments.pop_front().unwrap_or_default();
         }

@@ -97,13 +97,8 @@ impl Connection {
         let mut transaction = shared.mint_transaction();
         let (mut length, mut cut) = (0, false);
         if !aborting {
-            let has_no_dashes = message.has_no_dashes(most, &shared.dashes);
             let piece = message.peek(most);
-            length = if has_no_dashes {
-                piece.len()
-            } else {
-                without_end_line(&shared.dashes, &transaction, &[], piece)
-            };
+            length = without_end_line(&shared.dashes, &transaction, &[], piece);
             //= https://www.rfc-editor.org/rfc/rfc4975#section-7.1
             //# If the end-line is present in the
             //# body, the sender MUST choose a new transaction identifier that is not
